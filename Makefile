@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# Short names for what CMake and the scripts in tools/ do. `make help` lists them.
+
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := all
+.PHONY: all demo test bench install fuzz lint coverage clean help
+
+all: ## build the libraries, the tool, the benchmark and the tests into build/release (default)
+	@tools/build release
+
+demo: ## install what is missing, build, and run the demo
+	@tools/install-dependencies demo
+	@tools/build release --target alexstorage-bench
+	@build/release/bin/alexstorage-bench demo
+
+test: ## install what is missing, build, and run all tests
+	@tools/install-dependencies test
+	@tools/run-tests
+
+bench: ## run the benchmark side by side with the other stores
+	@tools/build release --target alexstorage-bench
+	@build/release/bin/alexstorage-bench
+
+install: ## install below PREFIX (/usr/local), and DESTDIR if it is set
+	@tools/build release -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" cmake --install build/release
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60) with libFuzzer; needs clang
+	@tools/build fuzz
+	@tools/fuzz "$(FUZZ_SECONDS)"
+
+lint: ## check format, static analysis, layers and conventions
+	@tools/lint
+
+coverage: ## run tests and report the lines and branches of src/ that they reach, also as build/coverage/index.html
+	@tools/coverage
+
+clean: ## remove everything that was built
+	@rm -rf build
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "What each set of packages is: tools/install-dependencies --help"

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# The library: compiled once, as position-independent code, and linked as an archive and as a shared object.
+
+file(GLOB_RECURSE library_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
+add_library(alex_objects OBJECT ${library_sources})
+set_target_properties(alex_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
+target_include_directories(alex_objects PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+target_link_libraries(alex_objects PRIVATE alex_compiler)
+if(ALEX_PORTABLE)
+    target_compile_definitions(alex_objects PRIVATE ALEX_PORTABLE)
+endif()
+
+set(ALEX_HAVE_ISAL OFF)
+if(ALEX_WITH_ISAL AND PKG_CONFIG_FOUND)
+    pkg_check_modules(ISAL QUIET IMPORTED_TARGET libisal)
+    set(ALEX_HAVE_ISAL ${ISAL_FOUND})
+endif()
+if(ALEX_HAVE_ISAL)
+    file(GLOB base_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/base/*.c")
+    set_property(SOURCE ${base_sources} APPEND PROPERTY COMPILE_DEFINITIONS BASE_HAVE_ISAL)
+    target_include_directories(alex_objects SYSTEM PRIVATE ${ISAL_INCLUDE_DIRS})
+    message(STATUS "ISA-L: ${ISAL_VERSION}")
+else()
+    message(STATUS "ISA-L: not used")
+endif()
+
+add_library(alexstorage SHARED $<TARGET_OBJECTS:alex_objects>)
+add_library(alexstorage_static STATIC $<TARGET_OBJECTS:alex_objects>)
+set_target_properties(alexstorage PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+set_target_properties(alexstorage_static PROPERTIES OUTPUT_NAME alexstorage EXPORT_NAME static)
+if(NOT ALEX_SANITIZE)
+    target_link_options(alexstorage PRIVATE -Wl,--no-undefined)
+endif()
+
+foreach(library IN ITEMS alexstorage alexstorage_static)
+    set_target_properties(${library} PROPERTIES LINKER_LANGUAGE C)
+    target_include_directories(${library} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(${library} PRIVATE
+        $<BUILD_INTERFACE:alex_compiler> Threads::Threads m $<$<BOOL:${ALEX_HAVE_ISAL}>:PkgConfig::ISAL>)
+endforeach()
+add_library(alexstorage::alexstorage ALIAS alexstorage)
+add_library(alexstorage::static ALIAS alexstorage_static)

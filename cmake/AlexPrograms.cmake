@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# The tool, the benchmark and the examples: users of <alexstorage.h> like any other.
+
+# Says that something is left out, or stops where everything is wanted.
+function(alex_missing text)
+    if(ALEX_REQUIRE_ALL)
+        message(FATAL_ERROR "Missing: ${text}")
+    endif()
+    message(STATUS "Left out: ${text}")
+endfunction()
+
+if(ALEX_BUILD_TOOL AND PKG_CONFIG_FOUND)
+    pkg_check_modules(JANSSON QUIET IMPORTED_TARGET jansson)
+    pkg_check_modules(ZLIB QUIET IMPORTED_TARGET zlib)
+endif()
+if(ALEX_BUILD_TOOL AND NOT (JANSSON_FOUND AND ZLIB_FOUND))
+    alex_missing("the tool needs jansson and zlib")
+elseif(ALEX_BUILD_TOOL)
+    # All but main() is an archive, so that tests and fuzz targets can use its parts.
+    file(GLOB tool_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cli/*.c")
+    list(REMOVE_ITEM tool_sources "${PROJECT_SOURCE_DIR}/cli/main.c")
+    add_library(alex_tool STATIC ${tool_sources})
+    target_include_directories(alex_tool PUBLIC "${PROJECT_SOURCE_DIR}")
+    target_link_libraries(alex_tool
+        PUBLIC alexstorage_static
+        PRIVATE alex_compiler PkgConfig::JANSSON PkgConfig::ZLIB)
+
+    add_executable(alexstorage_tool cli/main.c)
+    set_target_properties(alexstorage_tool PROPERTIES OUTPUT_NAME alexstorage)
+    target_link_libraries(alexstorage_tool PRIVATE alex_tool alex_compiler)
+    install(TARGETS alexstorage_tool)
+endif()
+
+if(ALEX_BUILD_BENCH AND PKG_CONFIG_FOUND)
+    pkg_check_modules(ROCKSDB QUIET IMPORTED_TARGET rocksdb)
+    pkg_check_modules(SQLITE QUIET IMPORTED_TARGET sqlite3)
+    pkg_check_modules(ZLIB QUIET IMPORTED_TARGET zlib)
+endif()
+if(ALEX_BUILD_BENCH AND NOT (ROCKSDB_FOUND AND SQLITE_FOUND AND ZLIB_FOUND))
+    alex_missing("the benchmark needs RocksDB, SQLite and zlib")
+elseif(ALEX_BUILD_BENCH)
+    file(GLOB bench_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
+    add_executable(alexstorage-bench ${bench_sources})
+    target_link_libraries(alexstorage-bench PRIVATE
+        alexstorage_static alex_compiler PkgConfig::ROCKSDB PkgConfig::SQLITE PkgConfig::ZLIB m)
+endif()
+
+if(ALEX_BUILD_EXAMPLES)
+    file(GLOB example_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
+    foreach(source IN LISTS example_sources)
+        cmake_path(GET source STEM name)
+        add_executable(example_${name} ${source})
+        set_target_properties(example_${name} PROPERTIES
+            OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
+        target_link_libraries(example_${name} PRIVATE alexstorage alex_compiler)
+    endforeach()
+endif()

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file alexstorage.h
+ * AlexStorage: an embedded, ordered key-value store for 64-bit integer keys and byte values.
+ *
+ * A store is a directory. It holds named tables; each maps 64-bit keys, ordered as signed or as unsigned numbers, to
+ * values of 0 to ALEX_VALUE_MAX bytes. The index is learned (ALEX) and lives in memory; the values live in an
+ * append-only log of mapped files.
+ *
+ *     alex_store *store;
+ *     if (alex_open("ids.alex", NULL, &store) != ALEX_OK) ...
+ *     alex_table *table = alex_main_table(store);
+ *     alex_put(table, 42, "Ada", 3, NULL);
+ *     alex_close(store);
+ *
+ * Conventions, for every call that doesn't say otherwise:
+ *
+ * - **Results.** A call returns ALEX_OK (0) or one of the codes of enum alex_code. What it hands out goes to the
+ *   parameters named `out_…`, which are left alone when the call fails. An `out_…` parameter described as optional may
+ *   be NULL.
+ * - **Errors.** alex_code_text() explains a code; alex_store_error() gives the detail (path, offset, errno, a sentence)
+ *   of the last failure on a store and on everything opened from it. ALEX_NOT_FOUND and ALEX_EXISTS are answers and
+ *   leave no detail. The library never prints, exits or aborts because of what it finds on disk or is given.
+ * - **Lifetimes.** A handle is valid until its own close call; closing a store with open transactions, cursors or
+ *   loaders is refused with ALEX_BUSY. Close calls accept NULL. Debug builds answer most uses of a closed handle with
+ *   ALEX_MISUSE; in release builds they are undefined.
+ * - **Threads.** One thread at a time may use a store and what was opened from it. Different stores are independent.
+ * - **Keys** are passed as int64_t. A table of unsigned keys takes the bits of a uint64_t: cast it.
+ * - **Options** may be NULL for the defaults; in an option struct, zero means the default.
+ */
+#ifndef ALEXSTORAGE_H
+#define ALEXSTORAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define ALEX_API __attribute__((visibility("default")))
+#else
+#define ALEX_API
+#endif
+
+#define ALEX_VERSION_MAJOR 0
+#define ALEX_VERSION_MINOR 1
+#define ALEX_VERSION_PATCH 0
+
+/** Greatest size of a value, in bytes (1 GiB). */
+#define ALEX_VALUE_MAX ((size_t)1 << 30)
+
+/** Greatest length of a table's name, in bytes, without a terminating zero. */
+#define ALEX_TABLE_NAME_MAX 255
+
+/** Results of calls. The numbers are part of the ABI. */
+enum alex_code {
+    ALEX_OK = 0,
+    ALEX_NOT_FOUND = 1,        /**< no such key, table or entry */
+    ALEX_EXISTS = 2,           /**< the key, table or store is already there */
+    ALEX_INVALID = 3,          /**< an argument or option makes no sense */
+    ALEX_TOO_LARGE = 4,        /**< value, name or batch above its limit */
+    ALEX_TOO_SMALL = 5,        /**< the caller's buffer is too small */
+    ALEX_READ_ONLY = 6,        /**< the store was opened read-only, or latched after a failed write or sync */
+    ALEX_BUSY = 7,             /**< something that is open must be ended first */
+    ALEX_LOCKED = 8,           /**< the store is open already, in this process or another */
+    ALEX_NO_STORE = 9,         /**< there is no store at the path */
+    ALEX_NOT_A_STORE = 10,     /**< what is at the path is not a store */
+    ALEX_NEWER_FORMAT = 11,    /**< written by a version of the library newer than this one */
+    ALEX_DAMAGED = 12,         /**< bytes on disk are not what was written */
+    ALEX_NO_MEMORY = 13,       /**< memory or address space is used up */
+    ALEX_NO_SPACE = 14,        /**< the disk or a quota is full */
+    ALEX_NO_PERMISSION = 15,   /**< the operating system denied access */
+    ALEX_IO = 16,              /**< any other failure of the operating system; see the detail's os_errno */
+    ALEX_MISUSE = 17,          /**< a handle was used after its end (debug builds) */
+};
+
+/** The name of a code, such as "ALEX_NOT_FOUND". Static; "ALEX_UNKNOWN" for any other number. */
+ALEX_API const char *alex_code_name(int code);
+
+/** One sentence on what a code means. Static; never NULL. */
+ALEX_API const char *alex_code_text(int code);
+
+/** The library's version, such as "0.1.0". Static. */
+ALEX_API const char *alex_version(void);
+
+/** Detail of a failure. All zero where nothing has failed. */
+struct alex_error {
+    int code;           /**< enum alex_code */
+    int os_errno;       /**< errno of the system call behind it; 0 if there was none */
+    uint64_t offset;    /**< byte in the file at `path`; meaningful where `has_offset` */
+    bool has_offset;
+    char path[512];     /**< the file concerned, cut to fit; "" if none */
+    char message[256];  /**< what happened and what to do about it, one sentence */
+};
+
+/** Bytes that belong to someone else. An absent value has data == NULL; an empty one has data != NULL and size 0. */
+struct alex_slice {
+    const void *data;
+    size_t size; /**< bytes */
+};
+
+/** A store: a directory opened by alex_open(). */
+typedef struct alex_store alex_store;
+/** A table of a store. Belongs to the store; valid until the table is dropped or the store closed. */
+typedef struct alex_table alex_table;
+/** A read transaction: one unchanging view of all tables. */
+typedef struct alex_txn alex_txn;
+/** A position in a table, within a read transaction. */
+typedef struct alex_cursor alex_cursor;
+/** A bulk load in progress. */
+typedef struct alex_loader alex_loader;
+
+/* ------------------------------------------------------------------------------------------------ stores */
+
+/** What to do about a store or table that is, or isn't, there. */
+enum alex_open_mode {
+    ALEX_OPEN_OR_CREATE = 0,
+    ALEX_MUST_EXIST = 1,  /**< else ALEX_NO_STORE, or ALEX_NOT_FOUND for a table */
+    ALEX_MUST_BE_NEW = 2, /**< else ALEX_EXISTS */
+};
+
+/** How to open a store. Start from `= {0}` or ALEX_OPTIONS_DEFAULT, then set what differs. */
+struct alex_options {
+    /** Default: open the store, and make it where there is none. */
+    enum alex_open_mode mode;
+
+    /** Take no write; the store's files are not touched, and an unclean end is not repaired, only stepped over.
+     *  Implies ALEX_MUST_EXIST. */
+    bool read_only;
+
+    /** Don't verify the checksums of records on reads. Default: verify, at roughly 10 ns for a small value. Opening
+     *  verifies record headers in any case. */
+    bool no_checksums;
+
+    /** Start no background thread: the work it would do (preparing file space ahead of the writer) is then done
+     *  within the writes that need it. Default: a thread is started by the first write. */
+    bool no_background;
+
+    /** Bytes by which the log's file grows, a multiple of 4,096, at most 1 GiB. Default: 64 KiB for a new store,
+     *  growing with it to 16 MiB. */
+    uint64_t growth_bytes;
+
+    /** Optional; receives the detail where the open fails, as there is no store then to ask. */
+    struct alex_error *error;
+};
+
+#define ALEX_OPTIONS_DEFAULT {ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL}
+
+/**
+ * Opens the store in the directory `path`, by default making the directory and the store where there is none. The
+ * directory's parent must exist. While open it is locked against every other process and every other alex_open.
+ * Replays the log: time grows with the number of records.
+ *
+ * After an unclean end (a killed process, a power cut) the log's incomplete tail is cut; alex_open_report() says so.
+ *
+ * @param path       copied
+ * @param options    optional
+ * @param out_store  the store; end it with alex_close()
+ * @return ALEX_OK, ALEX_NO_STORE, ALEX_EXISTS, ALEX_NOT_A_STORE (a file, or a directory with other things in it),
+ *         ALEX_LOCKED, ALEX_NEWER_FORMAT, ALEX_DAMAGED, ALEX_INVALID, ALEX_NO_PERMISSION, ALEX_NO_SPACE,
+ *         ALEX_NO_MEMORY, ALEX_IO
+ */
+ALEX_API int alex_open(const char *path, const struct alex_options *options, alex_store **out_store);
+
+/**
+ * Makes everything written durable and ends the store. Whatever it returns other than ALEX_BUSY, the store is gone.
+ *
+ * @param store  may be NULL
+ * @return ALEX_OK; ALEX_BUSY if a transaction, cursor, loader or reservation is open (nothing happens then);
+ *         ALEX_IO or ALEX_NO_SPACE if the end could not be made durable: the next open then recovers as after a crash
+ */
+ALEX_API int alex_close(alex_store *store);
+
+/**
+ * Makes everything acknowledged so far durable: it survives a power cut from then on.
+ *
+ * @return ALEX_OK; ALEX_READ_ONLY on a read-only or latched store; ALEX_IO, ALEX_NO_SPACE: the store then takes no
+ *         more writes until it is reopened
+ */
+ALEX_API int alex_sync(alex_store *store);
+
+/** Copies the detail of the last failure on the store or on anything opened from it to `out_error`. */
+ALEX_API void alex_store_error(alex_store *store, struct alex_error *out_error);
+
+/** What opening found. */
+struct alex_open_report {
+    bool created;               /**< there was no store before */
+    bool clean;                 /**< the last use ended with alex_close() */
+    uint64_t records_replayed;  /**< records read from the log */
+    uint64_t records_dropped;   /**< records of batches and loads that were never committed: without effect */
+    uint64_t cut_bytes;         /**< bytes of incomplete tail cut off after an unclean end */
+    char cut_path[512];         /**< the file that was cut; "" if none */
+    uint64_t cut_offset;        /**< where the cut is, in bytes from the file's beginning */
+};
+
+/** Tells what alex_open() found when it opened this store. */
+ALEX_API void alex_open_report(alex_store *store, struct alex_open_report *out_report);
+
+/** Figures of a whole store. */
+struct alex_store_stats {
+    uint64_t tables;
+    uint64_t keys;
+    uint64_t live_bytes;      /**< bytes of log that hold the current records of keys and tables */
+    uint64_t dead_bytes;      /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
+    uint64_t log_bytes;       /**< live_bytes + dead_bytes: all that was appended */
+    uint64_t disk_bytes;      /**< lengths of all of the store's files, prepared space included */
+    uint64_t index_bytes;     /**< memory that the indexes of all tables take */
+    uint64_t segments;        /**< files of the log */
+    uint64_t last_number;     /**< number of the newest record */
+    uint64_t open_txns;       /**< read transactions that have not ended */
+    uint64_t oldest_snapshot; /**< the number that the oldest of them sees; last_number if there is none */
+};
+
+/** Gives the store's figures. Cost: one step a segment and table. */
+ALEX_API int alex_store_stats(alex_store *store, struct alex_store_stats *out_stats);
+
+/* ------------------------------------------------------------------------------------------------ tables */
+
+/** How a table orders its keys. */
+enum alex_key_order {
+    ALEX_KEYS_DEFAULT = 0, /**< signed for a new table; whatever it is for one that exists */
+    ALEX_KEYS_SIGNED = 1,
+    ALEX_KEYS_UNSIGNED = 2,
+};
+
+/** How to open a table. */
+struct alex_table_options {
+    enum alex_open_mode mode;      /**< default: made if absent */
+    enum alex_key_order key_order; /**< default: signed if made; a table that exists must agree with any other choice */
+};
+
+/** The table that every store has: "main", of signed keys. NULL only if `store` is NULL. */
+ALEX_API alex_table *alex_main_table(alex_store *store);
+
+/**
+ * Gives a table by name, by default making it if there is none. Opening it again gives the same handle.
+ *
+ * @param name     1 to ALEX_TABLE_NAME_MAX bytes, any but zero; copied
+ * @param options  optional
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_EXISTS, ALEX_INVALID (name; the table orders its keys otherwise), ALEX_BUSY (a
+ *         load or reservation is open), ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
+ */
+ALEX_API int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
+                             alex_table **out_table);
+
+/**
+ * Drops a table with all that is in it, at once and for good. Its handle ends; read transactions that began before may
+ * go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID).
+ *
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_INVALID, ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
+ */
+ALEX_API int alex_table_drop(alex_store *store, const char *name);
+
+/** What alex_table_list() tells of a table. */
+struct alex_table_info {
+    const char *name; /**< until the visit returns */
+    enum alex_key_order key_order;
+    uint64_t keys;
+};
+
+/**
+ * Visits every table, by name in byte order. The visit may open tables; it must make or drop none.
+ *
+ * @param visit  returns 0 to go on, anything else to stop
+ * @return ALEX_OK, what `visit` returned to stop, or ALEX_NO_MEMORY
+ */
+ALEX_API int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info),
+                             void *context);
+
+/** The table's name; lives as long as the handle. */
+ALEX_API const char *alex_table_name(const alex_table *table);
+
+/** ALEX_KEYS_SIGNED or ALEX_KEYS_UNSIGNED. */
+ALEX_API enum alex_key_order alex_table_key_order(const alex_table *table);
+
+/** Levels of a table's index that are told apart by the statistics. */
+#define ALEX_INDEX_LEVELS_MAX 16
+
+/** Figures of a table and its learned index. */
+struct alex_table_stats {
+    uint64_t keys;
+    uint64_t live_bytes;         /**< bytes of log that its current records take */
+    uint64_t index_bytes;        /**< memory of its index nodes */
+    uint64_t data_nodes;
+    uint64_t inner_nodes;
+    uint32_t depth;              /**< nodes from the root to a key, both ends counted; 0 if empty */
+    uint64_t nodes_at_level[ALEX_INDEX_LEVELS_MAX]; /**< from the root, level 0, down */
+    double density;              /**< share of the data nodes' slots that hold a key */
+    double model_error_slots;    /**< mean distance between where the model puts a key and where it is, in slots */
+    double predicted_line_share; /**< share of keys that lie in the very cache line the model names */
+    uint64_t structure_changes;  /**< nodes grown, split, shrunk or merged since the store was opened */
+    uint64_t moved_bytes;        /**< bytes of index entries moved by inserts since then */
+};
+
+/** Gives a table's figures. Cost: reads its whole index. */
+ALEX_API int alex_table_stats(alex_table *table, struct alex_table_stats *out_stats);
+
+/* ------------------------------------------------------------------------------------------------ single writes
+ *
+ * Each is atomic by itself, and visible to every read after it and every transaction begun after it. */
+
+/**
+ * Sets the value of `key`.
+ *
+ * @param value         copied; may be NULL if `size` is 0
+ * @param size          bytes, at most ALEX_VALUE_MAX
+ * @param out_replaced  optional: whether the key had a value before
+ * @return ALEX_OK, ALEX_TOO_LARGE, ALEX_INVALID, ALEX_BUSY (a load or reservation is open), ALEX_READ_ONLY,
+ *         ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO. On failure the key is as it was.
+ */
+ALEX_API int alex_put(alex_table *table, int64_t key, const void *value, size_t size, bool *out_replaced);
+
+/** As alex_put(), but leaves a key that has a value alone and returns ALEX_EXISTS. */
+ALEX_API int alex_put_if_absent(alex_table *table, int64_t key, const void *value, size_t size);
+
+/**
+ * Begins a put whose value the caller writes in place: hands out `size` bytes of the log itself, undefined at first.
+ * Fill them, then call alex_put_commit() or alex_put_cancel(); until then every other write to the store is refused
+ * with ALEX_BUSY.
+ *
+ * @param out_buffer  `size` bytes (not NULL even if 0), aligned to 8, the caller's to write until the commit or cancel
+ * @return as alex_put()
+ */
+ALEX_API int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buffer);
+
+/**
+ * Makes the reserved value the key's. @param out_replaced as in alex_put().
+ * @return ALEX_OK; ALEX_INVALID if nothing is reserved in this table; ALEX_IO, ALEX_NO_SPACE: the key is as it was, and
+ *         the reservation is over
+ */
+ALEX_API int alex_put_commit(alex_table *table, bool *out_replaced);
+
+/** Gives the reservation up; without effect if there is none. */
+ALEX_API void alex_put_cancel(alex_table *table);
+
+/** Removes `key`. @return ALEX_NOT_FOUND if it has no value; else as alex_put(). */
+ALEX_API int alex_delete(alex_table *table, int64_t key);
+
+/* ------------------------------------------------------------------------------------------------ batches and loads */
+
+/** What an operation of a batch does. */
+enum alex_op_kind {
+    ALEX_OP_PUT = 1,
+    ALEX_OP_DELETE = 2, /**< deleting an absent key is no error here */
+};
+
+/** One operation of a batch. */
+struct alex_op {
+    enum alex_op_kind kind;
+    alex_table *table;
+    int64_t key;
+    struct alex_slice value; /**< for ALEX_OP_PUT */
+};
+
+/**
+ * Carries out `count` operations on tables of one store, in order, all or none: also after a crash. Of several on one
+ * key the last counts. Costs less than the same number of single calls, and least where tables and keys come sorted.
+ *
+ * @return as alex_put(); ALEX_INVALID also if a table belongs to another store. On failure nothing has changed.
+ */
+ALEX_API int alex_write(alex_store *store, const struct alex_op *ops, size_t count);
+
+/**
+ * Begins a bulk load: a stream of any length, in any order, into a table that may hold keys already. It is one atomic
+ * step: nothing of it is visible before alex_loader_commit(), and after a crash all or none of it is there. Until it ends
+ * every other write to the store is refused with ALEX_BUSY; reads go on. Takes 16 bytes of memory an entry until the
+ * commit. Keys in ascending order are fastest.
+ *
+ * @return ALEX_OK, ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_MEMORY
+ */
+ALEX_API int alex_loader_open(alex_table *table, alex_loader **out_loader);
+
+/** Adds one entry; of several with one key the last counts. @return as alex_put(); after a failure the loader takes no
+ *  more and can only be closed. */
+ALEX_API int alex_loader_add(alex_loader *loader, int64_t key, const void *value, size_t size);
+
+/**
+ * Makes the load the table's. The loader takes no more after it; close it.
+ *
+ * @param out_added     optional: keys that had no value before
+ * @param out_replaced  optional: keys that had one
+ * @return as alex_put(). On failure nothing of the load is in the table.
+ */
+ALEX_API int alex_loader_commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_replaced);
+
+/** Ends the loader; drops the load if it was not committed (its bytes stay in the log as dead). May be NULL. */
+ALEX_API void alex_loader_close(alex_loader *loader);
+
+/* ------------------------------------------------------------------------------------------------ single reads */
+
+/**
+ * Copies the value of `key` to `buffer`.
+ *
+ * @param buffer    may be NULL if `capacity` is 0
+ * @param capacity  bytes at `buffer`
+ * @param out_size  optional: the value's size; set on ALEX_TOO_SMALL as well, where nothing is copied
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_TOO_SMALL, ALEX_DAMAGED (never a wrong value)
+ */
+ALEX_API int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size);
+
+/** Tells whether `key` has a value, from the index alone. @return ALEX_OK or ALEX_NOT_FOUND. */
+ALEX_API int alex_exists(alex_table *table, int64_t key);
+
+/* ------------------------------------------------------------------------------------------------ read transactions */
+
+/** What a transaction may do. */
+enum alex_txn_mode {
+    ALEX_READ = 1, /**< see all tables as they are now, until the end */
+};
+
+/**
+ * Begins a transaction. What it reads is the state of this moment, whatever is written meanwhile; every value it hands out
+ * points into the store and stays as it is until alex_end().
+ *
+ * @param out_txn  end it with alex_end()
+ * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY
+ */
+ALEX_API int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn);
+
+/** Ends a transaction and the life of every value it handed out. @return ALEX_OK; ALEX_BUSY if a cursor is still open
+ *  in it (nothing happens then). NULL is ALEX_OK. */
+ALEX_API int alex_end(alex_txn *txn);
+
+/**
+ * Finds the value of `key` without copying it.
+ *
+ * @param out_value  points into the store until alex_end()
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED
+ */
+ALEX_API int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slice *out_value);
+
+/**
+ * Finds many values at once, several times faster than one by one: their memory accesses overlap.
+ *
+ * @param keys        `count` keys in any order; repeats are fine
+ * @param out_values  `count` slices, one a key; data == NULL where the key has no value or its record is damaged
+ * @param out_found   optional: the number of keys that have a value
+ * @return ALEX_OK, also if keys are missing; ALEX_DAMAGED if any record is damaged (the others are there all the same)
+ */
+ALEX_API int alex_txn_get_many(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count,
+                               struct alex_slice *out_values, size_t *out_found);
+
+/** Which keys a cursor or count sees. All zero: every key. */
+struct alex_range {
+    bool has_first;
+    bool has_last;
+    int64_t first;  /**< least key, itself included; where `has_first` */
+    int64_t last;   /**< greatest key, itself included; where `has_last` */
+    uint64_t limit; /**< entries handed out after each positioning, or counted, at most; 0: no limit */
+};
+
+/** Counts the keys in `range` (optional). Cost: one step an index node where nothing was written since the transaction
+ *  began, else one a key. */
+ALEX_API int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *range, uint64_t *out_count);
+
+/* ------------------------------------------------------------------------------------------------ cursors */
+
+/** What a cursor is at. */
+struct alex_entry {
+    int64_t key;
+    struct alex_slice value; /**< points into the store until the transaction's end */
+};
+
+/**
+ * Opens a cursor over the keys of `range` (optional: all keys), at no entry yet. Every move hands out the entry it arrives
+ * at; ALEX_NOT_FOUND means that there is none, and leaves the cursor at no entry beyond that end: a move back then gives the last
+ * entry before it. ALEX_DAMAGED means that the entry's record is damaged: the cursor is at it, and may be moved on.
+ *
+ * @param out_cursor  close it before the transaction ends
+ * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY
+ */
+ALEX_API int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *range,
+                              alex_cursor **out_cursor);
+
+/** To the least key. @return of this and all other moves: ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED */
+ALEX_API int alex_cursor_first(alex_cursor *cursor, struct alex_entry *out_entry);
+/** To the greatest key. */
+ALEX_API int alex_cursor_last(alex_cursor *cursor, struct alex_entry *out_entry);
+/** To the least key that is ≥ `key`. */
+ALEX_API int alex_cursor_seek(alex_cursor *cursor, int64_t key, struct alex_entry *out_entry);
+/** To the greatest key that is ≤ `key`. */
+ALEX_API int alex_cursor_seek_before(alex_cursor *cursor, int64_t key, struct alex_entry *out_entry);
+/** To the next greater key; on a fresh cursor, to the least. */
+ALEX_API int alex_cursor_next(alex_cursor *cursor, struct alex_entry *out_entry);
+/** To the next smaller key; on a fresh cursor, to the greatest. */
+ALEX_API int alex_cursor_previous(alex_cursor *cursor, struct alex_entry *out_entry);
+
+/** Closes a cursor. May be NULL. */
+ALEX_API void alex_cursor_close(alex_cursor *cursor);
+
+/* ------------------------------------------------------------------------------------------------ verification */
+
+/** One thing that a check found. */
+struct alex_finding {
+    int code;            /**< enum alex_code: ALEX_DAMAGED mostly */
+    const char *path;    /**< file; until the visit returns */
+    uint64_t offset;     /**< bytes from the file's beginning */
+    const char *message; /**< until the visit returns */
+};
+
+/** What a check read. */
+struct alex_check_report {
+    uint64_t records;  /**< records read */
+    uint64_t bytes;    /**< bytes of log read */
+    uint64_t keys;     /**< keys whose current record was verified */
+    uint64_t findings; /**< 0: everything is as it should be */
+};
+
+/**
+ * Reads everything: every byte of the log, every checksum, every index entry against its record.
+ *
+ * @param visit  optional; called for each finding; returns 0 to go on, anything else to stop
+ * @return ALEX_OK whether or not there are findings, what `visit` returned to stop, ALEX_NO_MEMORY, ALEX_IO
+ */
+ALEX_API int alex_check(alex_store *store, int (*visit)(void *context, const struct alex_finding *finding),
+                        void *context, struct alex_check_report *out_report);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ALEXSTORAGE_H */
