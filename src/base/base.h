@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file base.h
+ * What every module needs: error detail, memory, assertions. Error codes are those of <alexstorage.h>.
+ */
+#ifndef BASE_BASE_H
+#define BASE_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <alexstorage.h>
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define BASE_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define BASE_SANITIZED 1
+#endif
+
+#define BASE_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define BASE_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/** Asserts what only a mistake of ours can break; stays on in release builds, so keep it cheap. Never for what comes
+ *  from disk or from the caller. */
+#define BASE_ASSERT(condition) \
+    (BASE_LIKELY(condition) ? (void)0 : base_assert_failed(#condition, __FILE__, __LINE__))
+
+/** As BASE_ASSERT, in debug builds only: for checks that cost. */
+#ifdef ALEX_DEBUG
+#define BASE_DEBUG_ASSERT(condition) BASE_ASSERT(condition)
+#else
+#define BASE_DEBUG_ASSERT(condition) ((void)0)
+#endif
+
+/** Writes one line to stderr and aborts. */
+_Noreturn void base_assert_failed(const char *condition, const char *file, int line);
+
+/**
+ * Fills `error` (may be NULL) and returns `code`, so that a failing call reads `return base_fail(error, ...)`.
+ *
+ * @param os_errno  0 if no system call is behind it
+ * @param path      may be NULL
+ * @param format    printf format of one sentence: what happened and what to do
+ */
+int base_fail(struct alex_error *error, int code, int os_errno, const char *path, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/** As base_fail(), for a place in a file. */
+int base_fail_at(struct alex_error *error, int code, const char *path, uint64_t offset, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/** Memory. All of the library's heap memory comes from these, so that tests can make each allocation fail. */
+void *base_alloc(size_t size);
+/** Zeroed; NULL also if count * size overflows. */
+void *base_alloc_zeroed(size_t count, size_t size);
+/** As realloc(). */
+void *base_realloc(void *memory, size_t size);
+void base_free(void *memory);
+/** A copy of `length` bytes and a zero behind them. */
+char *base_copy_string(const char *text, size_t length);
+
+/** For tests: asked before each allocation; returns true to make it fail. NULL: none fails. Set while no store is open. */
+extern bool (*base_alloc_fails)(void);
+
+/** CRC32C, continued from `crc` (0 to begin) over `size` bytes: crc(crc(0, a), b) is that of a and b joined. */
+uint32_t base_crc32c(uint32_t crc, const void *data, size_t size);
+
+/** For tests: the portable implementation, whatever the processor. */
+uint32_t base_crc32c_portable(uint32_t crc, const void *data, size_t size);
+
+#endif /* BASE_BASE_H */
