@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file os.h
+ * The operating system: files, mappings, directories, locks, clock, threads. The only place with system calls.
+ *
+ * Every system call goes through the table `os_calls`, where tests put faults. Calls here return an enum alex_code and fill `error` (may be
+ * NULL) with path and errno; what the operating system reports is translated once, in os_fail(). Interrupted calls are repeated; short
+ * reads and writes are continued.
+ */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/base.h"
+
+struct flock;
+
+/** The system calls, as the operating system declares them. Tests replace members while no store is open. */
+struct os_calls {
+    int (*open)(const char *path, int flags, mode_t mode);
+    int (*close)(int fd);
+    ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
+    ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
+    int (*fstat)(int fd, struct stat *out);
+    int (*fallocate)(int fd, int mode, off_t offset, off_t length);
+    int (*ftruncate)(int fd, off_t length);
+    int (*fdatasync)(int fd);
+    int (*fsync)(int fd);
+    int (*rename)(const char *from, const char *to);
+    int (*unlink)(const char *path);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*set_lock)(int fd, struct flock *lock);
+    void *(*mmap)(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
+    int (*munmap)(void *address, size_t bytes);
+    int (*mprotect)(void *address, size_t bytes, int protection);
+    int (*madvise)(void *address, size_t bytes, int advice);
+    int (*thread_create)(void *(*run)(void *), void *context, void *out_thread);
+};
+extern struct os_calls os_calls;
+
+/** Translates errno: ENOSPC, EDQUOT, EFBIG to ALEX_NO_SPACE; EACCES, EPERM, EROFS to ALEX_NO_PERMISSION; ENOMEM to ALEX_NO_MEMORY;
+ *  all else to ALEX_IO. */
+int os_code(int os_errno);
+
+/** Fills `error` with what failed ("cannot <what>: <errno's text>") and what to do. @return os_code(os_errno) */
+int os_fail(struct alex_error *error, int os_errno, const char *path, const char *what);
+
+/* ------------------------------------------------------------------------------------------------ files */
+
+enum os_access {
+    OS_READ,   /**< an existing file, for reading */
+    OS_WRITE,  /**< an existing file, for reading and writing */
+    OS_CREATE, /**< a file that must be new, for reading and writing */
+    OS_REPLACE, /**< a file made, or emptied if it was there, for reading and writing */
+    OS_KEEP,    /**< a file made, or left as it is if it was there, for reading and writing */
+};
+
+int os_file_open(const char *path, enum os_access access, int *out_fd, struct alex_error *error);
+/** Closes; -1 is fine. What a close reports comes too late to act on: syncs come before. */
+void os_file_close(int fd);
+int os_file_size(int fd, const char *path, uint64_t *out_bytes, struct alex_error *error);
+/** Reads up to `size` bytes; fewer only at the file's end. */
+int os_file_read(int fd, const char *path, uint64_t offset, void *buffer, size_t size, size_t *out_read,
+                 struct alex_error *error);
+int os_file_write(int fd, const char *path, uint64_t offset, const void *data, size_t size, struct alex_error *error);
+/** Makes the file at least `length` bytes long, with disk space behind the bytes from `offset` on, which read as zero if they are new.
+ *  @param out_supported  false: the file system can't; nothing was done, and ALEX_OK is returned */
+int os_file_allocate(int fd, const char *path, uint64_t offset, uint64_t length, bool *out_supported,
+                     struct alex_error *error);
+int os_file_truncate(int fd, const char *path, uint64_t length, struct alex_error *error);
+/** Makes the file's bytes durable, those stored through mappings included. Never retry one that failed. */
+int os_file_sync(int fd, const char *path, struct alex_error *error);
+int os_file_rename(const char *from, const char *to, struct alex_error *error);
+/** A file that isn't there is fine. */
+int os_file_remove(const char *path, struct alex_error *error);
+
+/** Locks a whole file without waiting, for this process: a forked child does not hold the lock, and the lock ends with the process.
+ *  Any close of the file in this process ends it too: open it once only.
+ *  @return ALEX_OK, ALEX_LOCKED (out_holder: the process id that holds it, 0 if unknown), ALEX_IO */
+int os_file_lock(int fd, const char *path, bool exclusive, int64_t *out_holder, struct alex_error *error);
+
+/* ------------------------------------------------------------------------------------------------ directories */
+
+enum os_kind { OS_KIND_NONE, OS_KIND_FILE, OS_KIND_DIRECTORY, OS_KIND_OTHER };
+
+/** What is at `path`: OS_KIND_NONE if nothing. */
+int os_path_kind(const char *path, enum os_kind *out_kind, struct alex_error *error);
+/** Names a directory uniquely while it exists. */
+struct os_identity {
+    uint64_t device;
+    uint64_t inode;
+};
+int os_path_identity(const char *path, struct os_identity *out_identity, struct alex_error *error);
+/** The absolute path of something that exists. The caller frees it with base_free(). */
+int os_path_absolute(const char *path, char **out_path, struct alex_error *error);
+int os_directory_create(const char *path, struct alex_error *error);
+/** Makes the names in a directory durable. */
+int os_directory_sync(const char *path, struct alex_error *error);
+/** Visits every name but "." and ".."; the visit returns 0 to go on. @return ALEX_OK or what the visit returned */
+int os_directory_visit(const char *path, int (*visit)(void *context, const char *name), void *context,
+                       struct alex_error *error);
+
+/* ------------------------------------------------------------------------------------------------ memory */
+
+/** Private zeroed memory, page-aligned; with `huge` aligned to 2 MB and, where given, in 2 MB pages.
+ *  @return ALEX_OK or ALEX_NO_MEMORY */
+int os_memory_map(size_t bytes, bool huge, void **out_memory);
+void os_memory_unmap(void *memory, size_t bytes);
+
+/** Reserves address space that can't be accessed, aligned to 2 MB. @return ALEX_OK or ALEX_NO_MEMORY */
+int os_space_reserve(size_t bytes, void **out_address);
+void os_space_release(void *address, size_t bytes);
+/** Takes what is mapped there away again and leaves the space reserved. */
+void os_space_clear(void *address, size_t bytes);
+
+/** Maps a file from its beginning into reserved space, shared, for reading. It may be longer than the file: what lies behind
+ *  the file's end must not be touched until the file has grown. */
+int os_map_file(void *address, size_t bytes, int fd, const char *path, struct alex_error *error);
+int os_map_protect(void *address, size_t bytes, bool writable, const char *path, struct alex_error *error);
+/** Asks for 2 MB pages; without effect where there are none. */
+void os_map_prefer_huge(void *address, size_t bytes);
+/** Brings pages in, writable, ahead of their use; without effect where the kernel can't. */
+void os_map_populate(void *address, size_t bytes);
+
+/* ------------------------------------------------------------------------------------------------ the rest */
+
+int os_random(void *buffer, size_t size, struct alex_error *error);
+/** Nanoseconds of a clock that never steps back. */
+uint64_t os_clock_ns(void);
+int64_t os_process_id(void);
+
+struct os_mutex;
+struct os_condition;
+struct os_thread;
+int os_mutex_create(struct os_mutex **out_mutex);
+void os_mutex_destroy(struct os_mutex *mutex);
+void os_mutex_lock(struct os_mutex *mutex);
+void os_mutex_unlock(struct os_mutex *mutex);
+int os_condition_create(struct os_condition **out_condition);
+void os_condition_destroy(struct os_condition *condition);
+void os_condition_wait(struct os_condition *condition, struct os_mutex *mutex);
+void os_condition_wake_all(struct os_condition *condition);
+/** Starts a thread with all signals blocked. */
+int os_thread_start(void (*run)(void *context), void *context, struct os_thread **out_thread,
+                    struct alex_error *error);
+/** Waits for its end. May be NULL. */
+void os_thread_join(struct os_thread *thread);
+
+/** Guards the few things that all stores of a process share. */
+void os_process_lock(void);
+void os_process_unlock(void);
+
+#endif /* OS_OS_H */

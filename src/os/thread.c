@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file thread.c Threads, locks, clock, randomness. */
+#include "os/os.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+struct os_mutex {
+    pthread_mutex_t mutex;
+};
+
+struct os_condition {
+    pthread_cond_t condition;
+};
+
+struct os_thread {
+    pthread_t thread;
+    void (*run)(void *context);
+    void *context;
+};
+
+static pthread_mutex_t process_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void os_process_lock(void)
+{
+    BASE_ASSERT(pthread_mutex_lock(&process_mutex) == 0);
+}
+
+void os_process_unlock(void)
+{
+    BASE_ASSERT(pthread_mutex_unlock(&process_mutex) == 0);
+}
+
+int os_mutex_create(struct os_mutex **out_mutex)
+{
+    struct os_mutex *mutex = base_alloc(sizeof *mutex);
+    if (mutex == NULL) {
+        return ALEX_NO_MEMORY;
+    }
+    if (pthread_mutex_init(&mutex->mutex, NULL) != 0) {
+        base_free(mutex);
+        return ALEX_NO_MEMORY;
+    }
+    *out_mutex = mutex;
+    return ALEX_OK;
+}
+
+void os_mutex_destroy(struct os_mutex *mutex)
+{
+    if (mutex != NULL) {
+        (void)pthread_mutex_destroy(&mutex->mutex);
+        base_free(mutex);
+    }
+}
+
+void os_mutex_lock(struct os_mutex *mutex)
+{
+    BASE_ASSERT(pthread_mutex_lock(&mutex->mutex) == 0);
+}
+
+void os_mutex_unlock(struct os_mutex *mutex)
+{
+    BASE_ASSERT(pthread_mutex_unlock(&mutex->mutex) == 0);
+}
+
+int os_condition_create(struct os_condition **out_condition)
+{
+    struct os_condition *condition = base_alloc(sizeof *condition);
+    if (condition == NULL) {
+        return ALEX_NO_MEMORY;
+    }
+    if (pthread_cond_init(&condition->condition, NULL) != 0) {
+        base_free(condition);
+        return ALEX_NO_MEMORY;
+    }
+    *out_condition = condition;
+    return ALEX_OK;
+}
+
+void os_condition_destroy(struct os_condition *condition)
+{
+    if (condition != NULL) {
+        (void)pthread_cond_destroy(&condition->condition);
+        base_free(condition);
+    }
+}
+
+void os_condition_wait(struct os_condition *condition, struct os_mutex *mutex)
+{
+    BASE_ASSERT(pthread_cond_wait(&condition->condition, &mutex->mutex) == 0);
+}
+
+void os_condition_wake_all(struct os_condition *condition)
+{
+    BASE_ASSERT(pthread_cond_broadcast(&condition->condition) == 0);
+}
+
+static void *thread_main(void *context)
+{
+    struct os_thread *thread = context;
+    thread->run(thread->context);
+    return NULL;
+}
+
+int os_thread_start(void (*run)(void *context), void *context, struct os_thread **out_thread,
+                    struct alex_error *error)
+{
+    struct os_thread *thread = base_alloc(sizeof *thread);
+    if (thread == NULL) {
+        return os_fail(error, ENOMEM, NULL, "start a thread");
+    }
+    thread->run = run;
+    thread->context = context;
+    /* A signal meant for the embedding program must not end up in a thread that it doesn't know. */
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = os_calls.thread_create(thread_main, thread, &thread->thread);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0) {
+        base_free(thread);
+        return os_fail(error, result, NULL, "start a thread");
+    }
+    *out_thread = thread;
+    return ALEX_OK;
+}
+
+void os_thread_join(struct os_thread *thread)
+{
+    if (thread != NULL) {
+        BASE_ASSERT(pthread_join(thread->thread, NULL) == 0);
+        base_free(thread);
+    }
+}
+
+int os_random(void *buffer, size_t size, struct alex_error *error)
+{
+    char *bytes = buffer;
+    while (size > 0) {
+        ssize_t got = getrandom(bytes, size, 0);
+        if (got == -1 && errno != EINTR) {
+            return os_fail(error, errno, NULL, "get random bytes");
+        }
+        if (got > 0) {
+            bytes += got;
+            size -= (size_t)got;
+        }
+    }
+    return ALEX_OK;
+}
+
+uint64_t os_clock_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int64_t os_process_id(void)
+{
+    return (int64_t)getpid();
+}
