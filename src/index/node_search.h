@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file node_search.h
+ * Going down the tree: the one search that serves inner and data nodes, compiled once for each way to compare slots.
+ */
+#ifndef INDEX_NODE_SEARCH_H
+#define INDEX_NODE_SEARCH_H
+
+#include "index/node.h"
+
+/** Where the way down passed through a node: at level 0 the block for the key; above, the slot of the child taken. */
+struct index_step {
+    struct index_node *node;
+    uint32_t block;
+    uint32_t slot; /**< at level 0: of the key, if it was found */
+};
+
+/** One compiled variant. `root` may be NULL, but for locate. */
+struct index_search {
+    uint64_t (*find)(const struct index_node *root, uint64_t key);
+    void (*find_many)(const struct index_node *root, const uint64_t *keys, size_t count, uint64_t *out_payloads);
+    /** As find, and fills out_steps[0 to the root's level]. */
+    uint64_t (*locate)(struct index_node *root, uint64_t key, struct index_step *out_steps);
+    /** The same within a data node that is known to be the key's; leaves out_step->node alone. */
+    uint64_t (*locate_in_node)(const struct index_node *node, uint64_t key, struct index_step *out_step);
+};
+
+/** The variant in use. */
+const struct index_search *index_search_chosen(void);
+
+extern const struct index_search index_search_portable;
+#if defined(__x86_64__) && !defined(BASE_SANITIZED)
+#define INDEX_SEARCH_X86 1
+extern const struct index_search index_search_avx2;
+extern const struct index_search index_search_avx512;
+#endif
+
+#endif /* INDEX_NODE_SEARCH_H */

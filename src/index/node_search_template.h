@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The search, written once. A file that includes this has defined
+ *
+ *   SEARCH_TABLE                 the name of its struct index_search
+ *   at_most_mask(keys, key)      a bit for each of a block's 8 keys that is <= key
+ *   equal_mask(keys, key)        a bit for each that is == key
+ *
+ * It starts at the model's block. By N1 to N4 (node.h), if the block's first key is at most the key and its last key is greater,
+ * that one line decides. If not, steps outward double until the block is enclosed, then bisection finds it: O(log blocks) lines,
+ * whatever the model is worth.
+ */
+
+/** All keys of a block are at most the key. */
+#define MASK_ALL 0xFFu
+
+static inline uint64_t first_key(const struct index_node *node, uint32_t block)
+{
+    return index_block_key(&node->blocks[block], 0);
+}
+
+/** How much farther each step outwards goes than the one before. */
+#define STEP_GROWTH 4u
+
+/** Parts that a range of blocks is cut into at once: the reads of their first keys don't wait for each other. */
+#define RANGE_PARTS 8u
+
+/** The last block in [low, high) whose first key is at most `key`, given that `low` is such a block. */
+static uint32_t narrow(const struct index_node *node, uint64_t key, uint32_t low, uint32_t high)
+{
+    while (high - low > 1) {
+        uint32_t part = (high - low + RANGE_PARTS - 1) / RANGE_PARTS;
+        uint32_t parts = 0;
+        for (uint32_t i = 1; i < RANGE_PARTS; i++) {
+            uint32_t probe = low + i * part;
+            parts += probe < high && first_key(node, probe < high ? probe : low) <= key;
+        }
+        low += parts * part;
+        high = low + part < high ? low + part : high;
+    }
+    return low;
+}
+
+/** The last block whose first key is at most `key`, given that `block` is such a block. */
+static uint32_t search_right(const struct index_node *node, uint64_t key, uint32_t block)
+{
+    uint32_t last = node->model.last_block;
+    for (uint32_t step = 1; block < last; step *= STEP_GROWTH) {
+        uint32_t next = step < last - block ? block + step : last;
+        if (first_key(node, next) > key) {
+            return narrow(node, key, block, next);
+        }
+        block = next;
+    }
+    return block;
+}
+
+/** The last block whose first key is at most `key`, or 0, given that `block` is not such a block. */
+static uint32_t search_left(const struct index_node *node, uint64_t key, uint32_t block)
+{
+    for (uint32_t step = 1; block > 0; step *= STEP_GROWTH) {
+        uint32_t next = step < block ? block - step : 0;
+        if (first_key(node, next) <= key) {
+            return narrow(node, key, next, block);
+        }
+        block = next;
+    }
+    return 0;
+}
+
+/** The last block whose first key is at most `key`, or 0, and that block's at_most_mask(). */
+static inline uint32_t floor_block(const struct index_node *node, uint32_t predicted, uint64_t key, unsigned *out_mask)
+{
+    unsigned mask = at_most_mask(&node->blocks[predicted], key);
+    uint32_t block = predicted;
+    if (mask == MASK_ALL) {
+        block = search_right(node, key, predicted);
+    } else if (mask == 0) {
+        block = search_left(node, key, predicted);
+    }
+    *out_mask = block == predicted ? mask : at_most_mask(&node->blocks[block], key);
+    return block;
+}
+
+/** The slot of an inner node's block whose child is the key's: the last one at most the key, or 0. */
+static inline uint32_t floor_slot(unsigned mask)
+{
+    unsigned count = (unsigned)__builtin_popcount(mask);
+    return count > 0 ? count - 1 : 0;
+}
+
+static inline const struct index_node *child_of(const struct index_node *node, uint64_t key)
+{
+    unsigned mask;
+    uint32_t predicted = index_model_predict(&node->model, key);
+    __builtin_prefetch(&node->blocks[predicted].payloads);
+    uint32_t block = floor_block(node, predicted, key, &mask);
+    return index_payload_child(index_block_payload(&node->blocks[block], floor_slot(mask)));
+}
+
+/** The key's payload in a data node where it is predicted in this block. */
+static inline uint64_t find_in_data_node(const struct index_node *node, uint32_t predicted, uint64_t key)
+{
+    const struct index_block *block = &node->blocks[predicted];
+    unsigned equal = equal_mask(block, key);
+    if (BASE_LIKELY(equal != 0)) {
+        uint64_t payload = index_block_payload(block, (uint32_t)__builtin_ctz(equal));
+        if (BASE_LIKELY(payload != 0)) {
+            return payload;
+        }
+    }
+    unsigned mask;
+    uint32_t floor = floor_block(node, predicted, key, &mask);
+    if (floor == predicted) {
+        return 0;
+    }
+    equal = equal_mask(&node->blocks[floor], key);
+    return equal == 0 ? 0 : index_block_payload(&node->blocks[floor], (uint32_t)__builtin_ctz(equal));
+}
+
+static uint64_t find(const struct index_node *root, uint64_t key)
+{
+    const struct index_node *node = root;
+    if (node == NULL) {
+        return 0;
+    }
+    while (node->level > 0) {
+        node = child_of(node, key);
+    }
+    uint32_t predicted = index_model_predict(&node->model, key);
+    __builtin_prefetch(&node->blocks[predicted].payloads);
+    return find_in_data_node(node, predicted, key);
+}
+
+/** Lookups that go down together. */
+#define GROUP 16u
+
+static void prefetch_block(const struct index_node *node, uint32_t block)
+{
+    __builtin_prefetch(&node->blocks[block].keys);
+    __builtin_prefetch(&node->blocks[block].payloads);
+}
+
+/** Each level is passed twice: once to predict and prefetch for the whole group, once to look. */
+static void find_group(const struct index_node *root, const uint64_t *keys, uint32_t count, uint64_t *out_payloads)
+{
+    const struct index_node *nodes[GROUP];
+    uint32_t predicted[GROUP];
+    for (uint32_t i = 0; i < count; i++) {
+        nodes[i] = root;
+    }
+    for (uint32_t level = root->level;; level--) {
+        for (uint32_t i = 0; i < count; i++) {
+            predicted[i] = index_model_predict(&nodes[i]->model, keys[i]);
+            prefetch_block(nodes[i], predicted[i]);
+        }
+        if (level == 0) {
+            break;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            unsigned mask;
+            uint32_t block = floor_block(nodes[i], predicted[i], keys[i], &mask);
+            nodes[i] = index_payload_child(index_block_payload(&nodes[i]->blocks[block], floor_slot(mask)));
+            __builtin_prefetch(nodes[i]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        out_payloads[i] = find_in_data_node(nodes[i], predicted[i], keys[i]);
+    }
+}
+
+static void find_many(const struct index_node *root, const uint64_t *keys, size_t count, uint64_t *out_payloads)
+{
+    if (root == NULL) {
+        for (size_t i = 0; i < count; i++) {
+            out_payloads[i] = 0;
+        }
+        return;
+    }
+    for (size_t done = 0; done < count; done += GROUP) {
+        find_group(root, keys + done, count - done < GROUP ? (uint32_t)(count - done) : GROUP, out_payloads + done);
+    }
+}
+
+static uint64_t locate_in_node(const struct index_node *node, uint64_t key, struct index_step *out_step)
+{
+    unsigned mask;
+    uint32_t predicted = index_model_predict(&node->model, key);
+    __builtin_prefetch(&node->blocks[predicted].payloads);
+    out_step->block = floor_block(node, predicted, key, &mask);
+    const struct index_block *block = &node->blocks[out_step->block];
+    unsigned equal = equal_mask(block, key);
+    out_step->slot = equal == 0 ? 0 : (uint32_t)__builtin_ctz(equal);
+    return equal == 0 ? 0 : index_block_payload(block, out_step->slot);
+}
+
+static uint64_t locate(struct index_node *root, uint64_t key, struct index_step *out_steps)
+{
+    struct index_node *node = root;
+    while (node->level > 0) {
+        struct index_step *step = &out_steps[node->level];
+        unsigned mask;
+        step->node = node;
+        step->block = floor_block(node, index_model_predict(&node->model, key), key, &mask);
+        step->slot = floor_slot(mask);
+        uint64_t payload = index_block_payload(&node->blocks[step->block], step->slot);
+        if ((payload & INDEX_NODE_GAP) != 0) {
+            (void)index_node_previous_entry(node, &step->block, &step->slot);
+        }
+        node = index_payload_child(payload);
+    }
+    out_steps[0].node = node;
+    return locate_in_node(node, key, &out_steps[0]);
+}
+
+const struct index_search SEARCH_TABLE = {find, find_many, locate, locate_in_node};

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file tree.c The index: finding, entering and removing keys one at a time. */
+#include "index/tree.h"
+
+#include "base/base.h"
+
+int index_create(struct index_pool *pool, struct index **out_index)
+{
+    struct index *index = base_alloc_zeroed(1, sizeof *index);
+    if (index == NULL) {
+        return ALEX_NO_MEMORY;
+    }
+    index->pool = pool;
+    *out_index = index;
+    return ALEX_OK;
+}
+
+void index_tree_give_back(struct index_pool *pool, struct index_node *node)
+{
+    uint32_t block = 0;
+    uint32_t slot = 0;
+    while (node->level > 0 && index_node_next_entry(node, &block, &slot)) {
+        index_tree_give_back(pool, index_payload_child(index_block_payload(&node->blocks[block], slot)));
+        slot++;
+    }
+    index_pool_give(pool, node);
+}
+
+void index_destroy(struct index *index)
+{
+    if (index == NULL) {
+        return;
+    }
+    if (index_root(index) != NULL) {
+        index_tree_give_back(index->pool, index_root(index));
+    }
+    base_free(index);
+}
+
+uint64_t index_count(const struct index *index)
+{
+    return index->count;
+}
+
+uint64_t index_find(const struct index *index, uint64_t key)
+{
+    return index_search_chosen()->find(index_root(index), key);
+}
+
+void index_find_many(const struct index *index, const uint64_t *keys, size_t count, uint64_t *out_payloads)
+{
+    index_search_chosen()->find_many(index_root(index), keys, count, out_payloads);
+}
+
+static int create_root(struct index *index, uint64_t key)
+{
+    struct index_plan plan = index_plan_node(0, &key, 0, INDEX_GROWTH_EVEN);
+    struct index_node *root = index_build_node(index->pool, &plan, (struct index_run){0});
+    if (root == NULL) {
+        return ALEX_NO_MEMORY;
+    }
+    index_set_root(index, root);
+    return ALEX_OK;
+}
+
+int index_prepare(struct index *index, uint64_t key, struct index_position *out_position)
+{
+    const struct index_search *search = index_search_chosen();
+    struct index_step steps[INDEX_LEVELS_MAX];
+    index->moved_bytes_now = 0;
+    for (;;) {
+        struct index_node *root = index_root(index);
+        int code;
+        if (root == NULL) {
+            code = create_root(index, key);
+        } else {
+            uint64_t payload = search->locate(root, key, steps);
+            struct index_node *node = steps[0].node;
+            if (payload != 0) {
+                *out_position = (struct index_position){payload, key, node, steps[0].block, steps[0].slot};
+                return ALEX_OK;
+            }
+            struct index_place place = index_node_place(node, steps[0].block, key);
+            if (node->count < node->count_max && index_node_gap(node, place) != INDEX_NO_BLOCK) {
+                *out_position = (struct index_position){0, key, node, place.block, place.slot};
+                return ALEX_OK;
+            }
+            code = index_tree_make_room(index, steps, 0, key);
+        }
+        if (code != ALEX_OK) {
+            return code;
+        }
+    }
+}
+
+void index_set(struct index *index, const struct index_position *position, uint64_t payload)
+{
+    BASE_ASSERT(payload != 0);
+    struct index_node *node = position->node;
+    if (position->payload != 0) {
+        atomic_store_explicit(&node->blocks[position->block].payloads[position->slot], payload, memory_order_release);
+        return;
+    }
+    struct index_place place = {position->block, position->slot};
+    uint32_t gap_block = index_node_gap(node, place);
+    BASE_ASSERT(gap_block != INDEX_NO_BLOCK);
+    uint64_t moved = (uint64_t)index_node_insert(node, place, gap_block, position->key, payload) * INDEX_SLOT_BYTES;
+    index->count++;
+    index->moved_bytes += moved;
+    index->moved_bytes_now += moved;
+    if (index->moved_bytes_now > index->moved_bytes_max) {
+        index->moved_bytes_max = index->moved_bytes_now;
+    }
+    index->moved_bytes_now = 0;
+}
+
+uint64_t index_remove(struct index *index, uint64_t key)
+{
+    struct index_node *root = index_root(index);
+    struct index_step steps[INDEX_LEVELS_MAX];
+    uint64_t payload = root == NULL ? 0 : index_search_chosen()->locate(root, key, steps);
+    if (payload == 0) {
+        return 0;
+    }
+    index_node_remove(steps[0].node, steps[0].block, steps[0].slot);
+    index->count--;
+    if (steps[0].node->count == 0) {
+        index_tree_take_out(index, steps, 0);
+    } else if (index_is_sparse(steps[0].node)) {
+        index_tree_shrink(index, steps, 0);
+    }
+    return payload;
+}
+
+bool index_tree_range_end(const struct index_step *steps, uint32_t root_level, uint64_t *out_end)
+{
+    for (uint32_t level = 1; level <= root_level; level++) {
+        uint32_t block = steps[level].block;
+        uint32_t slot = steps[level].slot + 1;
+        const struct index_node *node = steps[level].node;
+        if (index_node_next_entry(node, &block, &slot)) {
+            *out_end = index_block_key(&node->blocks[block], slot);
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Enters one entry of a batch where the last one's node, whose range ends at `end`, has room for it; false if it hasn't. */
+static bool set_in_node(struct index *index, struct index_step *step, const struct index_entry *entry,
+                        uint64_t *out_previous)
+{
+    struct index_node *node = step->node;
+    uint64_t previous = index_search_chosen()->locate_in_node(node, entry->key, step);
+    struct index_place place = {step->block, step->slot};
+    if (previous == 0) {
+        place = index_node_place(node, step->block, entry->key);
+        if (node->count >= node->count_max || index_node_gap(node, place) == INDEX_NO_BLOCK) {
+            return false;
+        }
+    }
+    struct index_position position = {previous, entry->key, node, place.block, place.slot};
+    index_set(index, &position, entry->payload);
+    *out_previous = previous;
+    return true;
+}
+
+int index_set_many(struct index *index, const struct index_entry *entries, size_t count, uint64_t *out_previous,
+                   size_t *out_done)
+{
+    struct index_step steps[INDEX_LEVELS_MAX];
+    bool inside = false; /* steps lead to a node, whose range ends before `end` */
+    bool ends = false;
+    uint64_t end = 0;
+    size_t done = 0;
+    int code = ALEX_OK;
+    for (; done < count; done++) {
+        uint64_t previous;
+        if (inside && ends && entries[done].key >= end) {
+            inside = false;
+        }
+        if (!inside && index_root(index) != NULL) {
+            (void)index_search_chosen()->locate(index_root(index), entries[done].key, steps);
+            ends = index_tree_range_end(steps, index_root(index)->level, &end);
+            inside = true;
+        }
+        if (!inside || !set_in_node(index, &steps[0], &entries[done], &previous)) {
+            struct index_position position;
+            code = index_prepare(index, entries[done].key, &position);
+            if (code != ALEX_OK) {
+                break;
+            }
+            index_set(index, &position, entries[done].payload);
+            previous = 0;
+            inside = false;
+        }
+        if (out_previous != NULL) {
+            out_previous[done] = previous;
+        }
+    }
+    *out_done = done;
+    return code;
+}
