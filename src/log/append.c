@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file append.c
+ * Appending: a record is built where it will stay, in the mapped tail; where the file system can't allocate ahead, in a buffer that is
+ * then written.
+ */
+#include "base/bytes.h"
+#include "log/log_internal.h"
+
+uint64_t log_last_number(const struct log *log)
+{
+    return atomic_load_explicit(&log->last_number, memory_order_relaxed);
+}
+
+struct log_position log_end(const struct log *log)
+{
+    return (struct log_position){log->tail->file_id, atomic_load_explicit(&log->tail->end, memory_order_relaxed)};
+}
+
+/** Memory for a record of `bytes` at the tail's end. NULL: no memory for the stage. */
+static uint8_t *place(struct log *log, uint64_t bytes)
+{
+    if (!log->tail->staged) {
+        return log->tail->base + atomic_load_explicit(&log->tail->end, memory_order_relaxed);
+    }
+    if (log->stage_bytes < bytes) {
+        uint8_t *stage = base_realloc(log->stage, bytes);
+        if (stage == NULL) {
+            return NULL;
+        }
+        log->stage = stage;
+        log->stage_bytes = bytes;
+    }
+    return log->stage;
+}
+
+/** Numbers and completes the record at `at`, whose value is in place, and moves the end behind it. */
+static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t *out_ref, struct alex_error *error)
+{
+    struct log_segment *tail = log->tail;
+    uint64_t offset = atomic_load_explicit(&tail->end, memory_order_relaxed);
+    uint64_t number = log_last_number(log) + 1;
+    BASE_ASSERT(number <= RECORD_NUMBER_MAX);
+    record->number = number;
+    record_finish(at, tail->seed, offset, record);
+    BASE_ASSERT(offset + record->bytes <= log->tail_limit); /* L4 */
+    if (tail->staged) {
+        char path[512];
+        log_path(log, tail->file_id, path, sizeof path);
+        int result = os_file_write(tail->fd, path, offset, at, record->bytes, error);
+        if (result != ALEX_OK) {
+            /* Part of the record may be in the file: nothing may follow it. */
+            log->failed = result;
+            return result;
+        }
+    }
+    atomic_store_explicit(&log->last_number, number, memory_order_relaxed);
+    atomic_store_explicit(&tail->end, offset + record->bytes, memory_order_release);
+    if (out_ref != NULL) {
+        uint64_t address = ((uint64_t)tail->first_slot << log->config.segment_shift) + offset;
+        *out_ref = log_ref_make(address, record->bytes, record->kind == RECORD_DELETE);
+    }
+    return ALEX_OK;
+}
+
+int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error)
+{
+    uint64_t bytes = record_bytes(record->value_bytes, false);
+    uint8_t *at = place(log, bytes);
+    if (at == NULL) {
+        return base_fail(error, ALEX_NO_MEMORY, 0, NULL, "no memory to build a record");
+    }
+    if (record->value_bytes > 0) {
+        memcpy(at + RECORD_HEADER_BYTES, value, record->value_bytes);
+    }
+    return finish(log, at, record, NULL, error);
+}
+
+int append_seal(struct log *log, uint64_t next_file_id, struct alex_error *error)
+{
+    struct record seal = {.kind = RECORD_SEAL, .key = next_file_id};
+    int result = append_own(log, &seal, NULL, error);
+    if (result == ALEX_OK) {
+        log->tail->sealed = true;
+    }
+    return result;
+}
+
+static int append_mark(struct log *log, struct alex_error *error)
+{
+    uint8_t value[RECORD_MARK_VALUE_BYTES];
+    bytes_store64(value, log->durable.offset);
+    struct record mark = {.kind = RECORD_MARK, .key = log->durable.file_id, .value_bytes = sizeof value};
+    int result = append_own(log, &mark, value, error);
+    if (result == ALEX_OK) {
+        log->mark_due = false;
+    }
+    return result;
+}
+
+int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, struct log_claim *out_claim,
+              struct alex_error *error)
+{
+    if (BASE_UNLIKELY(log->failed != ALEX_OK)) {
+        return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
+                         "a write or sync failed before (%s); close the store and open it again",
+                         alex_code_text(log->failed));
+    }
+    uint64_t bytes = record_bytes(value_bytes, has_previous);
+    uint64_t mark_bytes = log->mark_due ? record_bytes(RECORD_MARK_VALUE_BYTES, false) : 0;
+    uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
+    if (BASE_UNLIKELY(end > log->wake_at)) {
+        prepare_ahead(log);
+    }
+    int result = ALEX_OK;
+    if (BASE_UNLIKELY(end + mark_bytes + bytes + TAIL_RESERVE_BYTES > log->tail_limit)) {
+        result = prepare_room(log, mark_bytes + bytes + TAIL_RESERVE_BYTES, error);
+    }
+    if (BASE_UNLIKELY(result == ALEX_OK && log->mark_due)) {
+        result = append_mark(log, error);
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
+    uint8_t *at = place(log, bytes);
+    if (BASE_UNLIKELY(at == NULL)) {
+        return base_fail(error, ALEX_NO_MEMORY, 0, NULL, "no memory to build a record of %llu bytes",
+                         (unsigned long long)bytes);
+    }
+    *out_claim = (struct log_claim){
+        .at = at,
+        .value = at + record_header_bytes(has_previous),
+        .offset = atomic_load_explicit(&log->tail->end, memory_order_relaxed),
+        .bytes = bytes,
+        .has_previous = has_previous,
+        .value_bytes = (uint32_t)value_bytes,
+    };
+    return ALEX_OK;
+}
+
+int log_append(struct log *log, const struct log_claim *claim, struct record *record, uint64_t *out_ref,
+               struct alex_error *error)
+{
+    BASE_ASSERT(claim->offset == atomic_load_explicit(&log->tail->end, memory_order_relaxed));
+    BASE_ASSERT(claim->has_previous == ((record->flags & RECORD_FLAG_PREVIOUS) != 0));
+    record->value_bytes = claim->value_bytes;
+    return finish(log, claim->at, record, out_ref, error);
+}
+
+void log_group_add(struct log_group *group, const struct log *log, const struct record *record, uint64_t ref)
+{
+    if (group->count == 0) {
+        group->first_number = record->number;
+        group->first = log_locate(log, ref, NULL, 0);
+        group->checksum = 0;
+    }
+    uint8_t checksum[4];
+    bytes_store32(checksum, record->header_checksum);
+    group->checksum = base_crc32c(group->checksum, checksum, sizeof checksum);
+    group->count++;
+}
+
+/** The value of a COMMIT (FORMAT.md, "Groups"). */
+static void commit_value(const struct log_group *group, uint8_t out_value[RECORD_COMMIT_VALUE_BYTES])
+{
+    bytes_store64(out_value, group->first_number);
+    bytes_store64(out_value + 8, group->first.file_id);
+    bytes_store64(out_value + 16, group->first.offset);
+    bytes_store32(out_value + 24, group->checksum);
+    bytes_store32(out_value + 28, 0);
+}
+
+bool log_group_matches(const struct log_group *group, const struct record *commit)
+{
+    uint8_t value[RECORD_COMMIT_VALUE_BYTES];
+    commit_value(group, value);
+    return group->count > 0 && commit->key == group->count && memcmp(value, commit->value, sizeof value) == 0;
+}
+
+int log_append_commit(struct log *log, const struct log_group *group, struct alex_error *error)
+{
+    uint8_t value[RECORD_COMMIT_VALUE_BYTES];
+    commit_value(group, value);
+    struct record commit = {.kind = RECORD_COMMIT, .key = group->count, .value_bytes = sizeof value};
+    return append_own(log, &commit, value, error);
+}
+
+int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_number, struct alex_error *error)
+{
+    uint8_t value[RECORD_ABORT_VALUE_BYTES];
+    bytes_store64(value, first_number);
+    bytes_store64(value + 8, last_number);
+    struct record abort = {.kind = RECORD_ABORT, .value_bytes = sizeof value};
+    return append_own(log, &abort, value, error);
+}

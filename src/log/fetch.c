@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file fetch.c From a reference to its record; the accounts of live and dead bytes. */
+#include "log/log_internal.h"
+
+#define CACHE_LINE_BYTES 64
+
+/** Lines of a record that log_prefetch() asks for; the processor's own prefetcher goes on from there. */
+#define PREFETCH_LINES 4
+
+/** The slot that holds a reference's address, or NULL if there is none. */
+static const struct log_slot *find_slot(const struct log *log, uint64_t ref)
+{
+    uint64_t slot = log_ref_address(ref) >> log->space.segment_shift;
+    if (BASE_UNLIKELY(slot >= LOG_SLOTS_MAX) || BASE_UNLIKELY(log->space.slots[slot].base == NULL)) {
+        return NULL;
+    }
+    return &log->space.slots[slot];
+}
+
+static uint64_t offset_in_slot(const struct log *log, uint64_t ref)
+{
+    return log_ref_address(ref) & (((uint64_t)1 << log->space.segment_shift) - 1);
+}
+
+void log_prefetch(const struct log *log, uint64_t ref)
+{
+    const struct log_slot *slot = find_slot(log, ref);
+    if (slot == NULL) {
+        return;
+    }
+    const uint8_t *at = slot->base + offset_in_slot(log, ref);
+    uint64_t bytes = log_ref_bytes(ref);
+    __builtin_prefetch(at);
+    for (uint64_t line = 1; line < PREFETCH_LINES && line * CACHE_LINE_BYTES < bytes + CACHE_LINE_BYTES; line++) {
+        __builtin_prefetch(at + line * CACHE_LINE_BYTES);
+    }
+}
+
+enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record)
+{
+    const struct log_slot *slot = find_slot(log, ref);
+    if (BASE_UNLIKELY(slot == NULL)) {
+        return RECORD_BAD;
+    }
+    uint64_t in_slot = offset_in_slot(log, ref);
+    uint64_t offset = ((uint64_t)slot->run << log->space.segment_shift) + in_slot;
+    uint64_t readable = atomic_load_explicit(&slot->segment->allocated, memory_order_acquire);
+    if (BASE_UNLIKELY(offset >= readable)) {
+        return RECORD_BAD;
+    }
+    /* The header's line decides how long the value is; its lines need not wait for it. */
+    log_prefetch(log, ref);
+    enum record_state state = record_decode(slot->base + in_slot, readable - offset, slot->seed, offset,
+                                            log->config.verify, out_record);
+    if (state == RECORD_GOOD && log->config.verify && BASE_UNLIKELY(!record_value_good(out_record))) {
+        return RECORD_BAD;
+    }
+    return state;
+}
+
+struct log_position log_locate(const struct log *log, uint64_t ref, char *out_path, size_t capacity)
+{
+    const struct log_slot *slot = find_slot(log, ref);
+    struct log_position position = {0};
+    if (slot != NULL) {
+        position.file_id = slot->segment->file_id;
+        position.offset = ((uint64_t)slot->run << log->space.segment_shift) + offset_in_slot(log, ref);
+    }
+    if (capacity > 0) {
+        log_path(log, position.file_id, out_path, capacity);
+    }
+    return position;
+}
+
+uint64_t log_record_bytes(const struct log *log, uint64_t ref)
+{
+    uint64_t bytes = log_ref_bytes(ref);
+    const struct log_slot *slot = find_slot(log, ref);
+    if (BASE_LIKELY(bytes < LOG_REF_UNITS_MAX * 8) || slot == NULL) {
+        return bytes;
+    }
+    uint64_t in_slot = offset_in_slot(log, ref);
+    uint64_t offset = ((uint64_t)slot->run << log->space.segment_shift) + in_slot;
+    uint64_t readable = atomic_load_explicit(&slot->segment->allocated, memory_order_acquire);
+    struct record record;
+    if (offset < readable && record_decode(slot->base + in_slot, readable - offset, slot->seed, offset, true,
+                                           &record) == RECORD_GOOD) {
+        bytes = record.bytes;
+    }
+    return bytes;
+}
+
+void log_count_live(struct log *log, uint64_t ref)
+{
+    const struct log_slot *slot = find_slot(log, ref);
+    BASE_ASSERT(slot != NULL);
+    slot->segment->live_bytes += log_record_bytes(log, ref);
+}
+
+void log_count_dead(struct log *log, uint64_t ref)
+{
+    const struct log_slot *slot = find_slot(log, ref);
+    BASE_ASSERT(slot != NULL);
+    /* The size of a large record is read from its header, which may have been damaged since it was counted. */
+    uint64_t bytes = log_record_bytes(log, ref);
+    uint64_t *live = &slot->segment->live_bytes;
+    *live -= bytes < *live ? bytes : *live;
+}
+
+void log_stats(const struct log *log, struct log_stats *out_stats)
+{
+    struct log_stats stats = {.segments = log->segment_count};
+    os_mutex_lock(log->lock);
+    for (size_t i = 0; i < log->segment_count; i++) {
+        const struct log_segment *segment = log->segments[i];
+        uint64_t end = atomic_load_explicit(&segment->end, memory_order_relaxed);
+        uint64_t allocated = atomic_load_explicit(&segment->allocated, memory_order_relaxed);
+        stats.log_bytes += end;
+        stats.live_bytes += segment->live_bytes;
+        stats.file_bytes += segment->staged ? end : allocated;
+    }
+    if (log->next != NULL) {
+        stats.segments++;
+        stats.log_bytes += SEGMENT_HEADER_BYTES;
+        stats.file_bytes += log->next->staged ? SEGMENT_HEADER_BYTES : atomic_load(&log->next->allocated);
+    }
+    os_mutex_unlock(log->lock);
+    *out_stats = stats;
+}

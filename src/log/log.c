@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file log.c The log's life: create, attach, start, sync, finish, destroy. */
+#include "log/log_internal.h"
+
+#include <string.h>
+
+int log_create(const struct log_config *config, struct log **out_log, struct alex_error *error)
+{
+    struct log *log = base_alloc_zeroed(1, sizeof *log);
+    int result = log == NULL ? ALEX_NO_MEMORY : ALEX_OK;
+    if (result == ALEX_OK) {
+        log->config = *config;
+        log->next_file_id = config->next_file_id;
+        result = space_init(&log->space, config->segment_shift);
+    }
+    if (result == ALEX_OK) {
+        result = os_mutex_create(&log->lock);
+    }
+    if (result == ALEX_OK) {
+        result = os_condition_create(&log->changed);
+    }
+    if (result != ALEX_OK) {
+        log_destroy(log);
+        return base_fail(error, result, 0, config->directory, "no memory to open the log");
+    }
+    *out_log = log;
+    return ALEX_OK;
+}
+
+void log_destroy(struct log *log)
+{
+    if (log == NULL) {
+        return;
+    }
+    prepare_stop(log);
+    segment_destroy(log, log->next);
+    for (size_t i = 0; i < log->segment_count; i++) {
+        segment_destroy(log, log->segments[i]);
+    }
+    base_free(log->segments);
+    base_free(log->stage);
+    space_release(&log->space);
+    os_condition_destroy(log->changed);
+    os_mutex_destroy(log->lock);
+    base_free(log);
+}
+
+int log_attach(struct log *log, uint64_t file_id, uint32_t slots, enum log_attach_state *out_state,
+               struct alex_error *error)
+{
+    int result = log_reserve_listing(log);
+    if (result != ALEX_OK) {
+        return base_fail(error, result, 0, log->config.directory, "no memory to list the log's files");
+    }
+    struct log_segment *segment;
+    result = segment_attach(log, file_id, slots, &segment, out_state, error);
+    if (result == ALEX_OK && *out_state == LOG_ATTACHED) {
+        log_add_segment(log, segment);
+    }
+    return result;
+}
+
+/** Settles where each segment ends, and takes those behind the log's end away from the log; their files stay. @return the last
+ *  segment that has records, or NULL */
+static struct log_segment *settle(struct log *log, const struct log_reader *end)
+{
+    size_t kept = end->segment < log->segment_count ? end->segment + 1 : 0;
+    for (size_t i = kept; i < log->segment_count; i++) {
+        segment_destroy(log, log->segments[i]);
+    }
+    log->segment_count = kept;
+    if (kept == 0) {
+        return NULL;
+    }
+    atomic_store(&log->segments[kept - 1]->end, end->offset);
+    return log->segments[kept - 1];
+}
+
+void log_start_read_only(struct log *log, const struct log_reader *end, uint64_t last_number)
+{
+    atomic_store(&log->last_number, last_number);
+    (void)settle(log, end);
+}
+
+/** Writes a SEAL at the log's cut end, through the file as nothing there is mapped writable, and makes the segment durable. */
+static int seal_cut(struct log *log, struct log_segment *segment, uint64_t next_file_id, struct alex_error *error)
+{
+    char path[512];
+    log_path(log, segment->file_id, path, sizeof path);
+    uint8_t bytes[RECORD_HEADER_BYTES];
+    uint64_t offset = atomic_load(&segment->end);
+    struct record seal = {.kind = RECORD_SEAL, .key = next_file_id, .number = log_last_number(log) + 1};
+    record_finish(bytes, segment->seed, offset, &seal);
+    int result = os_file_write(segment->fd, path, offset, bytes, seal.bytes, error);
+    if (result == ALEX_OK) {
+        result = os_file_sync(segment->fd, path, error);
+    }
+    if (result == ALEX_OK) {
+        atomic_store(&log->last_number, seal.number);
+        atomic_store(&segment->end, offset + seal.bytes);
+        segment->sealed = true;
+    }
+    return result;
+}
+
+/** Makes a new segment the tail; with `sealing`, the one that its SEAL names. */
+static int start_segment(struct log *log, struct log_segment *sealing, struct alex_error *error)
+{
+    int result = log_reserve_listing(log);
+    if (result != ALEX_OK) {
+        return base_fail(error, result, 0, log->config.directory, "no memory to list the log's files");
+    }
+    struct log_segment *segment;
+    result = prepare_segment(log, TAIL_RESERVE_BYTES, &segment, error);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (sealing != NULL) {
+        result = seal_cut(log, sealing, segment->file_id, error);
+    }
+    if (result != ALEX_OK) {
+        segment_destroy(log, segment);
+        return result;
+    }
+    log_add_segment(log, segment);
+    log->tail = segment;
+    return ALEX_OK;
+}
+
+/** Goes on writing in a segment that holds records already. */
+static int resume_segment(struct log *log, struct log_segment *segment, struct alex_error *error)
+{
+    uint64_t end = atomic_load(&segment->end);
+    atomic_store(&segment->allocated, end); /* growth covers all behind it anew */
+    int result = segment_grow(log, segment, segment_target(log, segment, end + TAIL_RESERVE_BYTES), error);
+    if (result == ALEX_OK) {
+        log->tail = segment;
+    }
+    return result;
+}
+
+/** Closes the files of segments that nothing is left to be written to or synced. */
+static void close_before(struct log *log, size_t index)
+{
+    for (size_t i = index; i > 0 && log->segments[i - 1]->fd != -1; i--) {
+        os_file_close(log->segments[i - 1]->fd);
+        log->segments[i - 1]->fd = -1;
+    }
+}
+
+int log_start(struct log *log, const struct log_reader *end, bool cut, uint64_t last_number,
+              struct log_position durable, struct alex_error *error)
+{
+    atomic_store(&log->last_number, last_number);
+    log->durable = durable;
+    struct log_segment *last = settle(log, end);
+    int result = ALEX_OK;
+    if (last != NULL && !cut) {
+        result = resume_segment(log, last, error);
+    } else {
+        result = start_segment(log, last, error);
+    }
+    if (result == ALEX_OK) {
+        while (log->sync_from + 1 < log->segment_count &&
+               log->segments[log->sync_from]->file_id < durable.file_id) {
+            log->sync_from++;
+        }
+        close_before(log, log->sync_from);
+        prepare_adopt(log);
+        result = log->config.list_changed(log->config.context, error);
+    }
+    return result;
+}
+
+int log_sync(struct log *log, struct alex_error *error)
+{
+    if (log->failed != ALEX_OK) {
+        return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
+                         "a write or sync failed before (%s); close the store and open it again",
+                         alex_code_text(log->failed));
+    }
+    struct log_position end = log_end(log);
+    if (log_position_compare(end, log->durable) <= 0) {
+        return ALEX_OK;
+    }
+    for (size_t i = log->sync_from; i < log->segment_count; i++) {
+        struct log_segment *segment = log->segments[i];
+        char path[512];
+        log_path(log, segment->file_id, path, sizeof path);
+        int result = os_file_sync(segment->fd, path, error);
+        if (result != ALEX_OK) {
+            log->failed = result;
+            return result;
+        }
+    }
+    log->sync_from = log->segment_count - 1;
+    close_before(log, log->sync_from);
+    os_mutex_lock(log->lock);
+    log->durable = end;
+    os_mutex_unlock(log->lock);
+    log->mark_due = true;
+    return ALEX_OK;
+}
+
+/** Stops the log's thread and takes the prepared segment away, if it is unused. @return its file id, or 0 */
+static uint64_t withdraw_next(struct log *log)
+{
+    prepare_stop(log);
+    uint64_t file_id = log->next != NULL ? log->next->file_id : 0;
+    segment_destroy(log, log->next);
+    log->next = NULL;
+    return file_id;
+}
+
+int log_finish(struct log *log, struct alex_error *error)
+{
+    uint64_t unused = withdraw_next(log);
+    char path[512];
+    log_path(log, log->tail->file_id, path, sizeof path);
+    int result = ALEX_OK;
+    if (log->failed == ALEX_OK) {
+        uint64_t end = atomic_load(&log->tail->end);
+        result = os_file_truncate(log->tail->fd, path, end, error);
+    }
+    if (result == ALEX_OK) {
+        result = log_sync(log, error);
+    }
+    if (result == ALEX_OK) {
+        result = log->config.list_changed(log->config.context, error);
+    }
+    if (result == ALEX_OK && unused != 0) {
+        log_path(log, unused, path, sizeof path);
+        result = os_file_remove(path, error);
+    }
+    if (log->failed == ALEX_OK) {
+        log->failed = result != ALEX_OK ? result : ALEX_READ_ONLY;
+    }
+    return result;
+}
+
+/** A number that no record can reach before the list of segments changes again. Called with the lock. */
+static uint64_t number_floor(const struct log *log)
+{
+    /* No record is smaller than its header: what the tail and one segment more can hold bounds the numbers. */
+    uint64_t room = log->tail == NULL ? 0 : log->tail->capacity;
+    room += log->next != NULL ? log->next->capacity : (uint64_t)1 << log->config.segment_shift;
+    return log_last_number(log) + room / RECORD_HEADER_BYTES;
+}
+
+int log_describe(const struct log *log, struct log_description *out_description)
+{
+    os_mutex_lock(log->lock);
+    size_t count = log->segment_count + (log->next != NULL);
+    struct log_listed *list = base_alloc((count + 1) * sizeof *list);
+    if (list != NULL) {
+        for (size_t i = 0; i < count; i++) {
+            const struct log_segment *segment = i < log->segment_count ? log->segments[i] : log->next;
+            list[i] = (struct log_listed){segment->file_id, segment->slots};
+        }
+        *out_description = (struct log_description){
+            .segments = list,
+            .segment_count = count,
+            .next_file_id = log->next_file_id,
+            .number_floor = number_floor(log),
+            .durable = log->durable,
+        };
+    }
+    os_mutex_unlock(log->lock);
+    return list == NULL ? ALEX_NO_MEMORY : ALEX_OK;
+}

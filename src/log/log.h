@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file log.h
+ * The log: records appended to segments that are mapped once and never remapped. See README.md and docs/FORMAT.md.
+ *
+ * One thread appends. A log may have a thread of its own that prepares file space and segments ahead of the writer.
+ */
+#ifndef LOG_LOG_H
+#define LOG_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "log/record.h"
+#include "log/ref.h"
+
+struct log;
+struct log_segment;
+
+/** A place in the log. Places compare by file id, then by offset. */
+struct log_position {
+    uint64_t file_id;
+    uint64_t offset;
+};
+
+static inline int log_position_compare(struct log_position a, struct log_position b)
+{
+    if (a.file_id != b.file_id) {
+        return a.file_id < b.file_id ? -1 : 1;
+    }
+    return (a.offset > b.offset) - (a.offset < b.offset);
+}
+
+struct log_config {
+    const char *directory; /**< absolute path; must outlive the log */
+    uint8_t store_id[RECORD_STORE_ID_BYTES];
+    uint32_t segment_shift;  /**< segments are 1 << segment_shift bytes */
+    uint64_t growth_bytes;   /**< 0: 64 KiB, doubling with the log to 16 MiB */
+    uint64_t next_file_id;   /**< for the next segment made */
+    bool read_only;
+    bool background;         /**< prepare in a thread */
+    bool verify;             /**< checksums on log_fetch() */
+    /** Called after a segment was added and before anything is written to it: makes the list durable (log_describe()). Called from the
+     *  thread that appends or the log's own; never two at once. */
+    int (*list_changed)(void *context, struct alex_error *error);
+    void *context;
+};
+
+/** Makes a log without segments. */
+int log_create(const struct log_config *config, struct log **out_log, struct alex_error *error);
+
+/** Ends a log: its thread, mappings and files. Writes nothing. May be NULL. */
+void log_destroy(struct log *log);
+
+/* ------------------------------------------------------------------------------------------------ opening */
+
+/** What log_attach() found at a listed segment. */
+enum log_attach_state {
+    LOG_ATTACHED,
+    LOG_ATTACH_MISSING, /**< no such file */
+    LOG_ATTACH_BAD,     /**< its header is not that of this segment */
+    LOG_ATTACH_NEWER,   /**< a newer version wrote it */
+};
+
+/** Maps a segment that the manifest lists. File ids ascend from call to call. @return an error only for failures of the system */
+int log_attach(struct log *log, uint64_t file_id, uint32_t slots, enum log_attach_state *out_state,
+               struct alex_error *error);
+
+/** Reads records in order, over all attached segments. */
+struct log_reader {
+    struct log *log;
+    size_t segment;          /**< index among the attached ones */
+    uint64_t offset;
+    uint64_t last_number;    /**< of the record read last */
+    bool verify_values;      /**< take a record with a bad value for bad */
+    struct log_position verify_values_from; /**< with `verify_values`: only from this place on */
+};
+
+enum log_read_state {
+    LOG_READ_RECORD, /**< out_record and out_ref are filled in; the reader stands behind the record */
+    LOG_READ_END,    /**< no good record at the reader's place: the log's end, a crash's edge, or damage */
+    LOG_READ_NEWER,  /**< a record of a newer version */
+};
+
+/** Puts the reader at the log's beginning. */
+void log_reader_init(struct log_reader *reader, struct log *log);
+
+/** Reads the next record; follows seals. A SEAL itself is handed out as well. */
+enum log_read_state log_reader_next(struct log_reader *reader, struct record *out_record, uint64_t *out_ref);
+
+/** The reader's place: where the next record is or would be. */
+struct log_position log_reader_position(const struct log_reader *reader);
+
+/** The path of the file that the reader is in; out_path has room for 512 bytes. */
+void log_reader_path(const struct log_reader *reader, char *out_path, size_t capacity);
+
+/** Whether only zero bytes (or nothing) follow the reader's place, in its segment and all later ones. out_bytes: how many bytes follow that
+ *  are not zero, counted from the place to the last of them in each segment. */
+bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_bytes);
+
+/** Moves on from a place without good record to the next one that has one, at a multiple of 8, in this segment or a later one. @return
+ *  false: there is none before the log's end */
+bool log_reader_resync(struct log_reader *reader);
+
+/** Whether the reader stands at the end of a log that was started. */
+bool log_reader_at_end(const struct log_reader *reader);
+
+/** Whether the header of the segment that the reader is in holds. */
+bool log_reader_segment_good(const struct log_reader *reader);
+
+/** Looks for marks behind the reader's place, at every multiple of 8. @return whether one was found; out_durable: the greatest */
+bool log_reader_find_mark(const struct log_reader *reader, struct log_position *out_durable);
+
+/** Leaves the log as it is, for reading up to the reader's place. */
+void log_start_read_only(struct log *log, const struct log_reader *end, uint64_t last_number);
+
+/**
+ * Makes the log ready to append at the reader's place, which is its end. With `cut` that place is sealed, what follows is dropped, and
+ * appending goes on in a new segment; without, it goes on right there. A log without segments gets its first. Segments behind the end are
+ * no longer listed; their files are the caller's to remove.
+ *
+ * @param last_number  numbers go on from here
+ */
+int log_start(struct log *log, const struct log_reader *end, bool cut, uint64_t last_number,
+              struct log_position durable, struct alex_error *error);
+
+/* ------------------------------------------------------------------------------------------------ appending */
+
+/** Space at the log's end, claimed for one record. */
+struct log_claim {
+    uint8_t *at;      /**< the record's memory */
+    uint8_t *value;   /**< where the value goes */
+    uint64_t offset;  /**< in the file */
+    uint64_t bytes;
+    bool has_previous;
+    uint32_t value_bytes;
+};
+
+/**
+ * Claims space for one record. Fill claim->value, then log_append(), or forget the claim: nothing has changed then. Space for
+ * a COMMIT, an ABORT, a MARK and a SEAL behind it is kept back, so that log_append_commit() and log_append_abort() need no claim.
+ */
+int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, struct log_claim *out_claim,
+              struct alex_error *error);
+
+/**
+ * Appends the claimed record.
+ *
+ * @param record   kind, flags, table, key and previous; the rest is filled in
+ * @param out_ref  where it is
+ * @return ALEX_OK always where the log is written through its mapping; else what a failed write gives: the log takes no more writes then
+ */
+int log_append(struct log *log, const struct log_claim *claim, struct record *record, uint64_t *out_ref,
+               struct alex_error *error);
+
+/** A group of records that counts only with its COMMIT. At most one is open. */
+struct log_group {
+    uint64_t first_number;
+    struct log_position first;
+    uint64_t count;
+    uint32_t checksum; /**< of the header checksums */
+};
+
+/** Adds a record just appended, flagged RECORD_FLAG_GROUPED, to its group; `*group` all zero before the first. */
+void log_group_add(struct log_group *group, const struct log *log, const struct record *record, uint64_t ref);
+/** Whether a COMMIT's value says what `group` says. */
+bool log_group_matches(const struct log_group *group, const struct record *commit);
+int log_append_commit(struct log *log, const struct log_group *group, struct alex_error *error);
+int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_number, struct alex_error *error);
+
+/** Makes everything appended durable. After a failure the log takes no more writes. */
+int log_sync(struct log *log, struct alex_error *error);
+
+/** Cuts off the space prepared behind the log's end, makes everything durable, removes a prepared segment that is still unused. The
+ *  log takes no more writes. */
+int log_finish(struct log *log, struct alex_error *error);
+
+/** The number of the last record appended. */
+uint64_t log_last_number(const struct log *log);
+/** Where the log ends, once it is started for writing. */
+struct log_position log_end(const struct log *log);
+
+/* ------------------------------------------------------------------------------------------------ reading */
+
+/**
+ * Finds the record of a reference. Verifies its checksums if the log is configured so.
+ *
+ * @return RECORD_GOOD, or RECORD_BAD if there is no good record there
+ */
+enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record);
+
+/** Asks for a record's cache lines ahead of log_fetch(). */
+void log_prefetch(const struct log *log, uint64_t ref);
+
+/** The place of a reference, for reports; out_path has room for `capacity` bytes. */
+struct log_position log_locate(const struct log *log, uint64_t ref, char *out_path, size_t capacity);
+
+/* ------------------------------------------------------------------------------------------------ accounts */
+
+/** Counts the bytes of the record at `ref` as live. */
+void log_count_live(struct log *log, uint64_t ref);
+/** Counts them as dead again. */
+void log_count_dead(struct log *log, uint64_t ref);
+/** Size of the record at `ref`, as it is counted. */
+uint64_t log_record_bytes(const struct log *log, uint64_t ref);
+
+struct log_stats {
+    uint64_t segments;
+    uint64_t log_bytes;  /**< all that was appended, segment headers included */
+    uint64_t live_bytes;
+    uint64_t file_bytes; /**< lengths of the files */
+};
+void log_stats(const struct log *log, struct log_stats *out_stats);
+
+/** A segment, as the manifest lists it. */
+struct log_listed {
+    uint64_t file_id;
+    uint32_t slots;
+};
+
+/** What the manifest says of the log. */
+struct log_description {
+    struct log_listed *segments; /**< ascending; the caller frees it with base_free() */
+    size_t segment_count;
+    uint64_t next_file_id;
+    uint64_t number_floor;       /**< a number that no record can reach before the list changes again */
+    struct log_position durable; /**< up to where the log is known to be durable */
+};
+
+/** Describes the log as it is at this moment. Any thread. @return ALEX_OK or ALEX_NO_MEMORY */
+int log_describe(const struct log *log, struct log_description *out_description);
+
+/** Writes the path of a segment's file. */
+void log_path(const struct log *log, uint64_t file_id, char *out_path, size_t capacity);
+
+#endif /* LOG_LOG_H */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file log_internal.h
+ * The state of a log.
+ *
+ * Invariants:
+ *  L1  Segments ascend in file id; the tail is the last one that has records; at most one, prepared, follows it.
+ *  L2  A slot's base, segment, seed and run are set before any reference into it exists, and never change while one can.
+ *  L3  Only [writable_from, allocated) of the tail and of the prepared segment can be written; nothing else is mapped writable.
+ *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, from log_start() on: a COMMIT or ABORT, a MARK and a SEAL always fit.
+ *  L5  The tail's file has disk space for [0, allocated), so that no store into it can fail.
+ *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only.
+ */
+#ifndef LOG_INTERNAL_H
+#define LOG_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "log/log.h"
+#include "os/os.h"
+
+/** Slots that a log can have: with segments of 128 MiB all of 47 bits of address space. */
+#define LOG_SLOTS_MAX ((uint32_t)1 << 20)
+
+/** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
+#define TAIL_RESERVE_BYTES 256
+
+#define GROWTH_MIN_BYTES ((uint64_t)64 << 10)
+#define GROWTH_MAX_BYTES ((uint64_t)16 << 20)
+#define PAGE_BYTES ((uint64_t)4096)
+
+/** One piece of address space of the segment size. Readers use these four fields and nothing else of the log. */
+struct log_slot {
+    uint8_t *base;               /**< NULL: not in use */
+    struct log_segment *segment;
+    uint32_t seed;               /**< record_seed() of the file */
+    uint32_t run;                /**< slots of the same segment before this one */
+};
+
+struct log_segment {
+    uint64_t file_id;
+    uint8_t *base;
+    uint32_t first_slot;
+    uint32_t slots;
+    uint32_t seed;
+    int fd;                   /**< -1: closed, as nothing is left to write or sync */
+    uint64_t capacity;        /**< slots << segment_shift */
+    _Atomic uint64_t allocated; /**< bytes that may be read: the file's length, or less */
+    uint64_t writable_from;
+    _Atomic uint64_t end;     /**< bytes written, header included */
+    uint64_t live_bytes;
+    bool sealed;
+    bool staged;              /**< written by pwrite(), as the file system can't allocate space ahead */
+};
+
+/** Reserved address space, from which slots are given out. */
+struct log_region {
+    uint8_t *address;
+    uint64_t bytes;
+    uint32_t first_slot;
+    uint32_t slots;
+    uint32_t used;
+};
+
+#define LOG_REGIONS_MAX 64
+
+struct log_space {
+    struct log_slot *slots; /**< LOG_SLOTS_MAX of them, brought in by the system as they are touched */
+    struct log_region regions[LOG_REGIONS_MAX];
+    uint32_t region_count;
+    uint32_t slot_count;    /**< slots in all regions */
+    uint32_t segment_shift;
+};
+
+struct log {
+    struct log_config config;
+    struct log_space space;
+
+    struct log_segment **segments; /**< ascending; the prepared one is not among them */
+    size_t segment_count;
+    size_t segment_capacity;
+    struct log_segment *tail;      /**< NULL before log_start() */
+    uint64_t tail_limit;           /**< the tail's `allocated`, as the appending thread last saw it */
+    uint64_t wake_at;              /**< when the tail's end passes this, the next preparation is due */
+
+    _Atomic uint64_t last_number;
+    struct log_position durable;
+    bool mark_due;                 /**< the next append begins with a MARK of `durable` */
+    size_t sync_from;              /**< segments before this index are durable */
+    int failed;                    /**< the code of the failed write or sync after which nothing is written; ALEX_OK */
+    uint8_t *stage;                /**< where a record is built if the tail is staged */
+    uint64_t stage_bytes;
+
+    /* Preparation: guarded by `lock`, except that the thread that has set `preparing` works without it. */
+    struct os_mutex *lock;
+    struct os_condition *changed;
+    struct os_thread *thread;
+    bool stop;
+    bool work_due;
+    bool preparing;                /**< a segment is being made, by either thread */
+    struct log_segment *next;      /**< the prepared segment */
+    uint64_t next_file_id;
+};
+
+/* space.c */
+int space_init(struct log_space *space, uint32_t segment_shift);
+void space_release(struct log_space *space);
+/** Takes `slots` slots in a row. @return ALEX_OK or ALEX_NO_MEMORY */
+int space_take(struct log_space *space, uint32_t slots, uint32_t *out_first_slot, uint8_t **out_base);
+
+/* segment.c */
+/** Opens and maps a segment's file. */
+int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log_segment **out_segment,
+                   enum log_attach_state *out_state, struct alex_error *error);
+/** Makes a segment, with disk space for at least `room` bytes behind its header. */
+int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t room, uint64_t first_number,
+                   struct log_segment **out_segment, struct alex_error *error);
+/** Unmaps and frees a segment; its slots are not given out again. */
+void segment_destroy(struct log *log, struct log_segment *segment);
+/** Grows the file so that [0, bytes) can be written. */
+int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, struct alex_error *error);
+/** How far a segment should reach if it is to hold `bytes`: a growth step beyond, within its capacity. */
+uint64_t segment_target(const struct log *log, const struct log_segment *segment, uint64_t bytes);
+/** Makes a writable, mapped segment read-only before `offset`, as far as whole pages go. */
+void segment_protect(struct log *log, struct log_segment *segment, uint64_t offset);
+/** Adds a segment to the list; `log->segments` has room after log_reserve_listing(). */
+int log_reserve_listing(struct log *log);
+void log_add_segment(struct log *log, struct log_segment *segment);
+
+/* prepare.c */
+/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES included: grows it or goes on in the next segment. */
+int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error);
+/** Tells the log's thread that the tail's end has passed `wake_at`. */
+void prepare_ahead(struct log *log);
+void prepare_stop(struct log *log);
+/** Makes a segment with room for `bytes` behind its header, in as many slots as that takes. */
+int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_segment, struct alex_error *error);
+/** Adopts what has been allocated for the tail. */
+void prepare_adopt(struct log *log);
+
+/* append.c */
+/** Appends a record of the log itself into the reserve of the tail. */
+int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error);
+int append_seal(struct log *log, uint64_t next_file_id, struct alex_error *error);
+
+#endif /* LOG_INTERNAL_H */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file reader.c Reading the log in order, as replay and check do: FORMAT.md, "Reading a store". */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "log/log_internal.h"
+
+void log_reader_init(struct log_reader *reader, struct log *log)
+{
+    *reader = (struct log_reader){.log = log, .offset = SEGMENT_HEADER_BYTES};
+}
+
+struct log_position log_reader_position(const struct log_reader *reader)
+{
+    const struct log *log = reader->log;
+    if (reader->segment >= log->segment_count) {
+        return (struct log_position){0};
+    }
+    return (struct log_position){log->segments[reader->segment]->file_id, reader->offset};
+}
+
+void log_reader_path(const struct log_reader *reader, char *out_path, size_t capacity)
+{
+    log_path(reader->log, log_reader_position(reader).file_id, out_path, capacity);
+}
+
+/** Bytes of a segment that a reader may look at: all there are, or, of one being written, all that were written. */
+static uint64_t readable(const struct log *log, const struct log_segment *segment)
+{
+    if (segment == log->tail) {
+        return atomic_load_explicit(&segment->end, memory_order_acquire);
+    }
+    return atomic_load_explicit(&segment->allocated, memory_order_relaxed);
+}
+
+enum log_read_state log_reader_next(struct log_reader *reader, struct record *out_record, uint64_t *out_ref)
+{
+    struct log *log = reader->log;
+    if (reader->segment >= log->segment_count) {
+        return LOG_READ_END;
+    }
+    struct log_segment *segment = log->segments[reader->segment];
+    uint64_t limit = readable(log, segment);
+    if (reader->offset >= limit) {
+        return LOG_READ_END;
+    }
+    struct record record;
+    enum record_state state = record_decode(segment->base + reader->offset, limit - reader->offset, segment->seed,
+                                            reader->offset, true, &record);
+    if (state != RECORD_GOOD) {
+        return state == RECORD_NEWER ? LOG_READ_NEWER : LOG_READ_END;
+    }
+    if (record.number <= reader->last_number) {
+        return LOG_READ_END;
+    }
+    if (reader->verify_values &&
+        log_position_compare(log_reader_position(reader), reader->verify_values_from) >= 0 &&
+        !record_value_good(&record)) {
+        return LOG_READ_END;
+    }
+    bool seal = record.kind == RECORD_SEAL;
+    if (seal && (reader->segment + 1 >= log->segment_count ||
+                 log->segments[reader->segment + 1]->file_id != record.key)) {
+        return LOG_READ_END;
+    }
+    uint64_t address = ((uint64_t)segment->first_slot << log->config.segment_shift) + reader->offset;
+    *out_ref = log_ref_make(address, record.bytes, record.kind == RECORD_DELETE);
+    *out_record = record;
+    reader->last_number = record.number;
+    reader->offset += record.bytes;
+    if (seal) {
+        if (!segment->sealed) { /* read for the first time, by replay */
+            segment->sealed = true;
+            atomic_store_explicit(&segment->end, reader->offset, memory_order_relaxed);
+        }
+        reader->segment++;
+        reader->offset = SEGMENT_HEADER_BYTES;
+    }
+    return LOG_READ_RECORD;
+}
+
+bool log_reader_at_end(const struct log_reader *reader)
+{
+    const struct log *log = reader->log;
+    if (reader->segment + 1 < log->segment_count) {
+        return false;
+    }
+    return reader->segment >= log->segment_count ||
+           reader->offset >= atomic_load_explicit(&log->segments[reader->segment]->end, memory_order_acquire);
+}
+
+bool log_reader_resync(struct log_reader *reader)
+{
+    const struct log *log = reader->log;
+    for (; reader->segment < log->segment_count; reader->segment++, reader->offset = SEGMENT_HEADER_BYTES) {
+        const struct log_segment *segment = log->segments[reader->segment];
+        uint64_t limit = atomic_load_explicit(&segment->end, memory_order_acquire);
+        for (; reader->offset + RECORD_HEADER_BYTES <= limit; reader->offset += RECORD_ALIGNMENT) {
+            struct record record;
+            if (record_decode(segment->base + reader->offset, limit - reader->offset, segment->seed, reader->offset,
+                              true, &record) == RECORD_GOOD &&
+                record.number > reader->last_number) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool log_reader_segment_good(const struct log_reader *reader)
+{
+    const struct log *log = reader->log;
+    if (reader->segment >= log->segment_count) {
+        return true;
+    }
+    const struct log_segment *segment = log->segments[reader->segment];
+    struct segment_header header;
+    return segment_header_decode(segment->base, &header) == RECORD_GOOD && header.file_id == segment->file_id &&
+           header.slots == segment->slots &&
+           memcmp(header.store_id, log->config.store_id, sizeof header.store_id) == 0;
+}
+
+bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_bytes)
+{
+    const struct log *log = reader->log;
+    uint64_t bytes = 0;
+    for (size_t i = reader->segment; i < log->segment_count; i++) {
+        const struct log_segment *segment = log->segments[i];
+        uint64_t from = i == reader->segment ? reader->offset : SEGMENT_HEADER_BYTES;
+        uint64_t last = readable(log, segment);
+        while (last > from && segment->base[last - 1] == 0) {
+            last--;
+        }
+        bytes += last > from ? last - from : 0;
+    }
+    *out_bytes = bytes;
+    return bytes == 0;
+}
+
+bool log_reader_find_mark(const struct log_reader *reader, struct log_position *out_durable)
+{
+    const struct log *log = reader->log;
+    struct log_position greatest = {0};
+    for (size_t i = reader->segment; i < log->segment_count; i++) {
+        const struct log_segment *segment = log->segments[i];
+        uint64_t limit = readable(log, segment);
+        uint64_t offset = i == reader->segment ? reader->offset : SEGMENT_HEADER_BYTES;
+        for (; offset + RECORD_HEADER_BYTES <= limit; offset += RECORD_ALIGNMENT) {
+            const uint8_t *at = segment->base + offset;
+            /* The kind is the header's last byte: a cheap sieve before the checksum. */
+            struct record record;
+            if (at[RECORD_HEADER_BYTES - 1] != RECORD_MARK ||
+                record_decode(at, limit - offset, segment->seed, offset, true, &record) != RECORD_GOOD ||
+                !record_value_good(&record)) {
+                continue;
+            }
+            struct log_position mark = {record.key, bytes_load64(record.value)};
+            if (log_position_compare(mark, greatest) > 0) {
+                greatest = mark;
+            }
+        }
+    }
+    *out_durable = greatest;
+    return greatest.file_id != 0;
+}
