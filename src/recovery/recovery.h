@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file recovery.h
+ * The manifest, and the replay of the log after opening. See README.md and docs/FORMAT.md.
+ */
+#ifndef RECOVERY_RECOVERY_H
+#define RECOVERY_RECOVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log/log.h"
+
+#define MANIFEST_NAME "MANIFEST"
+#define MANIFEST_NEW_NAME "MANIFEST.new"
+
+#define MANIFEST_SEGMENT_SHIFT_MIN 16
+#define MANIFEST_SEGMENT_SHIFT_MAX 40
+
+/** A manifest, decoded. */
+struct manifest {
+    uint8_t store_id[RECORD_STORE_ID_BYTES];
+    uint32_t segment_shift;
+    uint64_t generation;
+    uint64_t next_file_id;
+    uint64_t number_floor;
+    uint32_t next_table_id;
+    bool clean;
+    struct log_position durable;
+    struct log_listed *segments; /**< from base_alloc() */
+    size_t segment_count;
+};
+
+/** Reads and checks the manifest of the store in `directory`. Release what it gives with manifest_release().
+ *  @return ALEX_OK, ALEX_NOT_FOUND (there is none), ALEX_DAMAGED, ALEX_NEWER_FORMAT, or a failure of the system */
+int manifest_read(const char *directory, struct manifest *out_manifest, struct alex_error *error);
+
+/** Replaces the manifest as a whole, durably. The names of new segments are made durable before. */
+int manifest_write(const char *directory, const struct manifest *manifest, struct alex_error *error);
+
+/** Length of a manifest that lists `segment_count` segments. */
+size_t manifest_bytes(size_t segment_count);
+
+/** Decodes a manifest's bytes; trusts nothing. @return as manifest_read(); `path` is for the error */
+int manifest_decode(const uint8_t *bytes, size_t size, const char *path, struct manifest *out_manifest,
+                    struct alex_error *error);
+
+void manifest_release(struct manifest *manifest);
+
+/** What replay hands on, in the order of the log; each returns ALEX_OK or a code that ends the replay. */
+struct replay_target {
+    void *context;
+    int (*put)(void *context, uint32_t table, uint64_t key, uint64_t ref);
+    int (*remove)(void *context, uint32_t table, uint64_t key, uint64_t ref);
+    int (*create_table)(void *context, const struct record *record, uint64_t ref);
+    int (*drop_table)(void *context, const struct record *record, uint64_t ref);
+};
+
+/** What replay found. */
+struct replay_result {
+    struct log_reader end;         /**< at the log's end */
+    uint64_t last_number;          /**< the greatest number read */
+    struct log_position durable;   /**< W */
+    uint64_t records;
+    uint64_t dropped;              /**< grouped records without COMMIT */
+    uint64_t open_first;           /**< the first number of a group without end; 0 if there is none */
+    bool cut;                      /**< bytes follow that are no records */
+    uint64_t cut_bytes;
+};
+
+/**
+ * Attaches the segments that the manifest lists, reads all records and hands those that count to `target`.
+ *
+ * @return ALEX_OK, ALEX_DAMAGED, ALEX_NEWER_FORMAT, what the target returned, or a failure of the system
+ */
+int replay(struct log *log, const struct manifest *manifest, const struct replay_target *target,
+           struct replay_result *out_result, struct alex_error *error);
+
+#endif /* RECOVERY_RECOVERY_H */

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file replay.c
+ * Replay: FORMAT.md, "Reading a store".
+ *
+ * One pass in the order of the log. Records of a group wait until their COMMIT; all others are handed on as they come. How far the log is known to be
+ * durable (W) comes out of the manifest and of the marks met on the way, and decides where a bad record is damage and where it is the edge
+ * of a crash.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "recovery/recovery.h"
+
+/** A record of a group that has not been committed yet. */
+struct pending {
+    uint64_t ref;
+    uint64_t number;
+    uint64_t key;
+    uint32_t table;
+    uint32_t checksum;
+    enum record_kind kind;
+};
+
+struct replayer {
+    struct log *log;
+    const struct manifest *manifest;
+    const struct replay_target *target;
+    struct replay_result *result;
+    struct alex_error *error;
+    struct pending *pending;
+    size_t pending_count;
+    size_t pending_capacity;
+    struct log_position group_first;
+    uint64_t bad_file_id; /**< the first listed file that could not be attached; 0 if there is none */
+    enum log_attach_state bad_state;
+    bool first_is_bad;
+};
+
+/** Attaches what the manifest lists. A file that is missing or bad is left out: the reading of the log ends before it. */
+static int attach(struct replayer *replayer)
+{
+    const struct manifest *manifest = replayer->manifest;
+    for (size_t i = 0; i < manifest->segment_count; i++) {
+        const struct log_listed *listed = &manifest->segments[i];
+        enum log_attach_state state;
+        int result = log_attach(replayer->log, listed->file_id, listed->slots, &state, replayer->error);
+        if (result != ALEX_OK) {
+            return result;
+        }
+        char path[512];
+        log_path(replayer->log, listed->file_id, path, sizeof path);
+        if (state == LOG_ATTACH_NEWER) {
+            return base_fail_at(replayer->error, ALEX_NEWER_FORMAT, path, 0,
+                                "a newer version of the library wrote this file; use that version");
+        }
+        if (state != LOG_ATTACHED && replayer->bad_file_id == 0) {
+            replayer->bad_file_id = listed->file_id;
+            replayer->bad_state = state;
+            replayer->first_is_bad = i == 0;
+        }
+    }
+    return ALEX_OK;
+}
+
+static int hand_on(struct replayer *replayer, enum record_kind kind, uint32_t table, uint64_t key, uint64_t ref)
+{
+    const struct replay_target *target = replayer->target;
+    if (kind == RECORD_PUT) {
+        return target->put(target->context, table, key, ref);
+    }
+    if (kind == RECORD_DELETE) {
+        return target->remove(target->context, table, key, ref);
+    }
+    struct record record;
+    if (log_fetch(replayer->log, ref, &record) != RECORD_GOOD) {
+        char path[512];
+        struct log_position at = log_locate(replayer->log, ref, path, sizeof path);
+        return base_fail_at(replayer->error, ALEX_DAMAGED, path, at.offset, "the record of a table is damaged");
+    }
+    return kind == RECORD_TABLE ? target->create_table(target->context, &record, ref)
+                                : target->drop_table(target->context, &record, ref);
+}
+
+static int add_pending(struct replayer *replayer, const struct record *record, uint64_t ref)
+{
+    if (replayer->pending_count == replayer->pending_capacity) {
+        size_t capacity = replayer->pending_capacity == 0 ? 1024 : 2 * replayer->pending_capacity;
+        struct pending *pending = base_realloc(replayer->pending, capacity * sizeof *pending);
+        if (pending == NULL) {
+            return base_fail(replayer->error, ALEX_NO_MEMORY, 0, NULL, "no memory to replay a batch of %zu records",
+                             capacity);
+        }
+        replayer->pending = pending;
+        replayer->pending_capacity = capacity;
+    }
+    if (replayer->pending_count == 0) {
+        replayer->group_first = log_locate(replayer->log, ref, NULL, 0);
+        replayer->result->open_first = record->number;
+    }
+    replayer->pending[replayer->pending_count++] = (struct pending){
+        .ref = ref,
+        .number = record->number,
+        .key = record->key,
+        .table = record->table,
+        .checksum = record->header_checksum,
+        .kind = record->kind,
+    };
+    return ALEX_OK;
+}
+
+/** Takes back the pending records whose numbers an ABORT names. */
+static void abort_pending(struct replayer *replayer, const struct record *abort)
+{
+    uint64_t first = bytes_load64(abort->value);
+    uint64_t last = bytes_load64(abort->value + 8);
+    size_t kept = 0;
+    for (size_t i = 0; i < replayer->pending_count; i++) {
+        if (replayer->pending[i].number < first || replayer->pending[i].number > last) {
+            replayer->pending[kept++] = replayer->pending[i];
+        }
+    }
+    replayer->result->dropped += replayer->pending_count - kept;
+    replayer->pending_count = kept;
+}
+
+/** Whether a COMMIT says what was read. */
+static bool commit_agrees(const struct replayer *replayer, const struct record *commit)
+{
+    struct log_group group = {
+        .first_number = replayer->result->open_first,
+        .first = replayer->group_first,
+        .count = replayer->pending_count,
+    };
+    for (size_t i = 0; i < replayer->pending_count; i++) {
+        uint8_t checksum[4];
+        bytes_store32(checksum, replayer->pending[i].checksum);
+        group.checksum = base_crc32c(group.checksum, checksum, sizeof checksum);
+    }
+    return log_group_matches(&group, commit);
+}
+
+static int apply_pending(struct replayer *replayer)
+{
+    int result = ALEX_OK;
+    for (size_t i = 0; i < replayer->pending_count && result == ALEX_OK; i++) {
+        const struct pending *pending = &replayer->pending[i];
+        result = hand_on(replayer, pending->kind, pending->table, pending->key, pending->ref);
+    }
+    replayer->pending_count = 0;
+    replayer->result->open_first = 0;
+    return result;
+}
+
+static void raise_durable(struct replayer *replayer, struct log_position mark)
+{
+    if (log_position_compare(mark, replayer->result->durable) > 0) {
+        replayer->result->durable = mark;
+        replayer->result->end.verify_values_from = mark;
+    }
+}
+
+/** Deals with one good record. @param out_bad  set for a COMMIT that does not agree with what was read */
+static int apply(struct replayer *replayer, const struct record *record, uint64_t ref, bool *out_bad)
+{
+    if ((record->flags & RECORD_FLAG_GROUPED) != 0) {
+        return add_pending(replayer, record, ref);
+    }
+    switch (record->kind) {
+    case RECORD_COMMIT:
+        *out_bad = !record_value_good(record) || !commit_agrees(replayer, record);
+        return *out_bad ? ALEX_OK : apply_pending(replayer);
+    case RECORD_ABORT:
+        abort_pending(replayer, record);
+        if (replayer->pending_count == 0) {
+            replayer->result->open_first = 0;
+        }
+        return ALEX_OK;
+    case RECORD_MARK:
+        if (record_value_good(record)) {
+            raise_durable(replayer, (struct log_position){record->key, bytes_load64(record->value)});
+        }
+        return ALEX_OK;
+    case RECORD_SEAL:
+        return ALEX_OK;
+    default:
+        return hand_on(replayer, record->kind, record->table, record->key, ref);
+    }
+}
+
+/** Reads on to the first place without a good record. */
+static int read_all(struct replayer *replayer)
+{
+    struct log_reader *reader = &replayer->result->end;
+    int result = ALEX_OK;
+    while (result == ALEX_OK) {
+        struct log_reader before = *reader;
+        struct record record;
+        uint64_t ref;
+        enum log_read_state state = log_reader_next(reader, &record, &ref);
+        if (state == LOG_READ_NEWER) {
+            char path[512];
+            log_reader_path(reader, path, sizeof path);
+            return base_fail_at(replayer->error, ALEX_NEWER_FORMAT, path, reader->offset,
+                                "a newer version of the library wrote this record; use that version");
+        }
+        if (state == LOG_READ_END) {
+            break;
+        }
+        bool bad = false;
+        result = apply(replayer, &record, ref, &bad);
+        if (bad) {
+            *reader = before;
+            break;
+        }
+        replayer->result->records++;
+        replayer->result->last_number = record.number;
+    }
+    return result;
+}
+
+/** The error for a log that ends below its durable end. */
+static int damaged(const struct replayer *replayer)
+{
+    const struct log_reader *reader = &replayer->result->end;
+    char path[512];
+    log_reader_path(reader, path, sizeof path);
+    uint64_t offset = reader->offset;
+    const char *what = "the log is damaged here";
+    struct record record;
+    uint64_t ref;
+    struct log_reader probe = *reader;
+    probe.verify_values = false;
+    bool at_end = log_reader_next(&probe, &record, &ref) == LOG_READ_END;
+    if (replayer->bad_file_id != 0 && (replayer->first_is_bad || at_end)) {
+        log_path(replayer->log, replayer->bad_file_id, path, sizeof path);
+        offset = 0;
+        what = replayer->bad_state == LOG_ATTACH_MISSING ? "a file of the log is missing"
+                                                         : "the beginning of this file of the log is damaged";
+    }
+    return base_fail_at(replayer->error, ALEX_DAMAGED, path, offset,
+                        "%s: what follows was written and synced, up to offset %" PRIu64 " of file %016" PRIx64
+                        "; restore the store from a copy",
+                        what, replayer->result->durable.offset, replayer->result->durable.file_id);
+}
+
+/** Judges what follows the place where the reading ended. @param out_more  W turned out to be higher: read on */
+static int judge_end(struct replayer *replayer, bool *out_more)
+{
+    struct replay_result *result = replayer->result;
+    *out_more = false;
+    result->cut = !log_reader_rest_is_zero(&result->end, &result->cut_bytes);
+    struct log_reader search = result->end;
+    if (replayer->first_is_bad) {
+        log_reader_init(&search, replayer->log);
+    }
+    struct log_position mark;
+    struct log_position before = result->durable;
+    if ((result->cut || replayer->bad_file_id != 0) && log_reader_find_mark(&search, &mark)) {
+        raise_durable(replayer, mark);
+    }
+    struct log_position end = log_reader_position(&result->end);
+    if (log_position_compare(end, result->durable) >= 0) {
+        bool early = replayer->manifest->clean && log_position_compare(end, replayer->manifest->durable) != 0;
+        return early ? damaged(replayer) : ALEX_OK;
+    }
+    /* A record whose value is bad ended the reading, but it lies below W after all: one damaged record, not the log's end. */
+    struct log_reader probe = result->end;
+    struct record record;
+    uint64_t ref;
+    if (!replayer->first_is_bad && log_position_compare(before, end) <= 0 &&
+        log_reader_next(&probe, &record, &ref) == LOG_READ_RECORD && record.kind != RECORD_COMMIT) {
+        *out_more = true;
+        return ALEX_OK;
+    }
+    return damaged(replayer);
+}
+
+int replay(struct log *log, const struct manifest *manifest, const struct replay_target *target,
+           struct replay_result *out_result, struct alex_error *error)
+{
+    *out_result = (struct replay_result){.durable = manifest->durable};
+    struct replayer replayer = {
+        .log = log,
+        .manifest = manifest,
+        .target = target,
+        .result = out_result,
+        .error = error,
+    };
+    log_reader_init(&out_result->end, log);
+    out_result->end.verify_values = true;
+    out_result->end.verify_values_from = manifest->durable;
+    int result = attach(&replayer);
+    if (result == ALEX_OK && replayer.first_is_bad) {
+        out_result->end.segment = SIZE_MAX; /* nothing of the log can be read */
+    }
+    bool more = true;
+    while (result == ALEX_OK && more) {
+        result = read_all(&replayer);
+        if (result == ALEX_OK) {
+            result = judge_end(&replayer, &more);
+        }
+    }
+    out_result->dropped += replayer.pending_count;
+    base_free(replayer.pending);
+    return result;
+}
