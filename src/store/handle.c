@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file handle.c
+ * Handles, and the recognition of those that have ended.
+ *
+ * Debug builds never free a handle: it stays, marked as ended, in a list that keeps it reachable for leak checkers. So the use of
+ * a closed store is an error there and not undefined.
+ */
+#include "store/store_internal.h"
+
+int handle_check(const struct handle *handle, enum handle_kind kind)
+{
+    if (BASE_UNLIKELY(handle == NULL)) {
+        return ALEX_INVALID;
+    }
+#ifdef ALEX_DEBUG
+    if (handle->kind != kind) {
+        return ALEX_MISUSE;
+    }
+#else
+    (void)kind;
+#endif
+    return ALEX_OK;
+}
+
+#ifdef ALEX_DEBUG
+
+static struct handle *ended_handles;
+
+void handle_end(struct handle *handle)
+{
+    if (handle == NULL) {
+        return;
+    }
+    os_process_lock();
+    handle->kind = HANDLE_ENDED;
+    handle->next_ended = ended_handles;
+    ended_handles = handle;
+    os_process_unlock();
+}
+
+#else
+
+void handle_end(struct handle *handle)
+{
+    base_free(handle);
+}
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file lock.c
+ * One opener at a time, or several that only read.
+ *
+ * The LOCK file keeps other processes out: a lock of the process, which a forked child doesn't hold and which ends with the process,
+ * however that ends. Such a lock says nothing within its own process, so the open stores of this one are in a list.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+#define LOCK_NAME "LOCK"
+
+static struct alex_store *open_stores;
+
+/** Another open store of this process on the same directory. Called with the process's lock. */
+static struct alex_store *find_twin(const alex_store *store)
+{
+    for (struct alex_store *other = open_stores; other != NULL; other = other->next_open) {
+        if (other != store && other->identity.device == store->identity.device &&
+            other->identity.inode == store->identity.inode) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/** Locks the LOCK file and, to write, leaves the process's id in it. */
+static int lock_file(alex_store *store, const char *path, struct alex_error *error)
+{
+    int64_t holder = 0;
+    int result = os_file_lock(store->lock_fd, path, !store->read_only, &holder, error);
+    if (result == ALEX_LOCKED) {
+        return base_fail(error, ALEX_LOCKED, 0, store->path,
+                         "the store is open in process %" PRId64 "; close it there first", holder);
+    }
+    if (result != ALEX_OK || store->read_only) {
+        return result;
+    }
+    char text[32];
+    int length = snprintf(text, sizeof text, "%" PRId64 "\n", os_process_id());
+    result = os_file_truncate(store->lock_fd, path, 0, error);
+    if (result == ALEX_OK) {
+        result = os_file_write(store->lock_fd, path, 0, text, (size_t)length, error);
+    }
+    return result;
+}
+
+static int take(alex_store *store, struct alex_error *error)
+{
+    const struct alex_store *twin = find_twin(store);
+    if (twin != NULL && !(twin->read_only && store->read_only)) {
+        return base_fail(error, ALEX_LOCKED, 0, store->path,
+                         "the store is open in this process already; use that handle, or close it first");
+    }
+    if (twin != NULL) {
+        return ALEX_OK; /* its lock is the process's */
+    }
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", store->path, LOCK_NAME);
+    int result;
+    if (store->read_only) {
+        enum os_kind kind;
+        result = os_path_kind(path, &kind, error);
+        if (result != ALEX_OK || kind == OS_KIND_NONE) {
+            return result; /* left out of a copy: then nobody writes there */
+        }
+    }
+    result = os_file_open(path, store->read_only ? OS_READ : OS_KEEP, &store->lock_fd, error);
+    return result == ALEX_OK ? lock_file(store, path, error) : result;
+}
+
+int lock_take(alex_store *store, struct alex_error *error)
+{
+    int result = os_path_identity(store->path, &store->identity, error);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    os_process_lock();
+    result = take(store, error);
+    if (result == ALEX_OK) {
+        store->next_open = open_stores;
+        open_stores = store;
+        store->listed_open = true;
+    } else {
+        os_file_close(store->lock_fd);
+        store->lock_fd = -1;
+    }
+    os_process_unlock();
+    return result;
+}
+
+void lock_release(alex_store *store)
+{
+    if (!store->listed_open) {
+        return;
+    }
+    os_process_lock();
+    struct alex_store **link = &open_stores;
+    while (*link != store) {
+        link = &(*link)->next_open;
+    }
+    *link = store->next_open;
+    store->listed_open = false;
+    /* Closing the file ends the lock for the whole process: readers of the same store hand it on, and the last one closes it. */
+    struct alex_store *twin = find_twin(store);
+    if (twin != NULL && twin->lock_fd == -1) {
+        twin->lock_fd = store->lock_fd;
+    } else {
+        os_file_close(store->lock_fd);
+    }
+    store->lock_fd = -1;
+    os_process_unlock();
+}

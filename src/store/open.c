@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file open.c Opening and closing a store. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+#define SEGMENT_SHIFT_DEFAULT 27
+#define GROWTH_UNIT 4096
+#define GROWTH_MAX ((uint64_t)1 << 30)
+
+/** So that the path of every file in the store fits the buffers for paths. */
+#define STORE_PATH_MAX 480
+
+int store_usable(const alex_store *store)
+{
+    return handle_check(&store->handle, HANDLE_STORE);
+}
+
+struct log *store_log(const alex_store *store)
+{
+    return store->log;
+}
+
+const char *store_path(const alex_store *store)
+{
+    return store->path;
+}
+
+struct alex_error *store_error(alex_store *store)
+{
+    return &store->error;
+}
+
+void alex_store_error(alex_store *store, struct alex_error *out_error)
+{
+    if (out_error == NULL) {
+        return;
+    }
+    int result = store_usable(store);
+    if (result == ALEX_OK) {
+        *out_error = store->error;
+    } else {
+        (void)base_fail(out_error, result, 0, NULL, "%s", alex_code_text(result));
+    }
+}
+
+void alex_open_report(alex_store *store, struct alex_open_report *out_report)
+{
+    if (store_usable(store) == ALEX_OK && out_report != NULL) {
+        *out_report = store->report;
+    }
+}
+
+/** Writes the manifest as the log and the store are now: what the log calls when its list of segments has changed. */
+static int write_manifest(void *context, struct alex_error *error)
+{
+    alex_store *store = context;
+    struct log_description log;
+    if (log_describe(store->log, &log) != ALEX_OK) {
+        return base_fail(error, ALEX_NO_MEMORY, 0, store->path, "no memory to write the manifest");
+    }
+    struct manifest manifest = {
+        .segment_shift = store->segment_shift,
+        .generation = store->generation + 1,
+        .next_file_id = log.next_file_id,
+        .number_floor = log.number_floor,
+        .next_table_id = atomic_load_explicit(&store->next_table_id, memory_order_relaxed),
+        .clean = store->clean,
+        .durable = log.durable,
+        .segments = log.segments,
+        .segment_count = log.segment_count,
+    };
+    memcpy(manifest.store_id, store->store_id, sizeof manifest.store_id);
+    int result = manifest_write(store->path, &manifest, error);
+    manifest_release(&manifest);
+    if (result == ALEX_OK) {
+        store->generation++;
+    }
+    return result;
+}
+
+static int check_options(const char *path, const struct alex_options *options)
+{
+    if (path == NULL || path[0] == '\0') {
+        return base_fail(options->error, ALEX_INVALID, 0, NULL, "a store needs a path");
+    }
+    if ((unsigned)options->mode > ALEX_MUST_BE_NEW) {
+        return base_fail(options->error, ALEX_INVALID, 0, path, "the mode %d is none of enum alex_open_mode",
+                         (int)options->mode);
+    }
+    if (options->read_only && options->mode == ALEX_MUST_BE_NEW) {
+        return base_fail(options->error, ALEX_INVALID, 0, path, "a store can't be made read-only");
+    }
+    if (options->growth_bytes % GROWTH_UNIT != 0 || options->growth_bytes > GROWTH_MAX) {
+        return base_fail(options->error, ALEX_INVALID, 0, path,
+                         "growth_bytes is %" PRIu64 "; use a multiple of %d up to %" PRIu64 ", or 0",
+                         options->growth_bytes, GROWTH_UNIT, GROWTH_MAX);
+    }
+    return ALEX_OK;
+}
+
+/** What a directory without manifest holds. */
+struct contents {
+    bool log_files;
+    bool others;
+};
+
+static int note_name(void *context, const char *name)
+{
+    struct contents *contents = context;
+    size_t length = strlen(name);
+    bool log_file = length > 4 && strcmp(name + length - 4, ".log") == 0;
+    contents->log_files |= log_file;
+    contents->others |= !log_file && strcmp(name, "LOCK") != 0 && strcmp(name, MANIFEST_NEW_NAME) != 0;
+    return ALEX_OK;
+}
+
+/** Finds out what is at the path, and makes the directory where a store is to be made.
+ *  @param out_exists  whether there is a store */
+static int look(const char *path, const struct alex_options *options, bool *out_exists)
+{
+    struct alex_error *error = options->error;
+    bool must_exist = options->mode == ALEX_MUST_EXIST || options->read_only;
+    enum os_kind kind;
+    int result = os_path_kind(path, &kind, error);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (kind == OS_KIND_FILE || kind == OS_KIND_OTHER) {
+        return base_fail(error, ALEX_NOT_A_STORE, 0, path, "this is not a directory; a store is one");
+    }
+    if (kind == OS_KIND_NONE) {
+        *out_exists = false;
+        return must_exist ? base_fail(error, ALEX_NO_STORE, 0, path, "there is no store here; check the path, or "
+                                                                     "open without must-exist to make one")
+                          : os_directory_create(path, error);
+    }
+    char manifest[512];
+    (void)snprintf(manifest, sizeof manifest, "%s/%s", path, MANIFEST_NAME);
+    enum os_kind manifest_kind = OS_KIND_NONE;
+    result = os_path_kind(manifest, &manifest_kind, error);
+    struct contents contents = {false, false};
+    if (result == ALEX_OK && manifest_kind == OS_KIND_NONE) {
+        result = os_directory_visit(path, note_name, &contents, error);
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
+    *out_exists = manifest_kind != OS_KIND_NONE || contents.log_files;
+    if (*out_exists) {
+        return options->mode == ALEX_MUST_BE_NEW
+                   ? base_fail(error, ALEX_EXISTS, 0, path, "there is a store here already")
+                   : ALEX_OK;
+    }
+    if (contents.others) {
+        return base_fail(error, ALEX_NOT_A_STORE, 0, path,
+                         "the directory holds other things than a store; use a directory of its own");
+    }
+    return must_exist ? base_fail(error, ALEX_NO_STORE, 0, path, "the directory is empty; there is no store in it")
+                      : ALEX_OK;
+}
+
+/** Makes the manifest of a new store: without segments yet, so that a crash from here on leaves a store. */
+static int make_manifest(alex_store *store, uint32_t segment_shift, struct manifest *out_manifest)
+{
+    struct manifest manifest = {
+        .segment_shift = segment_shift,
+        .generation = 1,
+        .next_file_id = 1,
+        .next_table_id = MAIN_TABLE_ID + 1,
+    };
+    int result = os_random(manifest.store_id, sizeof manifest.store_id, &store->error);
+    if (result == ALEX_OK) {
+        result = manifest_write(store->path, &manifest, &store->error);
+    }
+    *out_manifest = manifest;
+    return result;
+}
+
+static int make_main_table(alex_store *store)
+{
+    int result = catalog_reserve(&store->catalog);
+    if (result == ALEX_OK) {
+        result = table_create(store, MAIN_TABLE_ID, MAIN_TABLE_NAME, strlen(MAIN_TABLE_NAME), ALEX_KEYS_SIGNED,
+                              &store->main);
+    }
+    if (result != ALEX_OK) {
+        return base_fail(&store->error, result, 0, store->path, "no memory to open the store");
+    }
+    catalog_add(&store->catalog, store->main);
+    return ALEX_OK;
+}
+
+/** Makes the log, without segments yet, as the manifest says. */
+static int make_log(alex_store *store, const struct manifest *manifest)
+{
+    memcpy(store->store_id, manifest->store_id, sizeof store->store_id);
+    store->segment_shift = manifest->segment_shift;
+    store->generation = manifest->generation;
+    atomic_store(&store->next_table_id, manifest->next_table_id);
+    struct log_config config = {
+        .directory = store->path,
+        .segment_shift = manifest->segment_shift,
+        .growth_bytes = store->options.growth_bytes,
+        .next_file_id = manifest->next_file_id,
+        .read_only = store->read_only,
+        .background = !store->options.no_background,
+        .verify = !store->options.no_checksums,
+        .list_changed = write_manifest,
+        .context = store,
+    };
+    memcpy(config.store_id, manifest->store_id, sizeof config.store_id);
+    return log_create(&config, &store->log, &store->error);
+}
+
+/** Removes the files of segments that the old manifest listed and the new one doesn't. */
+static int remove_unlisted(alex_store *store, const struct manifest *old)
+{
+    struct log_description log;
+    if (log_describe(store->log, &log) != ALEX_OK) {
+        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
+    }
+    int result = ALEX_OK;
+    size_t at = 0;
+    for (size_t i = 0; i < old->segment_count && result == ALEX_OK; i++) {
+        while (at < log.segment_count && log.segments[at].file_id < old->segments[i].file_id) {
+            at++;
+        }
+        if (at == log.segment_count || log.segments[at].file_id != old->segments[i].file_id) {
+            char path[512];
+            log_path(store->log, old->segments[i].file_id, path, sizeof path);
+            result = os_file_remove(path, &store->error);
+        }
+    }
+    base_free(log.segments);
+    return result;
+}
+
+static void fill_report(alex_store *store, const struct manifest *manifest, const struct replay_result *replayed)
+{
+    struct alex_open_report *report = &store->report;
+    report->clean = manifest->clean || report->created;
+    report->records_replayed = replayed->records;
+    report->records_dropped = replayed->dropped;
+    if (replayed->cut) {
+        struct log_position end = log_reader_position(&replayed->end);
+        report->cut_bytes = replayed->cut_bytes;
+        report->cut_offset = end.offset;
+        log_path(store->log, end.file_id, report->cut_path, sizeof report->cut_path);
+    }
+}
+
+/** Goes on where the log ends: ready to write, unless the store is read-only. */
+static int start(alex_store *store, const struct manifest *manifest, const struct replay_result *replayed)
+{
+    uint64_t last_number = replayed->last_number;
+    if (!manifest->clean && manifest->number_floor > last_number) {
+        last_number = manifest->number_floor;
+    }
+    if (store->read_only) {
+        log_start_read_only(store->log, &replayed->end, last_number);
+        return ALEX_OK;
+    }
+    int result =
+        log_start(store->log, &replayed->end, replayed->cut, last_number, replayed->durable, &store->error);
+    if (result == ALEX_OK && replayed->open_first != 0) {
+        result = log_append_abort(store->log, replayed->open_first, replayed->last_number, &store->error);
+    }
+    return result == ALEX_OK ? remove_unlisted(store, manifest) : result;
+}
+
+/** Reads the store's files, or makes them. */
+static int load(alex_store *store, bool exists, uint32_t segment_shift)
+{
+    struct manifest manifest = {0};
+    int result = exists ? manifest_read(store->path, &manifest, &store->error)
+                        : make_manifest(store, segment_shift, &manifest);
+    if (result == ALEX_NOT_FOUND) {
+        return base_fail(&store->error, ALEX_DAMAGED, 0, store->path,
+                         "the store's file %s is missing; restore it from a copy", MANIFEST_NAME);
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
+    store->report.created = !exists;
+    result = make_log(store, &manifest);
+    if (result == ALEX_OK && index_pool_create(&store->pool) != ALEX_OK) {
+        result = base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
+    }
+    if (result == ALEX_OK) {
+        result = make_main_table(store);
+    }
+    struct replay_result replayed;
+    if (result == ALEX_OK) {
+        struct replay_target target = store_replay_target;
+        target.context = store;
+        result = replay(store->log, &manifest, &target, &replayed, &store->error);
+    }
+    if (result == ALEX_OK) {
+        fill_report(store, &manifest, &replayed);
+        result = start(store, &manifest, &replayed);
+    }
+    if (result == ALEX_OK) {
+        mvcc_publish(&store->mvcc, log_last_number(store->log));
+    }
+    manifest_release(&manifest);
+    return result;
+}
+
+/** Frees a store, opened or half-opened. */
+static void destroy(alex_store *store)
+{
+    for (size_t i = 0; i < store->catalog.bucket_count; i++) {
+        struct alex_table *next;
+        for (struct alex_table *table = store->catalog.by_id[i]; table != NULL; table = next) {
+            next = table->next_by_id;
+            table_destroy(table);
+        }
+    }
+    struct alex_table *next;
+    for (struct alex_table *table = store->dropped; table != NULL; table = next) {
+        next = table->next_dropped;
+        table_destroy(table);
+    }
+    base_free(store->catalog.by_name);
+    base_free(store->catalog.by_id);
+    base_free(store->tombstones.items);
+    base_free(store->scratch);
+    log_destroy(store->log);
+    index_pool_destroy(store->pool);
+    lock_release(store);
+    base_free(store->path);
+    handle_end(&store->handle);
+}
+
+/** Makes the store's object, without anything open yet. */
+static int make_store(const char *path, const struct alex_options *options, alex_store **out_store)
+{
+    char *absolute;
+    int result = os_path_absolute(path, &absolute, options->error);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (strlen(absolute) > STORE_PATH_MAX) {
+        base_free(absolute);
+        return base_fail(options->error, ALEX_INVALID, 0, path, "the store's path is longer than %d bytes",
+                         STORE_PATH_MAX);
+    }
+    alex_store *store = base_alloc_zeroed(1, sizeof *store);
+    if (store == NULL) {
+        base_free(absolute);
+        return base_fail(options->error, ALEX_NO_MEMORY, 0, path, "no memory to open the store");
+    }
+    store->handle.kind = HANDLE_STORE;
+    store->path = absolute;
+    store->options = *options;
+    store->options.error = &store->error; /* the caller's is for this call only */
+    store->read_only = options->read_only;
+    store->lock_fd = -1;
+    *out_store = store;
+    return ALEX_OK;
+}
+
+int store_open_tuned(const char *path, const struct alex_options *options, const struct store_tuning *tuning,
+                     alex_store **out_store)
+{
+    static const struct alex_options defaults = ALEX_OPTIONS_DEFAULT;
+    options = options != NULL ? options : &defaults;
+    if (out_store == NULL) {
+        return base_fail(options->error, ALEX_INVALID, 0, path, "opening a store needs a place for its handle");
+    }
+    int result = check_options(path, options);
+    bool exists = false;
+    if (result == ALEX_OK) {
+        result = look(path, options, &exists);
+    }
+    alex_store *store = NULL;
+    if (result == ALEX_OK) {
+        result = make_store(path, options, &store);
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
+    uint32_t segment_shift =
+        tuning != NULL && tuning->segment_shift != 0 ? tuning->segment_shift : SEGMENT_SHIFT_DEFAULT;
+    result = lock_take(store, &store->error);
+    if (result == ALEX_OK && !exists) {
+        /* Another process may have made the store between the look and the lock. */
+        result = look(store->path, &store->options, &exists);
+    }
+    if (result == ALEX_OK) {
+        result = load(store, exists, segment_shift);
+    }
+    if (result != ALEX_OK) {
+        if (options->error != NULL) {
+            *options->error = store->error;
+        }
+        destroy(store);
+        return result;
+    }
+    *out_store = store;
+    return ALEX_OK;
+}
+
+int alex_open(const char *path, const struct alex_options *options, alex_store **out_store)
+{
+    return store_open_tuned(path, options, NULL, out_store);
+}
+
+int alex_sync(alex_store *store)
+{
+    int result = store_usable(store);
+    if (result == ALEX_OK && store->read_only) {
+        result = base_fail(&store->error, ALEX_READ_ONLY, 0, store->path, "the store was opened read-only");
+    }
+    return result == ALEX_OK ? log_sync(store->log, &store->error) : result;
+}
+
+int alex_close(alex_store *store)
+{
+    if (store == NULL) {
+        return ALEX_OK;
+    }
+    int result = store_usable(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (store->mvcc.open_count > 0 || store->open_cursors > 0 || store->loader != NULL || store->reserved != NULL) {
+        return base_fail(&store->error, ALEX_BUSY, 0, store->path,
+                         "%" PRIu64 " transactions, %" PRIu64 " cursors, %d loads and %d reserved puts are open; end "
+                         "them first",
+                         store->mvcc.open_count, store->open_cursors, store->loader != NULL, store->reserved != NULL);
+    }
+    if (!store->read_only) {
+        store->clean = true;
+        result = log_finish(store->log, &store->error);
+    }
+    destroy(store);
+    return result;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file read.c Single reads, outside of transactions. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+/** Sees every record: single reads see the newest. */
+#define SNAPSHOT_NEWEST UINT64_MAX
+
+int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref)
+{
+    char path[512];
+    struct log_position at = log_locate(store->log, ref, path, sizeof path);
+    return base_fail_at(&store->error, ALEX_DAMAGED, path, at.offset,
+                        "the record of key %" PRId64 " in table \"%s\" is damaged; other keys are not affected", key,
+                        table->name);
+}
+
+
+int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
+{
+    int result = write_table_check(table);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    if (BASE_UNLIKELY(buffer == NULL && capacity > 0)) {
+        return base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
+                         "the buffer is NULL but its capacity is not 0");
+    }
+    uint64_t ref = index_find(table->index, table_index_key(table, key));
+    if (ref == 0 || log_ref_is_tombstone(ref)) {
+        return ALEX_NOT_FOUND;
+    }
+    struct record record;
+    result = read_visible(table, SNAPSHOT_NEWEST, key, ref, &record);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    if (out_size != NULL) {
+        *out_size = record.value_bytes;
+    }
+    if (record.value_bytes > capacity) {
+        return base_fail(&table->store->error, ALEX_TOO_SMALL, 0, table->store->path,
+                         "the value has %" PRIu32 " bytes, the buffer %zu", record.value_bytes, capacity);
+    }
+    if (record.value_bytes > 0) {
+        memcpy(buffer, record.value, record.value_bytes);
+    }
+    return ALEX_OK;
+}
+
+int alex_exists(alex_table *table, int64_t key)
+{
+    int result = write_table_check(table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    uint64_t ref = index_find(table->index, table_index_key(table, key));
+    return ref != 0 && !log_ref_is_tombstone(ref) ? ALEX_OK : ALEX_NOT_FOUND;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file replay_target.c What replayed records do to a store that is being opened. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+static int no_memory(alex_store *store)
+{
+    return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to read the store into the index");
+}
+
+/** Fills the error for a record that can't be where it is. */
+static int misplaced(alex_store *store, uint64_t ref, const char *what)
+{
+    char path[512];
+    struct log_position at = log_locate(store->log, ref, path, sizeof path);
+    return base_fail_at(&store->error, ALEX_DAMAGED, path, at.offset, "%s", what);
+}
+
+/** Finds a record's table. @param out_table  NULL for a table that was dropped: its records count for nothing */
+static int find_table(alex_store *store, uint32_t id, uint64_t ref, struct alex_table **out_table)
+{
+    *out_table = catalog_find_id(&store->catalog, id);
+    if (*out_table == NULL && id >= atomic_load_explicit(&store->next_table_id, memory_order_relaxed)) {
+        return misplaced(store, ref, "a record belongs to a table that was never made");
+    }
+    return ALEX_OK;
+}
+
+static int replay_put(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
+{
+    alex_store *store = context;
+    struct alex_table *table;
+    int result = find_table(store, table_id, ref, &table);
+    if (result != ALEX_OK || table == NULL) {
+        return result;
+    }
+    struct index_position position;
+    if (index_prepare(table->index, key ^ table->key_flip, &position) != ALEX_OK) {
+        return no_memory(store);
+    }
+    index_set(table->index, &position, ref);
+    version_account(table, position.payload, ref);
+    return ALEX_OK;
+}
+
+static int replay_remove(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
+{
+    alex_store *store = context;
+    struct alex_table *table;
+    int result = find_table(store, table_id, ref, &table);
+    if (result == ALEX_OK && table != NULL) {
+        version_account(table, index_remove(table->index, key ^ table->key_flip), 0);
+    }
+    return result;
+}
+
+static int replay_create_table(void *context, const struct record *record, uint64_t ref)
+{
+    alex_store *store = context;
+    const char *name = (const char *)record->value;
+    /* Ids ascend, but a manifest may be younger than the record: compare with the tables there are. */
+    if (!record_value_good(record) || memchr(name, 0, record->value_bytes) != NULL ||
+        catalog_find_id(&store->catalog, record->table) != NULL) {
+        return misplaced(store, ref, "the record of a table is damaged");
+    }
+    struct alex_table *table;
+    if (catalog_reserve(&store->catalog) != ALEX_OK ||
+        table_create(store, record->table, name, record->value_bytes, (enum alex_key_order)record->key, &table) !=
+            ALEX_OK) {
+        return no_memory(store);
+    }
+    if (catalog_find_name(&store->catalog, table->name) != NULL) {
+        table_destroy(table);
+        return misplaced(store, ref, "a table is made twice");
+    }
+    table->ref = ref;
+    catalog_add(&store->catalog, table);
+    log_count_live(store->log, ref);
+    if (record->table >= atomic_load_explicit(&store->next_table_id, memory_order_relaxed)) {
+        atomic_store_explicit(&store->next_table_id, record->table + 1, memory_order_relaxed);
+    }
+    return ALEX_OK;
+}
+
+static int replay_drop_table(void *context, const struct record *record, uint64_t ref)
+{
+    alex_store *store = context;
+    struct alex_table *table = catalog_find_id(&store->catalog, record->table);
+    if (table == NULL || table == store->main) {
+        return misplaced(store, ref, "a table is dropped that is not there");
+    }
+    table_drop(store, table, record->number);
+    table_reclaim(store);
+    return ALEX_OK;
+}
+
+const struct replay_target store_replay_target = {
+    .put = replay_put,
+    .remove = replay_remove,
+    .create_table = replay_create_table,
+    .drop_table = replay_drop_table,
+};

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file store_internal.h
+ * The state behind the public handles.
+ *
+ * Invariants:
+ *  S1  A key is in its table's index if and only if its newest record that counts is a PUT, or a DELETE that an open snapshot may still need to
+ *      see behind (a tombstone, queued in `tombstones`).
+ *  S2  An index entry's reference is set after its record is complete. Whatever can fail is done before the record is appended.
+ *  S3  No number is published before all records up to it that count have their index entries.
+ *  S4  At most one of `reserved` and `loader` is set, and while one is, nothing else is appended.
+ *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that lie in it.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "mvcc/mvcc.h"
+#include "os/os.h"
+#include "recovery/recovery.h"
+#include "store/store.h"
+
+/** What a handle is; the first member of each. */
+enum handle_kind {
+    HANDLE_STORE = 0x53A1E5,
+    HANDLE_TABLE,
+    HANDLE_TXN,
+    HANDLE_CURSOR,
+    HANDLE_LOADER,
+    HANDLE_ENDED,
+};
+
+struct handle {
+    enum handle_kind kind;
+    struct handle *next_ended; /**< debug builds keep ended handles, so that uses of them are recognised */
+};
+
+/** ALEX_OK, ALEX_INVALID for NULL, and in debug builds ALEX_MISUSE for a handle that has ended or is of another kind. */
+int handle_check(const struct handle *handle, enum handle_kind kind);
+/** Ends a handle and frees its memory (in debug builds: keeps it, marked). `handle` is what base_alloc() gave. */
+void handle_end(struct handle *handle);
+
+#define MAIN_TABLE_ID 1
+#define MAIN_TABLE_NAME "main"
+
+struct alex_table {
+    struct handle handle;
+    alex_store *store;
+    uint32_t id;
+    enum alex_key_order order;
+    uint64_t key_flip;      /**< index key = key ^ key_flip */
+    char *name;
+    struct index *index;
+    uint64_t ref;           /**< of its TABLE record; 0 for the main table */
+    uint64_t keys;          /**< entries that are no tombstones */
+    uint64_t live_bytes;
+    uint64_t last_change;   /**< number of the newest record of the table */
+    uint64_t drop_number;   /**< number of its DROP; 0 while it is not dropped */
+    struct alex_table *next_by_name;
+    struct alex_table *next_by_id;
+    struct alex_table *next_dropped;
+};
+
+/** The tables that are not dropped, found by name and by id. */
+struct catalog {
+    struct alex_table **by_name;
+    struct alex_table **by_id;
+    size_t bucket_count; /**< a power of two; 0 before the first table */
+    size_t count;
+};
+
+/** A tombstone that goes once no snapshot is older than it. */
+struct tombstone {
+    struct alex_table *table;
+    uint64_t index_key;
+    uint64_t number;
+    uint64_t ref;
+};
+
+/** Tombstones in the order of their numbers. */
+struct tombstone_queue {
+    struct tombstone *items;
+    size_t first;
+    size_t count; /**< behind `first` */
+    size_t capacity;
+};
+
+struct alex_store {
+    struct handle handle;
+    char *path;
+    bool read_only;
+    struct alex_options options;
+    struct alex_error error;
+    struct alex_open_report report;
+
+    struct os_identity identity;  /**< of the directory, in the process's list of open stores */
+    struct alex_store *next_open;
+    bool listed_open;
+    int lock_fd;
+
+    uint8_t store_id[RECORD_STORE_ID_BYTES];
+    uint32_t segment_shift;
+    uint64_t generation;          /**< of the manifest written last */
+    bool clean;                   /**< the next manifest says so */
+    _Atomic uint32_t next_table_id;
+
+    struct log *log;
+    struct index_pool *pool;
+    struct mvcc mvcc;
+    struct catalog catalog;
+    struct alex_table *main;
+    struct alex_table *dropped;   /**< tables that open snapshots may still read */
+    struct tombstone_queue tombstones;
+
+    uint64_t open_cursors;
+    struct alex_loader *loader;
+    struct alex_table *reserved;  /**< the table with a reserved put */
+    struct log_claim claim;       /**< of that put */
+    struct index_position position;
+
+    struct index_entry *scratch;  /**< memory for batches, kept from one to the next */
+    size_t scratch_bytes;
+};
+
+struct alex_txn {
+    struct handle handle;
+    alex_store *store;
+    struct mvcc_snapshot snapshot;
+    uint64_t open_cursors;
+};
+
+/* lock.c */
+/** Locks the store's directory: against this process's other stores, and against other processes. */
+int lock_take(alex_store *store, struct alex_error *error);
+void lock_release(alex_store *store);
+
+/* catalog.c */
+struct alex_table *catalog_find_name(const struct catalog *catalog, const char *name);
+struct alex_table *catalog_find_id(const struct catalog *catalog, uint32_t id);
+/** Makes room for one more table, so that catalog_add() can't fail. */
+int catalog_reserve(struct catalog *catalog);
+void catalog_add(struct catalog *catalog, struct alex_table *table);
+void catalog_remove(struct catalog *catalog, struct alex_table *table);
+/** Makes a table that is in no catalog yet. */
+int table_create(alex_store *store, uint32_t id, const char *name, size_t name_length, enum alex_key_order order,
+                 struct alex_table **out_table);
+void table_destroy(struct alex_table *table);
+
+/* table.c */
+/** Takes a table with all its entries out of the accounts and the catalog, and ends it once no snapshot needs it. */
+void table_drop(alex_store *store, struct alex_table *table, uint64_t number);
+/** Ends dropped tables that no open snapshot is older than. */
+void table_reclaim(alex_store *store);
+
+/* version.c */
+/** Gives a key its new record in the accounts: `ref` (0: none) in place of `previous` (0: none). Tombstones count for nothing. */
+void version_account(struct alex_table *table, uint64_t previous, uint64_t ref);
+/** Makes room for `count` more tombstones, so that version_delete() can't fail. */
+int version_reserve_tombstones(alex_store *store, size_t count);
+/** Carries out a delete whose record is appended: takes the entry out of the index, or makes it a tombstone while snapshots are open. */
+void version_delete(struct alex_table *table, uint64_t index_key, uint64_t previous, uint64_t ref, uint64_t number);
+/** Takes tombstones out of the indexes that no open snapshot is older than. */
+void version_reclaim(alex_store *store);
+/** Drops the tombstones of a table that ends. */
+void version_forget_table(alex_store *store, const struct alex_table *table);
+
+/* replay_target.c */
+/** Where replay puts what it reads: the store's tables. `context` is the store. */
+extern const struct replay_target store_replay_target;
+
+/* txn.c */
+/** Checks a transaction and a table to read in it: one that was dropped can be read if that came later. */
+int txn_check(alex_txn *txn, const alex_table *table);
+
+/* read.c */
+/** Fills the store's error for a damaged record. @return ALEX_DAMAGED */
+int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref);
+static inline uint64_t table_index_key(const struct alex_table *table, int64_t key)
+{
+    return (uint64_t)key ^ table->key_flip;
+}
+static inline int64_t table_user_key(const struct alex_table *table, uint64_t index_key)
+{
+    return (int64_t)(index_key ^ table->key_flip);
+}
+/** The record that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED */
+static inline int read_visible(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
+                               struct record *out_record)
+{
+    uint64_t seen;
+    enum mvcc_state state =
+        mvcc_visible(table->store->log, snapshot, table->id, (uint64_t)key, ref, out_record, &seen);
+    if (BASE_LIKELY(state == MVCC_VALUE)) {
+        return ALEX_OK;
+    }
+    return state == MVCC_ABSENT ? ALEX_NOT_FOUND : read_damaged(table->store, table, key, seen);
+}
+/** A value as a slice, with data != NULL also where it is empty. */
+static inline struct alex_slice read_slice(const struct record *record)
+{
+    return (struct alex_slice){record->value, record->value_bytes};
+}
+
+/* write.c */
+/** Whether the store takes a write now; if not, the store's error says why. */
+int write_allowed(alex_store *store);
+/** ALEX_OK, or why a table's handle is refused: NULL, ended, dropped. */
+int write_table_check(struct alex_table *table);
+/** Checks a value; `value` may be NULL only if it is empty. */
+int write_value_check(alex_store *store, const void *value, size_t size);
+/** Claims, fills and appends one record of a key. */
+int write_append(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
+
+/* group.c */
+/** Several records that count together: appended, then entered in an index, then committed, or taken back. */
+struct group {
+    alex_store *store;
+    struct log_group log_group;
+    uint64_t last_number;
+};
+/** Appends one record of the group. */
+int group_append(struct group *group, struct alex_table *table, struct record *record, const void *value, size_t size,
+                 uint64_t *out_ref);
+int group_commit(struct group *group);
+/** Takes the group's records back. The code of a failure that led here is the caller's to return. */
+void group_abort(struct group *group);
+/** Enters `count` sorted entries in the index, with the payloads they had before; all or none. */
+int group_enter(struct alex_table *table, const struct index_entry *entries, size_t count, uint64_t *out_previous);
+/** Takes entries that group_enter() entered out again. */
+void group_withdraw(struct alex_table *table, const struct index_entry *entries, size_t count,
+                    const uint64_t *previous);
+
+/* sort.c */
+/** Sorts by key, keeping the order of equal keys. `scratch` has room for `count` entries. */
+void sort_entries(struct index_entry *entries, size_t count, struct index_entry *scratch);
+
+#endif /* STORE_INTERNAL_H */

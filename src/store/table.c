@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file table.c Tables: open, make, drop, list. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+alex_table *alex_main_table(alex_store *store)
+{
+    return store_usable(store) == ALEX_OK ? store->main : NULL;
+}
+
+const char *alex_table_name(const alex_table *table)
+{
+    return table != NULL ? table->name : NULL;
+}
+
+enum alex_key_order alex_table_key_order(const alex_table *table)
+{
+    return table != NULL ? table->order : ALEX_KEYS_DEFAULT;
+}
+
+static int check_name(alex_store *store, const char *name)
+{
+    size_t length = name != NULL ? strnlen(name, ALEX_TABLE_NAME_MAX + 1) : 0;
+    if (length == 0) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "a table needs a name of 1 to %d bytes",
+                         ALEX_TABLE_NAME_MAX);
+    }
+    if (length > ALEX_TABLE_NAME_MAX) {
+        return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path,
+                         "the table's name is too long; use at most %d bytes", ALEX_TABLE_NAME_MAX);
+    }
+    return ALEX_OK;
+}
+
+/** Makes a table and logs it. */
+static int make_table(alex_store *store, const char *name, enum alex_key_order order, alex_table **out_table)
+{
+    int result = write_allowed(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    uint32_t id = atomic_load_explicit(&store->next_table_id, memory_order_relaxed);
+    if (id == UINT32_MAX) {
+        return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path,
+                         "table ids are used up; move the data to a new store");
+    }
+    struct alex_table *table = NULL;
+    size_t length = strlen(name);
+    result = catalog_reserve(&store->catalog);
+    if (result == ALEX_OK) {
+        result = table_create(store, id, name, length, order, &table);
+    }
+    if (result != ALEX_OK) {
+        return base_fail(&store->error, result, 0, store->path, "no memory to make a table");
+    }
+    struct record record = {.kind = RECORD_TABLE, .table = id, .key = order};
+    result = write_append(table, &record, name, length, &table->ref);
+    if (result != ALEX_OK) {
+        table_destroy(table);
+        return result;
+    }
+    atomic_store_explicit(&store->next_table_id, id + 1, memory_order_relaxed);
+    catalog_add(&store->catalog, table);
+    log_count_live(store->log, table->ref);
+    mvcc_publish(&store->mvcc, record.number);
+    *out_table = table;
+    return ALEX_OK;
+}
+
+int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
+                    alex_table **out_table)
+{
+    static const struct alex_table_options defaults = {ALEX_OPEN_OR_CREATE, ALEX_KEYS_DEFAULT};
+    int result = store_usable(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    options = options != NULL ? options : &defaults;
+    result = check_name(store, name);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (out_table == NULL || (unsigned)options->mode > ALEX_MUST_BE_NEW ||
+        (unsigned)options->key_order > ALEX_KEYS_UNSIGNED) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+                         "opening a table takes a place for its handle, a mode and a key order of their enums");
+    }
+    struct alex_table *table = catalog_find_name(&store->catalog, name);
+    if (table == NULL) {
+        enum alex_key_order order =
+            options->key_order == ALEX_KEYS_DEFAULT ? ALEX_KEYS_SIGNED : options->key_order;
+        return options->mode == ALEX_MUST_EXIST ? ALEX_NOT_FOUND : make_table(store, name, order, out_table);
+    }
+    if (options->mode == ALEX_MUST_BE_NEW) {
+        return ALEX_EXISTS;
+    }
+    if (options->key_order != ALEX_KEYS_DEFAULT && options->key_order != table->order) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+                         "the table's keys are %s; open it with that order or the default",
+                         table->order == ALEX_KEYS_SIGNED ? "signed" : "unsigned");
+    }
+    *out_table = table;
+    return ALEX_OK;
+}
+
+/** Counts all entries of a table as dead. */
+static void account_dropped(alex_store *store, struct alex_table *table)
+{
+    struct index_entry entries[64];
+    uint64_t from = 0;
+    size_t count;
+    while ((count = index_scan(table->index, from, INDEX_ASCENDING, entries, 64)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            if (!log_ref_is_tombstone(entries[i].payload)) {
+                log_count_dead(store->log, entries[i].payload);
+            }
+        }
+        if (entries[count - 1].key == UINT64_MAX) {
+            break;
+        }
+        from = entries[count - 1].key + 1;
+    }
+    if (table->ref != 0) {
+        log_count_dead(store->log, table->ref);
+    }
+}
+
+void table_drop(alex_store *store, struct alex_table *table, uint64_t number)
+{
+    account_dropped(store, table);
+    catalog_remove(&store->catalog, table);
+    table->drop_number = number;
+    table->next_dropped = store->dropped;
+    store->dropped = table;
+}
+
+void table_reclaim(alex_store *store)
+{
+    uint64_t oldest = mvcc_oldest(&store->mvcc);
+    struct alex_table **link = &store->dropped;
+    while (*link != NULL) {
+        struct alex_table *table = *link;
+        if (table->drop_number > oldest) {
+            link = &table->next_dropped;
+            continue;
+        }
+        *link = table->next_dropped;
+        version_forget_table(store, table);
+        table_destroy(table);
+    }
+}
+
+int alex_table_drop(alex_store *store, const char *name)
+{
+    int result = store_usable(store);
+    if (result == ALEX_OK) {
+        result = check_name(store, name);
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
+    struct alex_table *table = catalog_find_name(&store->catalog, name);
+    if (table == NULL) {
+        return ALEX_NOT_FOUND;
+    }
+    if (table == store->main) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+                         "the table \"%s\" can't be dropped; delete its keys instead", MAIN_TABLE_NAME);
+    }
+    result = write_allowed(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    struct record record = {.kind = RECORD_DROP, .table = table->id};
+    uint64_t ref;
+    result = write_append(table, &record, NULL, 0, &ref);
+    if (result == ALEX_OK) {
+        table_drop(store, table, record.number);
+        mvcc_publish(&store->mvcc, record.number);
+        table_reclaim(store);
+    }
+    return result;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct alex_table *const *first = a;
+    const struct alex_table *const *second = b;
+    return strcmp((*first)->name, (*second)->name);
+}
+
+int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info), void *context)
+{
+    int result = store_usable(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (visit == NULL) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "listing tables takes a function to call");
+    }
+    struct catalog *catalog = &store->catalog;
+    struct alex_table **tables = base_alloc(catalog->count * sizeof(struct alex_table *));
+    if (tables == NULL) {
+        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to list the tables");
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < catalog->bucket_count; i++) {
+        for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
+            tables[count++] = table;
+        }
+    }
+    qsort(tables, count, sizeof(struct alex_table *), compare_names);
+    for (size_t i = 0; i < count && result == ALEX_OK; i++) {
+        struct alex_table_info info = {tables[i]->name, tables[i]->order, tables[i]->keys};
+        result = visit(context, &info);
+    }
+    base_free(tables);
+    return result;
+}
+
+int store_visit_tables(const alex_store *store, int (*visit)(void *context, const struct store_table_view *table),
+                       void *context)
+{
+    int result = 0;
+    for (size_t i = 0; i < store->catalog.bucket_count; i++) {
+        const struct alex_table *table = store->catalog.by_id[i];
+        for (; table != NULL && result == 0; table = table->next_by_id) {
+            struct store_table_view view = {table->name, table->id, table->key_flip, table->keys, table->index};
+            result = visit(context, &view);
+        }
+    }
+    return result;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file txn.c Read transactions: snapshots, zero-copy gets, counts. */
+#include "store/store_internal.h"
+
+/** Keys of alex_txn_get_many() whose records are fetched together. */
+#define GET_MANY_GROUP 32
+
+int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
+{
+    int result = store_usable(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (mode != ALEX_READ || out_txn == NULL) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+                         "a transaction takes the mode ALEX_READ and a place for its handle");
+    }
+    alex_txn *txn = base_alloc(sizeof *txn);
+    if (txn == NULL) {
+        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to begin a transaction");
+    }
+    *txn = (alex_txn){.handle = {.kind = HANDLE_TXN}, .store = store};
+    mvcc_open(&store->mvcc, &txn->snapshot);
+    *out_txn = txn;
+    return ALEX_OK;
+}
+
+int alex_end(alex_txn *txn)
+{
+    if (txn == NULL) {
+        return ALEX_OK;
+    }
+    int result = handle_check(&txn->handle, HANDLE_TXN);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    alex_store *store = txn->store;
+    if (txn->open_cursors > 0) {
+        return base_fail(&store->error, ALEX_BUSY, 0, store->path, "a cursor of the transaction is open; close it first");
+    }
+    mvcc_close(&store->mvcc, &txn->snapshot);
+    version_reclaim(store);
+    table_reclaim(store);
+    handle_end(&txn->handle);
+    return ALEX_OK;
+}
+
+int txn_check(alex_txn *txn, const alex_table *table)
+{
+    int result = handle_check(&txn->handle, HANDLE_TXN);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    result = handle_check(&table->handle, HANDLE_TABLE);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result == ALEX_MISUSE ? result
+                                     : base_fail(&txn->store->error, result, 0, txn->store->path, "the table is NULL");
+    }
+    if (BASE_UNLIKELY(table->store != txn->store)) {
+        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path,
+                         "the table belongs to another store than the transaction");
+    }
+    if (BASE_UNLIKELY(table->drop_number != 0 && table->drop_number <= txn->snapshot.number)) {
+        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path,
+                         "the table \"%s\" was dropped before the transaction began", table->name);
+    }
+    return ALEX_OK;
+}
+
+int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slice *out_value)
+{
+    int result = txn_check(txn, table);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    if (BASE_UNLIKELY(out_value == NULL)) {
+        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path, "a get needs a place for the value");
+    }
+    uint64_t ref = index_find(table->index, table_index_key(table, key));
+    if (ref == 0) {
+        return ALEX_NOT_FOUND;
+    }
+    struct record record;
+    result = read_visible(table, txn->snapshot.number, key, ref, &record);
+    if (BASE_LIKELY(result == ALEX_OK)) {
+        *out_value = read_slice(&record);
+    }
+    return result;
+}
+
+/** Gets up to GET_MANY_GROUP keys. @return ALEX_OK or ALEX_DAMAGED */
+static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count,
+                     struct alex_slice *out_values, size_t *found)
+{
+    uint64_t index_keys[GET_MANY_GROUP];
+    uint64_t refs[GET_MANY_GROUP];
+    for (size_t i = 0; i < count; i++) {
+        index_keys[i] = table_index_key(table, keys[i]);
+    }
+    index_find_many(table->index, index_keys, count, refs);
+    for (size_t i = 0; i < count; i++) {
+        if (refs[i] != 0) {
+            log_prefetch(txn->store->log, refs[i]);
+        }
+    }
+    int result = ALEX_OK;
+    for (size_t i = 0; i < count; i++) {
+        struct record record;
+        int got = refs[i] == 0 ? ALEX_NOT_FOUND
+                               : read_visible(table, txn->snapshot.number, keys[i], refs[i], &record);
+        out_values[i] = got == ALEX_OK ? read_slice(&record) : (struct alex_slice){NULL, 0};
+        *found += got == ALEX_OK;
+        if (got == ALEX_DAMAGED) {
+            result = ALEX_DAMAGED;
+        }
+    }
+    return result;
+}
+
+int alex_txn_get_many(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count,
+                      struct alex_slice *out_values, size_t *out_found)
+{
+    int result = txn_check(txn, table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (count > 0 && (keys == NULL || out_values == NULL)) {
+        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path,
+                         "getting many values takes keys and a place for each value");
+    }
+    size_t found = 0;
+    for (size_t i = 0; i < count; i += GET_MANY_GROUP) {
+        size_t group = count - i < GET_MANY_GROUP ? count - i : GET_MANY_GROUP;
+        int got = get_group(txn, table, keys + i, group, out_values + i, &found);
+        result = got != ALEX_OK ? got : result;
+    }
+    if (out_found != NULL) {
+        *out_found = found;
+    }
+    return result;
+}
+
+/** Counts by looking at the version that the snapshot sees of each key. */
+static int count_visible(alex_txn *txn, alex_table *table, const struct alex_range *range, uint64_t *out_count)
+{
+    alex_cursor *cursor;
+    int result = alex_cursor_open(txn, table, range, &cursor);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    uint64_t count = 0;
+    struct alex_entry entry;
+    result = alex_cursor_first(cursor, &entry);
+    while (result == ALEX_OK) {
+        count++;
+        result = alex_cursor_next(cursor, &entry);
+    }
+    alex_cursor_close(cursor);
+    if (result == ALEX_NOT_FOUND) {
+        *out_count = count;
+        return ALEX_OK;
+    }
+    return result;
+}
+
+int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *range, uint64_t *out_count)
+{
+    int result = txn_check(txn, table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (out_count == NULL) {
+        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path, "a count needs a place for its result");
+    }
+    bool as_it_was = table->last_change <= txn->snapshot.number && index_count(table->index) == table->keys;
+    if (!as_it_was) {
+        return count_visible(txn, table, range, out_count);
+    }
+    uint64_t first = range != NULL && range->has_first ? table_index_key(table, range->first) : 0;
+    uint64_t last = range != NULL && range->has_last ? table_index_key(table, range->last) : UINT64_MAX;
+    uint64_t count = first <= last ? index_count_range(table->index, first, last) : 0;
+    *out_count = range != NULL && range->limit != 0 && range->limit < count ? range->limit : count;
+    return ALEX_OK;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file write.c Single writes: put, put if absent, put in place, delete. */
+#include <string.h>
+
+#include "store/store_internal.h"
+
+int write_allowed(alex_store *store)
+{
+    if (BASE_UNLIKELY(store->read_only)) {
+        return base_fail(&store->error, ALEX_READ_ONLY, 0, store->path,
+                         "the store was opened read-only; open it without that option to write");
+    }
+    if (BASE_UNLIKELY(store->loader != NULL)) {
+        return base_fail(&store->error, ALEX_BUSY, 0, store->path, "a bulk load is open; commit or close it first");
+    }
+    if (BASE_UNLIKELY(store->reserved != NULL)) {
+        return base_fail(&store->error, ALEX_BUSY, 0, store->path,
+                         "a put is reserved; commit or cancel it first (alex_put_commit, alex_put_cancel)");
+    }
+    return ALEX_OK;
+}
+
+int write_table_check(struct alex_table *table)
+{
+    int result = handle_check(&table->handle, HANDLE_TABLE);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    if (BASE_UNLIKELY(table->drop_number != 0)) {
+        return base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
+                         "the table \"%s\" was dropped; its handle has ended", table->name);
+    }
+    return ALEX_OK;
+}
+
+int write_value_check(alex_store *store, const void *value, size_t size)
+{
+    if (BASE_UNLIKELY(size > ALEX_VALUE_MAX)) {
+        return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path,
+                         "the value has %zu bytes; the most is %zu, so split it over several keys", size,
+                         ALEX_VALUE_MAX);
+    }
+    if (BASE_UNLIKELY(value == NULL && size > 0)) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "the value is NULL but its size is not 0");
+    }
+    return ALEX_OK;
+}
+
+int write_append(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref)
+{
+    alex_store *store = table->store;
+    struct log_claim claim;
+    bool has_previous = (record->flags & RECORD_FLAG_PREVIOUS) != 0;
+    int result = log_claim(store->log, size, has_previous, &claim, &store->error);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    if (size > 0) {
+        memcpy(claim.value, value, size);
+    }
+    return log_append(store->log, &claim, record, out_ref, &store->error);
+}
+
+/** Finds the key and makes room for it. @param out_record  kind, flags, table, key and previous filled in */
+static int prepare(struct alex_table *table, int64_t key, enum record_kind kind, struct index_position *out_position,
+                   struct record *out_record)
+{
+    int result = index_prepare(table->index, table_index_key(table, key), out_position);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return base_fail(&table->store->error, result, 0, table->store->path, "no memory to enter another key");
+    }
+    *out_record = (struct record){
+        .kind = kind,
+        .flags = out_position->payload != 0 ? RECORD_FLAG_PREVIOUS : 0,
+        .table = table->id,
+        .key = (uint64_t)key,
+        .previous = out_position->payload,
+    };
+    return ALEX_OK;
+}
+
+static bool is_value(uint64_t ref)
+{
+    return ref != 0 && !log_ref_is_tombstone(ref);
+}
+
+/** Gives the prepared key its appended record. */
+static void enter(struct alex_table *table, const struct index_position *position, const struct record *record,
+                  uint64_t ref)
+{
+    index_set(table->index, position, ref);
+    version_account(table, position->payload, ref);
+    table->last_change = record->number;
+    mvcc_publish(&table->store->mvcc, record->number);
+}
+
+static int put(struct alex_table *table, int64_t key, const void *value, size_t size, bool if_absent,
+               bool *out_replaced)
+{
+    int result = write_table_check(table);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    result = write_allowed(table->store);
+    if (BASE_LIKELY(result == ALEX_OK)) {
+        result = write_value_check(table->store, value, size);
+    }
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    struct index_position position;
+    struct record record;
+    uint64_t ref;
+    result = prepare(table, key, RECORD_PUT, &position, &record);
+    if (result == ALEX_OK && if_absent && is_value(position.payload)) {
+        return ALEX_EXISTS;
+    }
+    if (result == ALEX_OK) {
+        result = write_append(table, &record, value, size, &ref);
+    }
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    enter(table, &position, &record, ref);
+    if (out_replaced != NULL) {
+        *out_replaced = is_value(position.payload);
+    }
+    return ALEX_OK;
+}
+
+int alex_put(alex_table *table, int64_t key, const void *value, size_t size, bool *out_replaced)
+{
+    return put(table, key, value, size, false, out_replaced);
+}
+
+int alex_put_if_absent(alex_table *table, int64_t key, const void *value, size_t size)
+{
+    return put(table, key, value, size, true, NULL);
+}
+
+int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
+{
+    int result = write_table_check(table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    alex_store *store = table->store;
+    result = write_allowed(store);
+    if (result == ALEX_OK) {
+        result = write_value_check(store, "", size);
+    }
+    if (result == ALEX_OK && out_buffer == NULL) {
+        result = base_fail(&store->error, ALEX_INVALID, 0, store->path, "a reserved put needs a place for its buffer");
+    }
+    struct record record = {0};
+    if (result == ALEX_OK) {
+        result = prepare(table, key, RECORD_PUT, &store->position, &record);
+    }
+    if (result == ALEX_OK) {
+        result = log_claim(store->log, size, record.previous != 0, &store->claim, &store->error);
+    }
+    if (result == ALEX_OK) {
+        store->reserved = table;
+        *out_buffer = store->claim.value;
+    }
+    return result;
+}
+
+int alex_put_commit(alex_table *table, bool *out_replaced)
+{
+    int result = write_table_check(table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    alex_store *store = table->store;
+    if (store->reserved != table) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+                         "nothing is reserved in this table; begin with alex_put_reserve");
+    }
+    store->reserved = NULL;
+    struct record record = {
+        .kind = RECORD_PUT,
+        .flags = store->position.payload != 0 ? RECORD_FLAG_PREVIOUS : 0,
+        .table = table->id,
+        .key = (uint64_t)table_user_key(table, store->position.key),
+        .previous = store->position.payload,
+    };
+    uint64_t ref;
+    result = log_append(store->log, &store->claim, &record, &ref, &store->error);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    enter(table, &store->position, &record, ref);
+    if (out_replaced != NULL) {
+        *out_replaced = is_value(store->position.payload);
+    }
+    return ALEX_OK;
+}
+
+void alex_put_cancel(alex_table *table)
+{
+    if (write_table_check(table) == ALEX_OK && table->store->reserved == table) {
+        table->store->reserved = NULL;
+    }
+}
+
+int alex_delete(alex_table *table, int64_t key)
+{
+    int result = write_table_check(table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    alex_store *store = table->store;
+    result = write_allowed(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    uint64_t index_key = table_index_key(table, key);
+    uint64_t previous = index_find(table->index, index_key);
+    if (!is_value(previous)) {
+        return ALEX_NOT_FOUND;
+    }
+    if (version_reserve_tombstones(store, 1) != ALEX_OK) {
+        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to delete under a snapshot");
+    }
+    struct record record = {
+        .kind = RECORD_DELETE,
+        .flags = RECORD_FLAG_PREVIOUS,
+        .table = table->id,
+        .key = (uint64_t)key,
+        .previous = previous,
+    };
+    uint64_t ref;
+    result = write_append(table, &record, NULL, 0, &ref);
+    if (result == ALEX_OK) {
+        version_delete(table, index_key, previous, ref, record.number);
+        mvcc_publish(&store->mvcc, record.number);
+    }
+    return result;
+}
