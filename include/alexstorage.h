@@ -240,15 +240,16 @@ ALEX_API alex_table *alex_main_table(alex_store *store);
  *
  * @param name     1 to ALEX_TABLE_NAME_MAX bytes, any but zero; copied
  * @param options  optional
- * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_EXISTS, ALEX_INVALID (name; the table orders its keys otherwise), ALEX_BUSY (a
- *         load or reservation is open), ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_EXISTS, ALEX_INVALID (no name; the table orders its keys otherwise),
+ *         ALEX_TOO_LARGE (name), ALEX_BUSY (a load or reservation is open), ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
  */
 ALEX_API int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
                              alex_table **out_table);
 
 /**
  * Drops a table with all that is in it, at once and for good. Its handle ends; read transactions that began before may
- * go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID).
+ * go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID). Cost: one step
+ * a key.
  *
  * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_INVALID, ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
  */

@@ -19,15 +19,22 @@ struct index_model {
     uint32_t last_block; /**< no key is predicted beyond it */
 };
 
-/** The block where `key` should be. */
-static inline uint32_t index_model_predict(const struct index_model *model, uint64_t key) {
+/** The block where `key` would be if there were no end to them. */
+static inline uint64_t index_model_project(const struct index_model *model, uint64_t key)
+{
     __extension__ typedef unsigned __int128 wide;
     uint64_t distance = key > model->base ? key - model->base : 0;
-    uint64_t block = (uint64_t)(((wide)distance * model->slope) >> 64) >> model->shift;
+    return (uint64_t)(((wide)distance * model->slope) >> 64) >> model->shift;
+}
+
+/** The block where `key` should be. */
+static inline uint32_t index_model_predict(const struct index_model *model, uint64_t key)
+{
+    uint64_t block = index_model_project(model, key);
     return block < model->last_block ? (uint32_t)block : model->last_block;
 }
 
-/** The least key of which the model says that it lies in `block` or behind it, as near as a double tells. UINT64_MAX if there is none. */
+/** The least key predicted in `block` or behind it, as near as a double tells; UINT64_MAX if there is none. */
 uint64_t index_model_first_key(const struct index_model *model, uint32_t block);
 
 /** Where in a node's array the keys should go. */

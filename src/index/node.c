@@ -83,8 +83,12 @@ struct index_place index_node_place(const struct index_node *node, uint32_t floo
     if (slot < count) {
         return place;
     }
-    /* Behind the block's last entry the key may as well go into an empty block that follows, or before the next entry. */
-    uint32_t predicted = index_model_predict(&node->model, key);
+    /* Behind the block's last entry the key may as well go into an empty block that follows, or before the next entry.
+     * Not so an append that is out of the model's range: it would leave the node's rest unused. */
+    uint64_t predicted = index_model_project(&node->model, key);
+    if (predicted > node->model.last_block) {
+        predicted = key > node->greatest ? floor_block : node->model.last_block;
+    }
     while (place.block < predicted && !block_is_full(node, place.block + 1)) {
         place = (struct index_place){place.block + 1, 0};
         if (!block_is_empty(node, place.block)) {
@@ -206,11 +210,9 @@ static uint32_t spill_left(struct index_node *node, uint32_t block, uint32_t gap
     return moved;
 }
 
-/** Keeps the counters that decisions are made from. `previous` is the key before the new one in its block, if there is one. */
-static void count_insert(struct index_node *node, uint64_t key, const uint64_t *previous)
+/** Keeps the counters that decisions are made from. */
+static void count_insert(struct index_node *node, uint64_t key)
 {
-    node->run = previous != NULL && node->inserted > 0 && *previous == node->last_key ? node->run + 1 : 0;
-    node->last_key = key;
     node->inserted++;
     if (node->count == 0) {
         node->least = node->greatest = key;
@@ -245,9 +247,8 @@ uint32_t index_node_insert(struct index_node *node, struct index_place place, ui
             place.slot--;
         }
     }
-    uint64_t previous = place.slot > 0 ? index_block_key(&node->blocks[place.block], place.slot - 1) : 0;
     moved += block_insert(node, place, key, payload);
-    count_insert(node, key, place.slot > 0 ? &previous : NULL);
+    count_insert(node, key);
     write_end(node);
     return moved;
 }

@@ -69,7 +69,7 @@ struct index_block {
     _Atomic uint64_t payloads[INDEX_BLOCK_SLOTS];
 };
 
-/** A chunk of the pool's memory; see pool.h. */
+/** A chunk of the pool's memory; see pool.c. */
 struct index_chunk;
 
 struct index_node {
@@ -86,8 +86,7 @@ struct index_node {
     uint32_t appended;           /**< those of them beyond `greatest` */
     uint32_t prepended;          /**< those of them before `least` */
     uint32_t removed;
-    uint32_t run;      /**< length of the latest run of inserts, each the successor of the one before */
-    uint64_t last_key; /**< inserted last */
+    uint32_t growth; /**< enum index_growth it was built for */
     uint64_t least;
     uint64_t greatest;
     struct index_chunk *chunk; /**< where its memory is from */
@@ -151,12 +150,27 @@ static inline size_t index_node_bytes(uint32_t blocks)
 /** The number of entries in a block. */
 uint32_t index_block_count(const struct index_node *node, uint32_t block);
 
+/** Which inserts a node is built for. */
+enum index_growth {
+    INDEX_GROWTH_EVEN,    /**< anywhere */
+    INDEX_GROWTH_APPEND,  /**< behind its greatest key */
+    INDEX_GROWTH_PREPEND, /**< before its least key */
+};
+
+/** A node to be. */
+struct index_plan {
+    struct index_model model;
+    uint32_t level;
+    uint32_t count_max;
+    enum index_growth growth;
+    double cost; /**< of the model's misfit; see index_model_fit() */
+};
+
 /**
  * Writes a node that no reader can see yet: header, model and `run`'s entries, each in its predicted block as far as order
  * and room for later inserts allow. `run` must fit into `count_max` slots.
  */
-void index_node_build(struct index_node *node, uint32_t level, const struct index_model *model, uint32_t count_max,
-                      struct index_run run);
+void index_node_build(struct index_node *node, const struct index_plan *plan, struct index_run run);
 
 /** Copies the entries out, ascending. @return their number */
 uint32_t index_node_entries(const struct index_node *node, uint64_t *out_keys, uint64_t *out_payloads);

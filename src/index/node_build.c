@@ -23,6 +23,7 @@ struct builder {
     uint64_t greatest;      /**< key of the last entry placed */
     uint64_t child;         /**< its payload */
     uint32_t stray_max;     /**< see STRAY_ENTRIES_MAX; more where the node is to be denser */
+    bool open_end;          /**< the gaps to come are for appends, which choose their block themselves */
 };
 
 static void fill_gaps(struct builder *builder, uint64_t separator, uint64_t next)
@@ -45,7 +46,7 @@ static void advance(struct builder *builder, uint32_t block, uint64_t next)
     while (builder->block < block) {
         if (builder->count < INDEX_BLOCK_SLOTS) {
             uint32_t separates = builder->count == 0 ? builder->block : builder->block + 1;
-            fill_gaps(builder, index_model_first_key(model, separates), next);
+            fill_gaps(builder, builder->open_end ? next : index_model_first_key(model, separates), next);
         }
         builder->block++;
         builder->count = 0;
@@ -98,19 +99,18 @@ static void place_entries(struct builder *builder, struct index_run run)
     }
 }
 
-void index_node_build(struct index_node *node, uint32_t level, const struct index_model *model, uint32_t count_max,
-                      struct index_run run)
+void index_node_build(struct index_node *node, const struct index_plan *plan, struct index_run run)
 {
-    uint32_t blocks = model->last_block + 1;
-    BASE_ASSERT(run.count <= count_max && count_max <= blocks * INDEX_BLOCK_SLOTS);
+    uint32_t blocks = plan->model.last_block + 1;
+    BASE_ASSERT(run.count <= plan->count_max && plan->count_max <= blocks * INDEX_BLOCK_SLOTS);
     atomic_store_explicit(&node->version, 0, memory_order_relaxed);
-    node->model = *model;
-    node->level = level;
+    node->model = plan->model;
+    node->level = plan->level;
     node->count = 0;
-    node->count_max = count_max;
+    node->count_max = plan->count_max;
     node->count_built = run.count;
-    node->inserted = node->appended = node->prepended = node->removed = node->run = 0;
-    node->last_key = 0;
+    node->growth = plan->growth;
+    node->inserted = node->appended = node->prepended = node->removed = 0;
     node->least = run.count > 0 ? run.keys[0] : 0;
     node->greatest = run.count > 0 ? run.keys[run.count - 1] : 0;
     uint32_t needed = (run.count + blocks - 1) / blocks;
@@ -118,6 +118,7 @@ void index_node_build(struct index_node *node, uint32_t level, const struct inde
     if (run.count > 0) {
         place_entries(&builder, run);
     }
+    builder.open_end = plan->growth == INDEX_GROWTH_APPEND;
     advance(&builder, blocks, UINT64_MAX);
 }
 

@@ -29,7 +29,7 @@ struct index_search {
 const struct index_search *index_search_chosen(void);
 
 extern const struct index_search index_search_portable;
-#if defined(__x86_64__) && !defined(BASE_SANITIZED)
+#if defined(__x86_64__) && !defined(BASE_SANITIZED) && !defined(ALEX_PORTABLE)
 #define INDEX_SEARCH_X86 1
 extern const struct index_search index_search_avx2;
 extern const struct index_search index_search_avx512;

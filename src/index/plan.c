@@ -14,6 +14,9 @@
 #define END_ENTRIES_PER_10_BLOCKS 60u
 #define GREATEST_ENTRIES_PER_10_BLOCKS 65u
 
+/** Entries for each ten blocks of a node that was appended to and is left behind. */
+#define CLOSED_ENTRIES_PER_10_BLOCKS 54u
+
 /** Entries for each ten blocks up to which a node is made as large as can be rather than split. */
 #define LARGEST_ENTRIES_PER_10_BLOCKS 58u
 
@@ -26,6 +29,12 @@
 /** Misfit (see index_model_fit()) from which a node may be split for it, and what a split must bring. */
 #define MISFIT_COST 0.30
 #define MISFIT_COST_KEPT 0.80
+
+/** How many times the node's length an append must be beyond it to open a new node. */
+#define JUMP_NODES 2u
+
+/** Entries of the least node that a jump leaves behind. */
+#define JUMP_ENTRIES_MIN 64u
 
 /** Blocks of the empty node that an append at the end of a greatest node opens; it grows by doubling. */
 #define END_NODE_BLOCKS 64u
@@ -48,9 +57,10 @@ static uint32_t blocks_for(uint32_t level, uint32_t count)
     return blocks < max ? blocks : max;
 }
 
-static struct index_plan plan_layout(uint32_t level, const uint64_t *keys, uint32_t count, struct index_layout layout)
+static struct index_plan plan_layout(uint32_t level, const uint64_t *keys, uint32_t count, struct index_layout layout,
+                                     enum index_growth growth)
 {
-    struct index_plan plan = {.level = level, .count_max = count_max_for(layout.blocks)};
+    struct index_plan plan = {.level = level, .growth = growth, .count_max = count_max_for(layout.blocks)};
     /* An inner node's first key may be far below all others (T3) and is found wherever it is predicted. */
     uint32_t skipped = level > 0 && count > 2 ? 1 : 0;
     plan.cost = index_model_fit(keys + skipped, count - skipped, layout, &plan.model);
@@ -59,7 +69,8 @@ static struct index_plan plan_layout(uint32_t level, const uint64_t *keys, uint3
 
 struct index_plan index_plan_blocks(uint32_t level, const uint64_t *keys, uint32_t count, uint32_t blocks)
 {
-    return plan_layout(level, keys, count, (struct index_layout){.blocks = blocks, .extent = blocks});
+    struct index_layout layout = {.blocks = blocks, .extent = blocks};
+    return plan_layout(level, keys, count, layout, INDEX_GROWTH_EVEN);
 }
 
 struct index_plan index_plan_node(uint32_t level, const uint64_t *keys, uint32_t count, enum index_growth growth)
@@ -71,14 +82,14 @@ struct index_plan index_plan_node(uint32_t level, const uint64_t *keys, uint32_t
         layout.blocks = 2 * layout.extent < index_blocks_max(level) ? 2 * layout.extent : index_blocks_max(level);
         layout.origin = growth == INDEX_GROWTH_PREPEND ? layout.blocks - layout.extent : 0;
     }
-    return plan_layout(level, keys, count, layout);
+    return plan_layout(level, keys, count, layout, growth);
 }
 
 struct index_node *index_build_node(struct index_pool *pool, const struct index_plan *plan, struct index_run run)
 {
     struct index_node *node = index_pool_take(pool, plan->model.last_block + 1);
     if (node != NULL) {
-        index_node_build(node, plan->level, &plan->model, plan->count_max, run);
+        index_node_build(node, plan, run);
     }
     return node;
 }
@@ -87,7 +98,11 @@ struct index_node *index_build_node(struct index_pool *pool, const struct index_
 static enum index_growth growth_of(const struct index_node *node, uint64_t key)
 {
     uint32_t most = node->inserted - node->inserted / 8;
-    if (node->level == 0 && node->count > 0 && node->inserted > 0) {
+    if (node->inserted == 0) {
+        bool same_end = node->growth == INDEX_GROWTH_APPEND ? key > node->greatest : key < node->least;
+        return same_end && node->count > 0 ? node->growth : INDEX_GROWTH_EVEN;
+    }
+    if (node->level == 0 && node->count > 0) {
         if (node->appended >= most && key > node->greatest) {
             return INDEX_GROWTH_APPEND;
         }
@@ -117,8 +132,7 @@ static uint32_t widest_gap(const uint64_t *keys, uint32_t count)
 static double plan_split(struct index_decision *decision, const uint64_t *keys, uint32_t count, uint32_t level,
                          uint32_t cut, enum index_growth growth)
 {
-    decision->change = INDEX_CHANGE_SPLIT;
-    decision->cut = cut;
+    *decision = (struct index_decision){.change = INDEX_CHANGE_SPLIT, .cut = cut};
     decision->left = index_plan_node(level, keys, cut,
                                      growth == INDEX_GROWTH_PREPEND ? INDEX_GROWTH_PREPEND : INDEX_GROWTH_EVEN);
     decision->right = index_plan_node(level, keys + cut, count - cut,
@@ -126,22 +140,69 @@ static double plan_split(struct index_decision *decision, const uint64_t *keys, 
     return (decision->left.cost * cut + decision->right.cost * (count - cut)) / count;
 }
 
-/** An end node that can't grow keeps its entries, and gets an empty neighbour that its model goes on into. */
-static struct index_decision open_neighbour(const struct index_node *node, uint64_t key, enum index_growth growth)
+/** Whether more than one entry in ten lies outside its predicted block. */
+static bool is_out_of_place(const struct index_node *node)
+{
+    uint32_t strays = 0;
+    for (uint32_t block = 0; block < index_node_blocks(node); block++) {
+        uint32_t count = index_block_count(node, block);
+        for (uint32_t slot = 0; slot < count; slot++) {
+            strays += index_model_predict(&node->model, index_block_key(&node->blocks[block], slot)) != block;
+        }
+    }
+    return strays > node->count / 10;
+}
+
+/** Leaves an end node's entries to it, and gives it an empty neighbour that its model goes on into. */
+static struct index_decision open_neighbour(const struct index_node *node, const uint64_t *keys, uint64_t key,
+                                            enum index_growth growth)
 {
     struct index_decision decision = {.change = INDEX_CHANGE_SPLIT};
-    struct index_plan plan = {.model = node->model, .count_max = count_max_for(END_NODE_BLOCKS)};
+    struct index_plan plan = {.model = node->model, .growth = growth, .count_max = count_max_for(END_NODE_BLOCKS)};
     plan.model.last_block = END_NODE_BLOCKS - 1;
     plan.model.base = key;
-    if (growth == INDEX_GROWTH_APPEND) {
-        decision.cut = node->count;
-        decision.right = plan;
-    } else {
+    if (growth == INDEX_GROWTH_PREPEND) {
         uint64_t span = index_model_first_key(&plan.model, plan.model.last_block) - key;
         plan.model.base = key > span ? key - span : 0;
+        decision.keep_right = true;
         decision.left = plan;
+        return decision;
+    }
+    decision.cut = node->count;
+    decision.right = plan;
+    /* Now that it is complete it gets a model of its own if the one for what was to come proved wrong, and gives back
+     * what it kept free. */
+    uint32_t blocks = divide_up(node->count * 10, CLOSED_ENTRIES_PER_10_BLOCKS);
+    blocks = blocks < INDEX_DATA_BLOCKS_MAX ? blocks : INDEX_DATA_BLOCKS_MAX;
+    decision.keep_left = index_node_blocks(node) <= blocks + blocks / 8 && !is_out_of_place(node);
+    if (!decision.keep_left) {
+        decision.left = index_plan_blocks(0, keys, node->count, blocks);
     }
     return decision;
+}
+
+bool index_is_jump(const struct index_node *node, uint64_t key)
+{
+    return key > node->greatest && node->level == 0 && node->count >= JUMP_ENTRIES_MIN && growth_of(node, key) == INDEX_GROWTH_APPEND &&
+           index_model_project(&node->model, key) / JUMP_NODES > node->model.last_block;
+}
+
+/** The better of two splits, in the middle and at a gap. */
+static double plan_best_split(struct index_decision *decision, const uint64_t *keys, uint32_t count, uint32_t level,
+                              enum index_growth growth)
+{
+    uint32_t gap_cut = widest_gap(keys, count);
+    double middle_cost = plan_split(decision, keys, count, level, count / 2, growth);
+    if (gap_cut == count / 2) {
+        return middle_cost;
+    }
+    struct index_decision at_gap = *decision;
+    double gap_cost = plan_split(&at_gap, keys, count, level, gap_cut, growth);
+    if (gap_cost >= middle_cost) {
+        return middle_cost;
+    }
+    *decision = at_gap;
+    return gap_cost;
 }
 
 struct index_decision index_decide(const struct index_node *node, const uint64_t *keys, uint64_t key)
@@ -149,31 +210,28 @@ struct index_decision index_decide(const struct index_node *node, const uint64_t
     uint32_t count = node->count;
     uint32_t level = node->level;
     enum index_growth growth = growth_of(node, key);
+    bool splittable = count > 1 && (level > 0 || count >= 2 * MISFIT_ENTRIES_MIN);
+    bool fits = count <= index_blocks_max(level) * LARGEST_ENTRIES_PER_10_BLOCKS / 10 && !index_is_jump(node, key);
     struct index_decision whole = {.change = INDEX_CHANGE_REPLACE};
-    uint32_t largest = index_blocks_max(level) * LARGEST_ENTRIES_PER_10_BLOCKS / 10;
-    bool fits = count <= largest;
     if (fits) {
         whole.whole = index_plan_node(level, keys, count, growth);
-        fits = growth == INDEX_GROWTH_EVEN || whole.whole.model.last_block >= node->model.last_block;
+        fits = growth == INDEX_GROWTH_EVEN || whole.whole.model.last_block > node->model.last_block;
     }
     /* Crowded: out of room in one place long before it is full. A smaller node makes the next such rebuild cheaper. */
-    bool crowded = node->inserted < count / 8 && growth == INDEX_GROWTH_EVEN;
-    bool misfit = fits && whole.whole.cost > MISFIT_COST;
-    if (fits && (level > 0 || count < 2 * MISFIT_ENTRIES_MIN || !(misfit || crowded))) {
+    bool crowded = growth == INDEX_GROWTH_EVEN && node->inserted < count / 8;
+    bool misfit = whole.whole.cost > MISFIT_COST;
+    if (fits && (level > 0 || !splittable || !(misfit || crowded))) {
         return whole;
     }
-    if (!fits && growth != INDEX_GROWTH_EVEN && index_plan_blocks(level, keys, count, index_node_blocks(node)).cost <= MISFIT_COST) {
-        return open_neighbour(node, key, growth);
+    if (!fits && growth != INDEX_GROWTH_EVEN) {
+        struct index_decision neighbour = open_neighbour(node, keys, key, growth);
+        if (!splittable || neighbour.left.cost <= MISFIT_COST) {
+            return neighbour;
+        }
     }
-    struct index_decision middle = whole;
-    struct index_decision gap = whole;
-    double middle_cost = plan_split(&middle, keys, count, level, count / 2, growth);
-    double gap_cost = plan_split(&gap, keys, count, level, widest_gap(keys, count), growth);
-    double split_cost = gap_cost < middle_cost ? gap_cost : middle_cost;
-    if (fits && !crowded && split_cost > whole.whole.cost * MISFIT_COST_KEPT) {
-        return whole;
-    }
-    return gap_cost < middle_cost ? gap : middle;
+    struct index_decision split;
+    double split_cost = plan_best_split(&split, keys, count, level, growth);
+    return fits && !crowded && split_cost > whole.whole.cost * MISFIT_COST_KEPT ? whole : split;
 }
 
 bool index_is_sparse(const struct index_node *node)

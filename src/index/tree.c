@@ -63,6 +63,14 @@ static int create_root(struct index *index, uint64_t key)
     return ALEX_OK;
 }
 
+/** Whether `key` can be entered at `place` of a data node, and should be. An insert pays for one change of data nodes at most
+ *  where there is room, so a jump counts only before any. */
+static bool has_room(const struct index *index, const struct index_node *node, struct index_place place, uint64_t key)
+{
+    return node->count < node->count_max && index_node_gap(node, place) != INDEX_NO_BLOCK &&
+           (index->moved_bytes_now > 0 || !index_is_jump(node, key));
+}
+
 int index_prepare(struct index *index, uint64_t key, struct index_position *out_position)
 {
     const struct index_search *search = index_search_chosen();
@@ -81,7 +89,7 @@ int index_prepare(struct index *index, uint64_t key, struct index_position *out_
                 return ALEX_OK;
             }
             struct index_place place = index_node_place(node, steps[0].block, key);
-            if (node->count < node->count_max && index_node_gap(node, place) != INDEX_NO_BLOCK) {
+            if (has_room(index, node, place, key)) {
                 *out_position = (struct index_position){0, key, node, place.block, place.slot};
                 return ALEX_OK;
             }
@@ -155,7 +163,7 @@ static bool set_in_node(struct index *index, struct index_step *step, const stru
     struct index_place place = {step->block, step->slot};
     if (previous == 0) {
         place = index_node_place(node, step->block, entry->key);
-        if (node->count >= node->count_max || index_node_gap(node, place) == INDEX_NO_BLOCK) {
+        if (!has_room(index, node, place, entry->key)) {
             return false;
         }
     }

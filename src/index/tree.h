@@ -39,21 +39,6 @@ static inline void index_set_root(struct index *index, struct index_node *root)
     atomic_store_explicit(&index->root, root, memory_order_release);
 }
 
-/** What a node is built for. */
-enum index_growth {
-    INDEX_GROWTH_EVEN,    /**< inserts anywhere */
-    INDEX_GROWTH_APPEND,  /**< inserts behind its greatest key */
-    INDEX_GROWTH_PREPEND, /**< inserts before its least key */
-};
-
-/** A node to be: what it would look like and how well its model would fit. */
-struct index_plan {
-    uint32_t level;
-    uint32_t count_max;
-    struct index_model model;
-    double cost; /**< see index_model_fit() */
-};
-
 /** Greatest number of blocks of a node of this level. */
 static inline uint32_t index_blocks_max(uint32_t level)
 {
@@ -69,22 +54,27 @@ struct index_plan index_plan_blocks(uint32_t level, const uint64_t *keys, uint32
 /** Builds a planned node. @return NULL if there is no memory */
 struct index_node *index_build_node(struct index_pool *pool, const struct index_plan *plan, struct index_run run);
 
-/** What may be done about a data node that has no room. */
+/** What may be done about a node that has no room. */
 enum index_change {
-    INDEX_CHANGE_REPLACE, /**< by one node */
-    INDEX_CHANGE_SPLIT,   /**< in two at rank `cut`; at 0 or its count the node itself stays and gets an empty neighbour */
+    INDEX_CHANGE_REPLACE, /**< by `whole` */
+    INDEX_CHANGE_SPLIT,   /**< in `left`, with the first `cut` entries, and `right` */
 };
 
 struct index_decision {
     enum index_change change;
     uint32_t cut;
-    struct index_plan whole; /**< if replaced */
-    struct index_plan left;  /**< if split */
+    bool keep_left;  /**< the node itself serves as the left one; `cut` is its count */
+    bool keep_right; /**< the node itself serves as the right one; `cut` is 0 */
+    struct index_plan whole;
+    struct index_plan left;
     struct index_plan right;
 };
 
 /** Decides what to do about a node without room for `key`, by the cost of what would come of it. A pure function. */
 struct index_decision index_decide(const struct index_node *node, const uint64_t *keys, uint64_t key);
+
+/** Whether an append goes so far beyond its data node's model that it should open a new node, though there may be room. */
+bool index_is_jump(const struct index_node *node, uint64_t key);
 
 /** Whether a node has become so sparse that it should be rebuilt smaller. */
 bool index_is_sparse(const struct index_node *node);

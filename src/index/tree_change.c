@@ -94,8 +94,8 @@ static int split(struct index *index, const struct index_step *steps, uint32_t l
     }
     struct index_run left_run = {pool->scratch_keys, pool->scratch_payloads, cut};
     struct index_run right_run = {pool->scratch_keys + cut, pool->scratch_payloads + cut, count - cut};
-    struct index_node *left = cut == count ? node : index_build_node(pool, &decision->left, left_run);
-    struct index_node *right = cut == 0 ? node : index_build_node(pool, &decision->right, right_run);
+    struct index_node *left = decision->keep_left ? node : index_build_node(pool, &decision->left, left_run);
+    struct index_node *right = decision->keep_right ? node : index_build_node(pool, &decision->right, right_run);
     struct index_node *root = NULL;
     if (left != NULL && right != NULL && is_root) {
         root = build_root(index, separator, left, right);

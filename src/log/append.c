@@ -43,7 +43,7 @@ static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t 
     BASE_ASSERT(number <= RECORD_NUMBER_MAX);
     record->number = number;
     record_finish(at, tail->seed, offset, record);
-    BASE_ASSERT(offset + record->bytes <= log->tail_limit); /* L4 */
+    BASE_ASSERT(offset + record->bytes <= log->tail_allocated); /* L4 */
     if (tail->staged) {
         char path[512];
         log_path(log, tail->file_id, path, sizeof path);
@@ -70,7 +70,7 @@ int append_own(struct log *log, struct record *record, const void *value, struct
     if (at == NULL) {
         return base_fail(error, ALEX_NO_MEMORY, 0, NULL, "no memory to build a record");
     }
-    if (record->value_bytes > 0) {
+    if (value != NULL) {
         memcpy(at + RECORD_HEADER_BYTES, value, record->value_bytes);
     }
     return finish(log, at, record, NULL, error);
@@ -98,7 +98,7 @@ static int append_mark(struct log *log, struct alex_error *error)
     return result;
 }
 
-int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, struct log_claim *out_claim,
+int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use_spare, struct log_claim *out_claim,
               struct alex_error *error)
 {
     if (BASE_UNLIKELY(log->failed != ALEX_OK)) {
@@ -113,8 +113,9 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, struct l
         prepare_ahead(log);
     }
     int result = ALEX_OK;
-    if (BASE_UNLIKELY(end + mark_bytes + bytes + TAIL_RESERVE_BYTES > log->tail_limit)) {
-        result = prepare_room(log, mark_bytes + bytes + TAIL_RESERVE_BYTES, error);
+    uint64_t limit = use_spare ? log->tail_allocated : log->tail_limit;
+    if (BASE_UNLIKELY(end + mark_bytes + bytes + TAIL_RESERVE_BYTES > limit)) {
+        result = prepare_room(log, mark_bytes + bytes + TAIL_RESERVE_BYTES, use_spare ? 0 : SPARE_BYTES, error);
     }
     if (BASE_UNLIKELY(result == ALEX_OK && log->mark_due)) {
         result = append_mark(log, error);

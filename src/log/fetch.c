@@ -36,7 +36,9 @@ void log_prefetch(const struct log *log, uint64_t ref)
     }
 }
 
-enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record)
+/** Decodes the record of a reference. Asks for its other lines first: the header's line decides how long the value is, but they need not
+ *  wait for it. */
+static inline enum record_state fetch(const struct log *log, uint64_t ref, bool verify, struct record *out_record)
 {
     const struct log_slot *slot = find_slot(log, ref);
     if (BASE_UNLIKELY(slot == NULL)) {
@@ -48,10 +50,18 @@ enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *
     if (BASE_UNLIKELY(offset >= readable)) {
         return RECORD_BAD;
     }
-    /* The header's line decides how long the value is; its lines need not wait for it. */
     log_prefetch(log, ref);
-    enum record_state state = record_decode(slot->base + in_slot, readable - offset, slot->seed, offset,
-                                            log->config.verify, out_record);
+    return record_decode(slot->base + in_slot, readable - offset, slot->seed, offset, verify, out_record);
+}
+
+enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct record *out_record)
+{
+    return fetch(log, ref, true, out_record);
+}
+
+enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record)
+{
+    enum record_state state = fetch(log, ref, log->config.verify, out_record);
     if (state == RECORD_GOOD && log->config.verify && BASE_UNLIKELY(!record_value_good(out_record))) {
         return RECORD_BAD;
     }
@@ -75,17 +85,9 @@ struct log_position log_locate(const struct log *log, uint64_t ref, char *out_pa
 uint64_t log_record_bytes(const struct log *log, uint64_t ref)
 {
     uint64_t bytes = log_ref_bytes(ref);
-    const struct log_slot *slot = find_slot(log, ref);
-    if (BASE_LIKELY(bytes < LOG_REF_UNITS_MAX * 8) || slot == NULL) {
-        return bytes;
-    }
-    uint64_t in_slot = offset_in_slot(log, ref);
-    uint64_t offset = ((uint64_t)slot->run << log->space.segment_shift) + in_slot;
-    uint64_t readable = atomic_load_explicit(&slot->segment->allocated, memory_order_acquire);
     struct record record;
-    if (offset < readable && record_decode(slot->base + in_slot, readable - offset, slot->seed, offset, true,
-                                           &record) == RECORD_GOOD) {
-        bytes = record.bytes;
+    if (BASE_UNLIKELY(bytes == LOG_REF_UNITS_MAX * 8) && log_fetch_header(log, ref, &record) == RECORD_GOOD) {
+        return record.bytes;
     }
     return bytes;
 }

@@ -127,18 +127,6 @@ static int start_segment(struct log *log, struct log_segment *sealing, struct al
     return ALEX_OK;
 }
 
-/** Goes on writing in a segment that holds records already. */
-static int resume_segment(struct log *log, struct log_segment *segment, struct alex_error *error)
-{
-    uint64_t end = atomic_load(&segment->end);
-    atomic_store(&segment->allocated, end); /* growth covers all behind it anew */
-    int result = segment_grow(log, segment, segment_target(log, segment, end + TAIL_RESERVE_BYTES), error);
-    if (result == ALEX_OK) {
-        log->tail = segment;
-    }
-    return result;
-}
-
 /** Closes the files of segments that nothing is left to be written to or synced. */
 static void close_before(struct log *log, size_t index)
 {
@@ -148,28 +136,38 @@ static void close_before(struct log *log, size_t index)
     }
 }
 
-int log_start(struct log *log, const struct log_reader *end, bool cut, uint64_t last_number,
+/** Goes on in a segment that holds records already. All behind its end is allocated and made writable anew, as it is needed. */
+static void resume_segment(struct log *log, struct log_segment *segment)
+{
+    atomic_store(&segment->allocated, atomic_load(&segment->end));
+    log->tail = segment;
+    log->tail_limit = atomic_load(&segment->end);
+    log->tail_allocated = log->tail_limit;
+    log->wake_at = UINT64_MAX;
+}
+
+int log_start(struct log *log, const struct log_reader *end, enum log_end_state state, uint64_t last_number,
               struct log_position durable, struct alex_error *error)
 {
     atomic_store(&log->last_number, last_number);
     log->durable = durable;
     struct log_segment *last = settle(log, end);
     int result = ALEX_OK;
-    if (last != NULL && !cut) {
-        result = resume_segment(log, last, error);
+    if (last != NULL && state != LOG_END_CUT) {
+        resume_segment(log, last);
     } else {
         result = start_segment(log, last, error);
     }
-    if (result == ALEX_OK) {
-        while (log->sync_from + 1 < log->segment_count &&
-               log->segments[log->sync_from]->file_id < durable.file_id) {
-            log->sync_from++;
-        }
-        close_before(log, log->sync_from);
-        prepare_adopt(log);
-        result = log->config.list_changed(log->config.context, error);
+    if (result != ALEX_OK) {
+        return result;
     }
-    return result;
+    while (log->sync_from + 1 < log->segment_count &&
+           log->segments[log->sync_from]->file_id < durable.file_id) {
+        log->sync_from++;
+    }
+    close_before(log, log->sync_from);
+    log->untouched = true; /* the first preparation writes the manifest */
+    return last != NULL && state == LOG_END_CLEAN ? ALEX_OK : prepare_room(log, TAIL_RESERVE_BYTES, 0, error);
 }
 
 int log_sync(struct log *log, struct alex_error *error)
@@ -214,6 +212,9 @@ static uint64_t withdraw_next(struct log *log)
 
 int log_finish(struct log *log, struct alex_error *error)
 {
+    if (log->untouched) {
+        return ALEX_OK;
+    }
     uint64_t unused = withdraw_next(log);
     char path[512];
     log_path(log, log->tail->file_id, path, sizeof path);

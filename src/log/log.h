@@ -116,14 +116,21 @@ bool log_reader_find_mark(const struct log_reader *reader, struct log_position *
 /** Leaves the log as it is, for reading up to the reader's place. */
 void log_start_read_only(struct log *log, const struct log_reader *end, uint64_t last_number);
 
+/** What the place at which reading ended is. */
+enum log_end_state {
+    LOG_END_CLEAN, /**< the manifest says that the log ends here: nothing is written before the first record */
+    LOG_END_OPEN,  /**< nothing follows, but the log was not closed */
+    LOG_END_CUT,   /**< bytes follow that are no records */
+};
+
 /**
- * Makes the log ready to append at the reader's place, which is its end. With `cut` that place is sealed, what follows is dropped, and
- * appending goes on in a new segment; without, it goes on right there. A log without segments gets its first. Segments behind the end are
- * no longer listed; their files are the caller's to remove.
+ * Makes the log ready to append at the reader's place, which is its end. Where it is cut, that place is sealed, what follows is dropped, and
+ * appending goes on in a new segment; else it goes on right there. A log without segments gets its first. Segments behind the end are no longer
+ * listed; their files are the caller's to remove.
  *
  * @param last_number  numbers go on from here
  */
-int log_start(struct log *log, const struct log_reader *end, bool cut, uint64_t last_number,
+int log_start(struct log *log, const struct log_reader *end, enum log_end_state state, uint64_t last_number,
               struct log_position durable, struct alex_error *error);
 
 /* ------------------------------------------------------------------------------------------------ appending */
@@ -139,10 +146,10 @@ struct log_claim {
 };
 
 /**
- * Claims space for one record. Fill claim->value, then log_append(), or forget the claim: nothing has changed then. Space for
+ * Claims space for one record, with `use_spare` also from the space that is kept back for a full disk. Fill claim->value, then log_append(), or forget the claim: nothing has changed then. Space for
  * a COMMIT, an ABORT, a MARK and a SEAL behind it is kept back, so that log_append_commit() and log_append_abort() need no claim.
  */
-int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, struct log_claim *out_claim,
+int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use_spare, struct log_claim *out_claim,
               struct alex_error *error);
 
 /**
@@ -190,6 +197,9 @@ struct log_position log_end(const struct log *log);
  * @return RECORD_GOOD, or RECORD_BAD if there is no good record there
  */
 enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record);
+
+/** As log_fetch(), but verifies the header whatever the configuration, and leaves the value unverified. */
+enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct record *out_record);
 
 /** Asks for a record's cache lines ahead of log_fetch(). */
 void log_prefetch(const struct log *log, uint64_t ref);

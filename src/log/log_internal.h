@@ -7,7 +7,7 @@
  *  L1  Segments ascend in file id; the tail is the last one that has records; at most one, prepared, follows it.
  *  L2  A slot's base, segment, seed and run are set before any reference into it exists, and never change while one can.
  *  L3  Only [writable_from, allocated) of the tail and of the prepared segment can be written; nothing else is mapped writable.
- *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, from log_start() on: a COMMIT or ABORT, a MARK and a SEAL always fit.
+ *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, unless `untouched`: a COMMIT or ABORT, a MARK and a SEAL always fit.
  *  L5  The tail's file has disk space for [0, allocated), so that no store into it can fail.
  *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only.
  */
@@ -24,6 +24,10 @@
 
 /** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
 #define TAIL_RESERVE_BYTES 256
+
+/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; and whose rest a close gives back before it
+ *  writes the manifest. At a segment's very end there is none. */
+#define SPARE_BYTES ((uint64_t)8 << 10)
 
 #define GROWTH_MIN_BYTES ((uint64_t)64 << 10)
 #define GROWTH_MAX_BYTES ((uint64_t)16 << 20)
@@ -80,8 +84,10 @@ struct log {
     size_t segment_count;
     size_t segment_capacity;
     struct log_segment *tail;      /**< NULL before log_start() */
-    uint64_t tail_limit;           /**< the tail's `allocated`, as the appending thread last saw it */
+    uint64_t tail_allocated;       /**< the tail's `allocated`, as the appending thread last saw it */
+    uint64_t tail_limit;           /**< how much of that records may take that must leave the spare space alone */
     uint64_t wake_at;              /**< when the tail's end passes this, the next preparation is due */
+    bool untouched;                /**< closed cleanly before and not written to since: the manifest still says so */
 
     _Atomic uint64_t last_number;
     struct log_position durable;
@@ -117,7 +123,9 @@ int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t r
                    struct log_segment **out_segment, struct alex_error *error);
 /** Unmaps and frees a segment; its slots are not given out again. */
 void segment_destroy(struct log *log, struct log_segment *segment);
-/** Grows the file so that [0, bytes) can be written. */
+/** Grows the file so that [0, bytes) can be written, by a whole step if the disk has it. */
+int segment_make_room(struct log *log, struct log_segment *segment, uint64_t bytes, struct alex_error *error);
+/** Grows the file to `bytes`, a multiple of the page size. */
 int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, struct alex_error *error);
 /** How far a segment should reach if it is to hold `bytes`: a growth step beyond, within its capacity. */
 uint64_t segment_target(const struct log *log, const struct log_segment *segment, uint64_t bytes);
@@ -128,8 +136,9 @@ int log_reserve_listing(struct log *log);
 void log_add_segment(struct log *log, struct log_segment *segment);
 
 /* prepare.c */
-/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES included: grows it or goes on in the next segment. */
-int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error);
+/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES included, and `spare` behind that as far as the segment reaches: grows
+ *  it or goes on in the next segment. */
+int prepare_room(struct log *log, uint64_t bytes, uint64_t spare, struct alex_error *error);
 /** Tells the log's thread that the tail's end has passed `wake_at`. */
 void prepare_ahead(struct log *log);
 void prepare_stop(struct log *log);

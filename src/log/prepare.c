@@ -114,7 +114,10 @@ void prepare_adopt(struct log *log)
 {
     uint64_t allocated = atomic_load_explicit(&log->tail->allocated, memory_order_acquire);
     uint64_t step = segment_target(log, log->tail, allocated + 1) - allocated;
-    log->tail_limit = allocated;
+    log->tail_allocated = allocated;
+    log->tail_limit = allocated == log->tail->capacity ? allocated
+                      : allocated > SPARE_BYTES        ? allocated - SPARE_BYTES
+                                                       : 0;
     log->wake_at = allocated - (step / 2 < allocated ? step / 2 : allocated);
     if (allocated == log->tail->capacity) {
         /* No step is left; the segment after this one is due where segment_due() says. */
@@ -192,7 +195,7 @@ static int need_next(struct log *log, uint64_t bytes, struct alex_error *error)
     if (result == ALEX_OK) {
         uint64_t needed = SEGMENT_HEADER_BYTES + bytes;
         if (atomic_load(&log->next->allocated) < needed) {
-            result = segment_grow(log, log->next, segment_target(log, log->next, needed), error);
+            result = segment_make_room(log, log->next, needed, error);
         }
     }
     log->preparing = false;
@@ -214,9 +217,16 @@ static int roll(struct log *log, struct alex_error *error)
     return ALEX_OK;
 }
 
-int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error)
+int prepare_room(struct log *log, uint64_t bytes, uint64_t spare, struct alex_error *error)
 {
     int result = ALEX_OK;
+    if (log->untouched) {
+        result = log->config.list_changed(log->config.context, error);
+        if (result != ALEX_OK) {
+            return result;
+        }
+        log->untouched = false;
+    }
     os_mutex_lock(log->lock);
     uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     if (end + bytes > log->tail->capacity) {
@@ -226,8 +236,9 @@ int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error)
         }
         end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     }
-    if (result == ALEX_OK && end + bytes > atomic_load(&log->tail->allocated)) {
-        result = segment_grow(log, log->tail, segment_target(log, log->tail, end + bytes), error);
+    uint64_t wanted = end + bytes + spare < log->tail->capacity ? end + bytes + spare : log->tail->capacity;
+    if (result == ALEX_OK && wanted > atomic_load(&log->tail->allocated)) {
+        result = segment_make_room(log, log->tail, wanted, error);
         segment_protect(log, log->tail, end);
     }
     prepare_adopt(log);

@@ -131,6 +131,8 @@ bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_byte
         while (last > from && segment->base[last - 1] == 0) {
             last--;
         }
+        /* A record's own last bytes may be zero. */
+        last = (last + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
         bytes += last > from ? last - from : 0;
     }
     *out_bytes = bytes;

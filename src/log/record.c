@@ -107,10 +107,7 @@ enum record_state record_decode(const uint8_t *at, uint64_t available, uint32_t 
     }
     unsigned kind = kind_and_flags & KIND_MASK;
     unsigned flags = kind_and_flags & ~KIND_MASK;
-    if (kind == 0) {
-        return RECORD_BAD;
-    }
-    if (kind > RECORD_KIND_LAST || (flags & ~RECORD_FLAGS_KNOWN) != 0) {
+    if (kind == 0 || kind > RECORD_KIND_LAST || (flags & ~RECORD_FLAGS_KNOWN) != 0) {
         return verify ? RECORD_NEWER : RECORD_BAD;
     }
     struct record record = {

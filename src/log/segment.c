@@ -140,6 +140,15 @@ uint64_t segment_target(const struct log *log, const struct log_segment *segment
     return target < segment->capacity ? target : segment->capacity;
 }
 
+int segment_make_room(struct log *log, struct log_segment *segment, uint64_t bytes, struct alex_error *error)
+{
+    uint64_t target = segment_target(log, segment, bytes);
+    uint64_t least = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    int result = segment_grow(log, segment, target, error);
+    /* A disk without space for a whole step may still have enough for what is at hand. */
+    return result == ALEX_NO_SPACE && least < target ? segment_grow(log, segment, least, error) : result;
+}
+
 int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, struct alex_error *error)
 {
     char path[512];
@@ -206,7 +215,7 @@ int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t r
         result = map(log, segment, path, error);
     }
     if (result == ALEX_OK) {
-        result = segment_grow(log, segment, segment_target(log, segment, SEGMENT_HEADER_BYTES + room), error);
+        result = segment_make_room(log, segment, SEGMENT_HEADER_BYTES + room, error);
     }
     if (result == ALEX_OK) {
         struct segment_header header = {.file_id = file_id, .slots = slots, .first_number = first_number};

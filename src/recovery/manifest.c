@@ -27,6 +27,7 @@ enum {
 /* Offsets in each of its segments. */
 enum {
     AT_SEGMENT_FILE_ID = 0,
+    AT_SEGMENT_RESERVED = 8,
     AT_SEGMENT_SLOTS = 16,
     SEGMENT_BYTES = 32,
 };
@@ -70,6 +71,18 @@ static int damaged(const char *path, uint64_t offset, const char *what, struct a
     return base_fail_at(error, ALEX_DAMAGED, path, offset, "the manifest is damaged: %s", what);
 }
 
+/** Whether all reserved fields are zero, as in every manifest of this version. */
+static bool reserved_is_zero(const uint8_t *bytes, size_t size)
+{
+    bool zero = (bytes_load32(bytes + AT_FLAGS) & ~FLAG_CLEAN) == 0 && bytes_load32(bytes + AT_RESERVED) == 0;
+    for (size_t at = AT_SEGMENTS; zero && at + SEGMENT_BYTES + CHECKSUM_BYTES <= size; at += SEGMENT_BYTES) {
+        const uint8_t *segment = bytes + at;
+        zero = bytes_load64(segment + AT_SEGMENT_RESERVED) == 0 && bytes_load32(segment + AT_SEGMENT_SLOTS + 4) == 0 &&
+               bytes_load64(segment + AT_SEGMENT_SLOTS + 8) == 0;
+    }
+    return zero;
+}
+
 /** Decodes the list of segments; `bytes` is known to be long enough. */
 static int decode_segments(const uint8_t *bytes, const char *path, struct manifest *manifest, struct alex_error *error)
 {
@@ -103,9 +116,10 @@ int manifest_decode(const uint8_t *bytes, size_t size, const char *path, struct 
     }
     uint32_t version = bytes_load32(bytes + AT_VERSION);
     uint32_t flags = bytes_load32(bytes + AT_FLAGS);
-    if (version > MANIFEST_VERSION || (flags & ~FLAG_CLEAN) != 0 || bytes_load32(bytes + AT_RESERVED) != 0) {
+    if (version > MANIFEST_VERSION || !reserved_is_zero(bytes, size)) {
         return base_fail_at(error, ALEX_NEWER_FORMAT, path, AT_VERSION,
-                            "the store has format version %u, and this library reads up to %u; use a newer library",
+                            "a newer version of the library wrote the store (format version %u, known here: %u); use "
+                            "that version",
                             version, MANIFEST_VERSION);
     }
     struct manifest manifest = {

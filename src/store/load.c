@@ -80,10 +80,12 @@ static int check_loader(alex_loader *loader)
 int alex_loader_add(alex_loader *loader, int64_t key, const void *value, size_t size)
 {
     int result = check_loader(loader);
-    if (result == ALEX_OK) {
-        result = write_value_check(loader->group.store, value, size);
-    }
     if (result != ALEX_OK) {
+        return result;
+    }
+    result = write_value_check(loader->group.store, value, size);
+    if (result != ALEX_OK) {
+        give_up(loader);
         return result;
     }
     alex_table *table = loader->table;

@@ -263,8 +263,8 @@ static int start(alex_store *store, const struct manifest *manifest, const struc
         log_start_read_only(store->log, &replayed->end, last_number);
         return ALEX_OK;
     }
-    int result =
-        log_start(store->log, &replayed->end, replayed->cut, last_number, replayed->durable, &store->error);
+    enum log_end_state state = replayed->cut ? LOG_END_CUT : manifest->clean ? LOG_END_CLEAN : LOG_END_OPEN;
+    int result = log_start(store->log, &replayed->end, state, last_number, replayed->durable, &store->error);
     if (result == ALEX_OK && replayed->open_first != 0) {
         result = log_append_abort(store->log, replayed->open_first, replayed->last_number, &store->error);
     }

@@ -17,7 +17,6 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
                         table->name);
 }
 
-
 int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
 {
     int result = write_table_check(table);

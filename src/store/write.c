@@ -51,7 +51,8 @@ int write_append(struct alex_table *table, struct record *record, const void *va
     alex_store *store = table->store;
     struct log_claim claim;
     bool has_previous = (record->flags & RECORD_FLAG_PREVIOUS) != 0;
-    int result = log_claim(store->log, size, has_previous, &claim, &store->error);
+    bool frees_space = record->kind == RECORD_DELETE || record->kind == RECORD_DROP;
+    int result = log_claim(store->log, size, has_previous, frees_space, &claim, &store->error);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
@@ -157,7 +158,7 @@ int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buf
         result = prepare(table, key, RECORD_PUT, &store->position, &record);
     }
     if (result == ALEX_OK) {
-        result = log_claim(store->log, size, record.previous != 0, &store->claim, &store->error);
+        result = log_claim(store->log, size, record.previous != 0, false, &store->claim, &store->error);
     }
     if (result == ALEX_OK) {
         store->reserved = table;
