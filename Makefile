@@ -10,10 +10,11 @@ FUZZ_SECONDS ?= 60
 all: ## build the libraries, the tool, the benchmark and the tests into build/release (default)
 	@tools/build release
 
-demo: ## install what is missing, build, and run the demo
+demo: ## install what is missing, build, look up IPv4 addresses, and compare with RocksDB and SQLite
 	@tools/install-dependencies demo
-	@tools/build release --target alexstorage-bench
-	@build/release/bin/alexstorage-bench demo
+	@tools/build release --target example_ipv4 alexstorage-bench
+	@build/release/examples/ipv4
+	@build/release/bin/alexstorage-bench --workloads seed --engines alexstorage,rocksdb,sqlite
 
 test: ## install what is missing, build, and run all tests
 	@tools/install-dependencies test

@@ -63,10 +63,9 @@ static int create_root(struct index *index, uint64_t key)
     return ALEX_OK;
 }
 
-/** Whether `key` can be entered at `place` of a data node, and should be. An insert pays for one change of data nodes at most
- *  where there is room, so a jump counts only before any. */
-static bool has_room(const struct index *index, const struct index_node *node, struct index_place place, uint64_t key)
+bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place, uint64_t key)
 {
+    /* An insert that finds room pays for one change at most, so a jump counts only before any. */
     return node->count < node->count_max && index_node_gap(node, place) != INDEX_NO_BLOCK &&
            (index->moved_bytes_now > 0 || !index_is_jump(node, key));
 }
@@ -89,7 +88,7 @@ int index_prepare(struct index *index, uint64_t key, struct index_position *out_
                 return ALEX_OK;
             }
             struct index_place place = index_node_place(node, steps[0].block, key);
-            if (has_room(index, node, place, key)) {
+            if (index_tree_has_room(index, node, place, key)) {
                 *out_position = (struct index_position){0, key, node, place.block, place.slot};
                 return ALEX_OK;
             }
@@ -152,60 +151,4 @@ bool index_tree_range_end(const struct index_step *steps, uint32_t root_level, u
         }
     }
     return false;
-}
-
-/** Enters one entry of a batch where the last one's node, whose range ends at `end`, has room for it; false if it hasn't. */
-static bool set_in_node(struct index *index, struct index_step *step, const struct index_entry *entry,
-                        uint64_t *out_previous)
-{
-    struct index_node *node = step->node;
-    uint64_t previous = index_search_chosen()->locate_in_node(node, entry->key, step);
-    struct index_place place = {step->block, step->slot};
-    if (previous == 0) {
-        place = index_node_place(node, step->block, entry->key);
-        if (!has_room(index, node, place, entry->key)) {
-            return false;
-        }
-    }
-    struct index_position position = {previous, entry->key, node, place.block, place.slot};
-    index_set(index, &position, entry->payload);
-    *out_previous = previous;
-    return true;
-}
-
-int index_set_many(struct index *index, const struct index_entry *entries, size_t count, uint64_t *out_previous,
-                   size_t *out_done)
-{
-    struct index_step steps[INDEX_LEVELS_MAX];
-    bool inside = false; /* steps lead to a node, whose range ends before `end` */
-    bool ends = false;
-    uint64_t end = 0;
-    size_t done = 0;
-    int code = ALEX_OK;
-    for (; done < count; done++) {
-        uint64_t previous;
-        if (inside && ends && entries[done].key >= end) {
-            inside = false;
-        }
-        if (!inside && index_root(index) != NULL) {
-            (void)index_search_chosen()->locate(index_root(index), entries[done].key, steps);
-            ends = index_tree_range_end(steps, index_root(index)->level, &end);
-            inside = true;
-        }
-        if (!inside || !set_in_node(index, &steps[0], &entries[done], &previous)) {
-            struct index_position position;
-            code = index_prepare(index, entries[done].key, &position);
-            if (code != ALEX_OK) {
-                break;
-            }
-            index_set(index, &position, entries[done].payload);
-            previous = 0;
-            inside = false;
-        }
-        if (out_previous != NULL) {
-            out_previous[done] = previous;
-        }
-    }
-    *out_done = done;
-    return code;
 }

@@ -79,6 +79,9 @@ bool index_is_jump(const struct index_node *node, uint64_t key);
 /** Whether a node has become so sparse that it should be rebuilt smaller. */
 bool index_is_sparse(const struct index_node *node);
 
+/** Whether `key` can be entered at `place` of a data node, and should be. */
+bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place, uint64_t key);
+
 /**
  * One step towards room for `key` in the node of steps[level]: replaces the node, or splits it, or takes such a step for its parent.
  * The tree is valid after each step; the caller goes down again. @return ALEX_OK or ALEX_NO_MEMORY, and then nothing has changed

@@ -79,7 +79,7 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
 
 void alex_cursor_close(alex_cursor *cursor)
 {
-    if (handle_check(&cursor->handle, HANDLE_CURSOR) == ALEX_OK) {
+    if (handle_check(cursor, HANDLE_CURSOR) == ALEX_OK) {
         cursor->txn->open_cursors--;
         cursor->txn->store->open_cursors--;
         handle_end(&cursor->handle);
@@ -172,7 +172,7 @@ static int step(alex_cursor *cursor, enum index_direction direction, struct alex
 
 static int check(alex_cursor *cursor, const struct alex_entry *out_entry)
 {
-    int result = handle_check(&cursor->handle, HANDLE_CURSOR);
+    int result = handle_check(cursor, HANDLE_CURSOR);
     if (BASE_UNLIKELY(result == ALEX_OK && out_entry == NULL)) {
         alex_store *store = cursor->txn->store;
         result = base_fail(&store->error, ALEX_INVALID, 0, store->path, "a cursor's move needs a place for the entry");

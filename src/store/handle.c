@@ -8,8 +8,9 @@
  */
 #include "store/store_internal.h"
 
-int handle_check(const struct handle *handle, enum handle_kind kind)
+int handle_check(const void *object, enum handle_kind kind)
 {
+    const struct handle *handle = object;
     if (BASE_UNLIKELY(handle == NULL)) {
         return ALEX_INVALID;
     }

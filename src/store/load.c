@@ -68,7 +68,7 @@ static void give_up(alex_loader *loader)
 
 static int check_loader(alex_loader *loader)
 {
-    int result = handle_check(&loader->handle, HANDLE_LOADER);
+    int result = handle_check(loader, HANDLE_LOADER);
     if (result == ALEX_OK && loader->ended) {
         alex_store *store = loader->group.store;
         result = base_fail(&store->error, ALEX_INVALID, 0, store->path,
@@ -219,7 +219,7 @@ int alex_loader_commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_r
 
 void alex_loader_close(alex_loader *loader)
 {
-    if (handle_check(&loader->handle, HANDLE_LOADER) != ALEX_OK) {
+    if (handle_check(loader, HANDLE_LOADER) != ALEX_OK) {
         return;
     }
     if (!loader->ended) {

@@ -15,7 +15,7 @@
 
 int store_usable(const alex_store *store)
 {
-    return handle_check(&store->handle, HANDLE_STORE);
+    return handle_check(store, HANDLE_STORE);
 }
 
 struct log *store_log(const alex_store *store)

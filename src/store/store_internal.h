@@ -36,8 +36,9 @@ struct handle {
     struct handle *next_ended; /**< debug builds keep ended handles, so that uses of them are recognised */
 };
 
-/** ALEX_OK, ALEX_INVALID for NULL, and in debug builds ALEX_MISUSE for a handle that has ended or is of another kind. */
-int handle_check(const struct handle *handle, enum handle_kind kind);
+/** ALEX_OK, ALEX_INVALID for NULL, and in debug builds ALEX_MISUSE for a handle that has ended or is of another kind. `object`
+ *  begins with its struct handle. */
+int handle_check(const void *object, enum handle_kind kind);
 /** Ends a handle and frees its memory (in debug builds: keeps it, marked). `handle` is what base_alloc() gave. */
 void handle_end(struct handle *handle);
 

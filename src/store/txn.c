@@ -30,7 +30,7 @@ int alex_end(alex_txn *txn)
     if (txn == NULL) {
         return ALEX_OK;
     }
-    int result = handle_check(&txn->handle, HANDLE_TXN);
+    int result = handle_check(txn, HANDLE_TXN);
     if (result != ALEX_OK) {
         return result;
     }
@@ -47,11 +47,11 @@ int alex_end(alex_txn *txn)
 
 int txn_check(alex_txn *txn, const alex_table *table)
 {
-    int result = handle_check(&txn->handle, HANDLE_TXN);
+    int result = handle_check(txn, HANDLE_TXN);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
-    result = handle_check(&table->handle, HANDLE_TABLE);
+    result = handle_check(table, HANDLE_TABLE);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result == ALEX_MISUSE ? result
                                      : base_fail(&txn->store->error, result, 0, txn->store->path, "the table is NULL");
@@ -92,7 +92,7 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
 static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count,
                      struct alex_slice *out_values, size_t *found)
 {
-    uint64_t index_keys[GET_MANY_GROUP];
+    uint64_t index_keys[GET_MANY_GROUP] = {0};
     uint64_t refs[GET_MANY_GROUP];
     for (size_t i = 0; i < count; i++) {
         index_keys[i] = table_index_key(table, keys[i]);

@@ -22,7 +22,7 @@ int write_allowed(alex_store *store)
 
 int write_table_check(struct alex_table *table)
 {
-    int result = handle_check(&table->handle, HANDLE_TABLE);
+    int result = handle_check(table, HANDLE_TABLE);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }

@@ -172,6 +172,9 @@ const char *keyset_name(enum keyset set)
 void keyset_make(enum keyset set, uint64_t *keys, size_t count, uint64_t seed)
 {
     uint64_t state = seed;
+    if (count == 0) {
+        return;
+    }
     switch (set) {
     case KEYSET_UNIFORM:
         make_drawn(keys, count, &state, draw_uniform);
