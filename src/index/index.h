@@ -3,8 +3,8 @@
  * @file index.h
  * The learned index: 64-bit unsigned keys to 64-bit payloads, ordered, in memory. See README.md.
  *
- * One writer at a time. Payloads are never 0: 0 says "absent". Calls that return int give ALEX_OK or ALEX_NO_MEMORY, and
- * on failure have changed nothing unless they say so.
+ * One writer at a time. Payloads are never 0: 0 says "absent". Calls that return int give ALEX_OK or ALEX_NO_MEMORY,
+ * and on failure have changed nothing unless they say so.
  */
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H
@@ -54,16 +54,16 @@ struct index_position {
 };
 
 /**
- * Finds `key`, and if it is absent makes sure that it can be entered: whatever memory or restructuring that needs is done
- * here, so that the index_set() that follows can't fail. Never fails for a key that is there.
+ * Finds `key`, and if it is absent makes sure that it can be entered: whatever memory or restructuring that needs is
+ * done here, so that the index_set() that follows can't fail. Never fails for a key that is there.
  */
 int index_prepare(struct index *index, uint64_t key, struct index_position *out_position);
 
 /** Gives the prepared key its payload (not 0), entering it if it was absent. */
 void index_set(struct index *index, const struct index_position *position, uint64_t payload);
 
-/** Removes `key`. @return its payload, or 0 if it was absent. Never fails: nodes that could be smaller but for lack of memory
- *  stay as they are. */
+/** Removes `key`. @return its payload, or 0 if it was absent. Never fails: nodes that could be smaller but for lack of
+ * memory stay as they are. */
 uint64_t index_remove(struct index *index, uint64_t key);
 
 /** Loads `count` entries, ascending and without repeats, into an empty index. */
@@ -86,8 +86,8 @@ enum index_direction {
 };
 
 /**
- * Copies up to `capacity` entries from `from` (itself included) in the direction given, nearest first. Stops short of `capacity`
- * only at the index's end. Holds nothing between calls: go on from the last key given plus or minus 1.
+ * Copies up to `capacity` entries from `from` (itself included) in the direction given, nearest first. Stops short of
+ * `capacity` only at the index's end. Holds nothing between calls: go on from the last key given plus or minus 1.
  *
  * @return entries copied
  */
@@ -106,14 +106,14 @@ struct index_stats {
     uint64_t bytes; /**< of its nodes, allocator rounding included */
     uint64_t data_nodes;
     uint64_t inner_nodes;
-    uint32_t depth; /**< levels; 0 if empty */
+    uint32_t depth;                            /**< levels; 0 if empty */
     uint64_t nodes_at_level[INDEX_LEVELS_MAX]; /**< from the root down */
     uint64_t data_slots;
     double model_error_slots;    /**< mean |slot - predicted slot| over all keys (block distance times 8) */
     double predicted_line_share; /**< share of keys in the very block (cache line of keys) that the model names */
-    uint64_t structure_changes;      /**< since creation: nodes grown, split, shrunk, retrained, removed */
-    uint64_t moved_bytes;            /**< since creation: bytes of slots moved by inserts, within and between nodes */
-    uint64_t moved_bytes_max;        /**< greatest such number for one index_prepare() + index_set() */
+    uint64_t structure_changes;  /**< since creation: nodes grown, split, shrunk, retrained, removed */
+    uint64_t moved_bytes;        /**< since creation: bytes of slots moved by inserts, within and between nodes */
+    uint64_t moved_bytes_max;    /**< greatest such number for one index_prepare() + index_set() */
 };
 
 /** Computes the figures. Cost: reads the whole index. */
@@ -129,8 +129,8 @@ enum index_simd {
     INDEX_SIMD_AVX512,
 };
 
-/** Chooses for the whole process; for tests, before any index is used. The default is the best that the processor has (portable in
- *  sanitizer builds). @return false if the processor or build lacks it; nothing changes then. */
+/** Chooses for the whole process; for tests, before any index is used. The default is the best that the processor has
+ * (portable in sanitizer builds). @return false if the processor or build lacks it; nothing changes then. */
 bool index_simd_choose(enum index_simd simd);
 
 #endif /* INDEX_INDEX_H */

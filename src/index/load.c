@@ -58,13 +58,14 @@ static struct index_plan plan_loaded(uint32_t level, const uint64_t *keys, uint3
     return index_plan_blocks(level, keys, count, count <= INDEX_BLOCK_SLOTS ? 1 : blocks);
 }
 
-/** Plans the next data node: as many of the `available` keys as a model fits well, found by doubling and bisection. */
+/** Plans the next data node: as many of the `available` keys as a model fits well, found by doubling and bisection; the
+ *  least number where it fits not even those. */
 static struct index_plan plan_data_node(const uint64_t *keys, uint32_t available, uint32_t *out_count)
 {
     uint32_t good = available < LOAD_ENTRIES_MIN ? available : LOAD_ENTRIES_MIN;
     struct index_plan plan = plan_loaded(0, keys, good);
-    uint32_t bad = available + 1;
-    for (uint32_t next = available; good < available && bad - good > good / 8; ) {
+    uint32_t bad = plan.cost <= LOAD_COST_MAX ? available + 1 : good;
+    for (uint32_t next = available; good < available && good + good / 8 < bad;) {
         struct index_plan longer = plan_loaded(0, keys, next);
         if (longer.cost <= LOAD_COST_MAX) {
             plan = longer;
@@ -146,7 +147,8 @@ static int load_inner_nodes(struct index_pool *pool, uint32_t level, const struc
     return ALEX_OK;
 }
 
-/** Builds levels until one node is left, the root. The nodes of a level that fails are given back, with all below them. */
+/** Builds levels until one node is left, the root. The nodes of a level that fails are given back, with all below them.
+ */
 static int load_tree(struct index_pool *pool, const struct index_entry *entries, size_t count,
                      struct index_node **out_root)
 {

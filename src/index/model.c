@@ -4,9 +4,9 @@
  * Fitting a node's linear model.
  *
  * Entries go where the model says, so the model is worth what its slope is worth: a node of evenly spread keys has none
- * outside its predicted block, though the rank of a key differs from the line by the square root of their number. A line is
- * therefore judged by placing a sample of the keys with it, and lines through few points serve as well as least squares, which a
- * single far key turns away from all the others.
+ * outside its predicted block, though the rank of a key differs from the line by the square root of their number. A
+ * line is therefore judged by placing a sample of the keys with it, and lines through few points serve as well as least
+ * squares, which a single far key turns away from all the others.
  */
 #include "index/model.h"
 
@@ -26,7 +26,8 @@
 /** More than any cost. */
 #define COST_ANY 100.0
 
-/** A line through two of the keys, given by their ranks in 64ths. The outermost comes first: evenly spread keys need no other. */
+/** A line through two of the keys, given by their ranks in 64ths. The outermost comes first: evenly spread keys need no
+ * other. */
 static const struct {
     uint8_t low;
     uint8_t high;
@@ -50,8 +51,10 @@ static void take_sample(struct sample *sample, const uint64_t *keys, uint32_t co
     }
 }
 
-/** The line through (low, low_block) and (high, high_block); false if it would be steeper than a block a key, or flat. */
-static bool model_through(uint64_t low, double low_block, uint64_t high, double high_block, struct index_model *out_model)
+/** The line through (low, low_block) and (high, high_block); false if it would be steeper than a block a key, or flat.
+ */
+static bool model_through(uint64_t low, double low_block, uint64_t high, double high_block,
+                          struct index_model *out_model)
 {
     double slope = (high_block - low_block) / (double)(high - low);
     if (!(slope >= 0x1p-63) || slope >= 1) {
@@ -67,7 +70,8 @@ static bool model_through(uint64_t low, double low_block, uint64_t high, double 
 }
 
 /** Cost of a key that lies `distance` blocks from where it is predicted. */
-static double distance_cost(double distance) {
+static double distance_cost(double distance)
+{
     if (distance < 1)
         return 0;
     return 1 + (double)(63 - __builtin_clzll((uint64_t)distance));
@@ -93,7 +97,8 @@ static double sample_cost(const struct sample *sample, const struct index_model 
     return sum / sample->count;
 }
 
-uint64_t index_model_first_key(const struct index_model *model, uint32_t block) {
+uint64_t index_model_first_key(const struct index_model *model, uint32_t block)
+{
     if (block == 0)
         return 0;
     if (block > model->last_block || model->slope == 0)
@@ -105,7 +110,8 @@ uint64_t index_model_first_key(const struct index_model *model, uint32_t block) 
     return model->base + (uint64_t)distance + 1;
 }
 
-double index_model_fit(const uint64_t *keys, uint32_t count, struct index_layout layout, struct index_model *out_model) {
+double index_model_fit(const uint64_t *keys, uint32_t count, struct index_layout layout, struct index_model *out_model)
+{
     struct index_model best = {.base = count > 0 ? keys[0] : 0, .last_block = layout.blocks - 1};
     if (count < 2 || layout.blocks == 1) {
         *out_model = best;

@@ -3,9 +3,10 @@
  * @file model.h
  * The linear model of a node: from a key to the block where it should be, in integers.
  *
- * block = (key - base) * slope, cut off at the last block; a key below the base counts as the base. The slope is a 64-bit
- * fraction with a shift, so a prediction is one subtraction, one multiplication and one shift, and as precise at 2^62 as at 0.
- * Rejected: slope and intercept in floating point, which costs two conversions more in each level of a lookup.
+ * block = (key - base) * slope, cut off at the last block; a key below the base counts as the base. The slope is a
+ * 64-bit fraction with a shift, so a prediction is one subtraction, one multiplication and one shift, and as precise at
+ * 2^62 as at 0. Rejected: slope and intercept in floating point, which costs two conversions more in each level of a
+ * lookup.
  */
 #ifndef INDEX_MODEL_H
 #define INDEX_MODEL_H
@@ -47,7 +48,8 @@ struct index_layout {
 /**
  * Finds the line that places the most of `count` ascending keys right, among lines through pairs of them.
  *
- * @return the estimated cost of the misfit, per key: 0 for a key in its predicted block, else 1 + log2 of its distance in blocks
+ * @return the estimated cost of the misfit, per key: 0 for a key in its predicted block, else 1 + log2 of its distance
+ * in blocks
  */
 double index_model_fit(const uint64_t *keys, uint32_t count, struct index_layout layout, struct index_model *out_model);
 

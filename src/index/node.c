@@ -3,8 +3,8 @@
  * @file node.c
  * Changing a node's slots in place: insert, spill to a gap, remove, replace a child.
  *
- * Every change happens between write_begin() and write_end(), which make the version odd and even again, so a reader that
- * saw slots in between starts over; the order of the single stores is then free.
+ * Every change happens between write_begin() and write_end(), which make the version odd and even again, so a reader
+ * that saw slots in between starts over; the order of the single stores is then free.
  */
 #include "index/node.h"
 
@@ -167,7 +167,8 @@ static uint32_t block_insert(struct index_node *node, struct index_place place, 
 /** Makes the last slot of a full block a gap; its key stays as separator. */
 static void drop_last(struct index_node *node, uint32_t block)
 {
-    uint64_t gap = node->level == 0 ? 0 : index_block_payload(&node->blocks[block], INDEX_BLOCK_SLOTS - 2) | INDEX_NODE_GAP;
+    uint64_t gap =
+        node->level == 0 ? 0 : index_block_payload(&node->blocks[block], INDEX_BLOCK_SLOTS - 2) | INDEX_NODE_GAP;
     set_payload(&node->blocks[block], INDEX_BLOCK_SLOTS - 1, gap);
 }
 

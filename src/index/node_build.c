@@ -3,10 +3,10 @@
  * @file node_build.c
  * Writing a new node from sorted entries, and reading one back.
  *
- * Entries go, in order, into the block that the model predicts. Where more are predicted for a block than it takes, the rest go
- * on into the next ones; near the node's end they go before it as far as needed. A block takes fewer of such entries than of
- * its own, and one block in four keeps a gap even from its own: so wherever keys crowd, inserts find a gap near by, and a
- * rebuild for want of one always helps.
+ * Entries go, in order, into the block that the model predicts. Where more are predicted for a block than it takes, the
+ * rest go on into the next ones; near the node's end they go before it as far as needed. A block takes fewer of such
+ * entries than of its own, and one block in four keeps a gap even from its own: so wherever keys crowd, inserts find a
+ * gap near by, and a rebuild for want of one always helps.
  */
 #include "index/node.h"
 
@@ -19,11 +19,11 @@
 struct builder {
     struct index_node *node;
     uint32_t block;
-    uint32_t count;         /**< entries in it */
-    uint64_t greatest;      /**< key of the last entry placed */
-    uint64_t child;         /**< its payload */
-    uint32_t stray_max;     /**< see STRAY_ENTRIES_MAX; more where the node is to be denser */
-    bool open_end;          /**< the gaps to come are for appends, which choose their block themselves */
+    uint32_t count;     /**< entries in it */
+    uint64_t greatest;  /**< key of the last entry placed */
+    uint64_t child;     /**< its payload */
+    uint32_t stray_max; /**< see STRAY_ENTRIES_MAX; more where the node is to be denser */
+    bool open_end;      /**< the gaps to come are for appends, which choose their block themselves */
 };
 
 static void fill_gaps(struct builder *builder, uint64_t separator, uint64_t next)
@@ -66,7 +66,8 @@ static uint32_t block_capacity(const struct builder *builder, bool own)
 static void place_entries(struct builder *builder, struct index_run run)
 {
     const struct index_model *model = &builder->node->model;
-    /* The last block where an entry may go, so that those behind it find room: one more for each `stray_max` entries. */
+    /* The last block where an entry may go, so that those behind it find room: one more for each `stray_max` entries.
+     */
     uint32_t limit = model->last_block - (run.count - 1) / builder->stray_max;
     uint32_t until_next = (run.count - 1) % builder->stray_max;
     for (uint32_t i = 0; i < run.count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file node_search.c Which variant of the search the process uses. */
-#include "base/base.h"
 #include "index/node_search.h"
+#include "base/base.h"
 
 /** NULL until first needed. Threads that race to set it set the same value. */
 static _Atomic(const struct index_search *) chosen;

@@ -6,6 +6,7 @@
 #ifndef INDEX_NODE_SEARCH_H
 #define INDEX_NODE_SEARCH_H
 
+#include "base/base.h"
 #include "index/node.h"
 
 /** Where the way down passed through a node: at level 0 the block for the key; above, the slot of the child taken. */

@@ -6,9 +6,9 @@
  *   at_most_mask(keys, key)      a bit for each of a block's 8 keys that is <= key
  *   equal_mask(keys, key)        a bit for each that is == key
  *
- * It starts at the model's block. By N1 to N4 (node.h), if the block's first key is at most the key and its last key is greater,
- * that one line decides. If not, steps outward double until the block is enclosed, then bisection finds it: O(log blocks) lines,
- * whatever the model is worth.
+ * It starts at the model's block. By N1 to N4 (node.h), if the block's first key is at most the key and its last key is
+ * greater, that one line decides. If not, growing steps outwards enclose the block, then cutting the range in parts finds
+ * it: O(log blocks) reads one after the other, whatever the model is worth.
  */
 
 /** All keys of a block are at most the key. */

@@ -3,8 +3,8 @@
  * @file plan.c
  * The policy: how large a node is made, and what becomes of one that has no room. Pure functions of keys and counters.
  *
- * Between two rebuilds a node's density goes from a build's to the greatest, so inserts move each key about four times in its
- * life, and memory stays within 20 to 28 bytes a key at every moment, also where all nodes grow in step.
+ * Between two rebuilds a node's density goes from a build's to the greatest, so inserts move each key about four times
+ * in its life, and memory stays within 20 to 28 bytes a key at every moment, also where all nodes grow in step.
  */
 #include "base/base.h"
 #include "index/tree.h"
@@ -26,9 +26,8 @@
 /** Entries of the smallest node that is made by a split that nothing but misfit asks for. */
 #define MISFIT_ENTRIES_MIN 256u
 
-/** Misfit (see index_model_fit()) from which a node may be split for it, and what a split must bring. */
+/** Misfit (see index_model_fit()) from which a node is split. */
 #define MISFIT_COST 0.30
-#define MISFIT_COST_KEPT 0.80
 
 /** How many times the node's length an append must be beyond it to open a new node. */
 #define JUMP_NODES 2u
@@ -94,26 +93,25 @@ struct index_node *index_build_node(struct index_pool *pool, const struct index_
     return node;
 }
 
-/** Where the node's inserts have gone, if `key` goes there too. */
+/** Where the node's inserts have gone, or were expected if there were none, and `key` goes too. */
 static enum index_growth growth_of(const struct index_node *node, uint64_t key)
 {
     uint32_t most = node->inserted - node->inserted / 8;
-    if (node->inserted == 0) {
-        bool same_end = node->growth == INDEX_GROWTH_APPEND ? key > node->greatest : key < node->least;
-        return same_end && node->count > 0 ? node->growth : INDEX_GROWTH_EVEN;
+    bool fresh = node->inserted == 0;
+    if (node->level > 0 || node->count == 0) {
+        return INDEX_GROWTH_EVEN;
     }
-    if (node->level == 0 && node->count > 0) {
-        if (node->appended >= most && key > node->greatest) {
-            return INDEX_GROWTH_APPEND;
-        }
-        if (node->prepended >= most && key < node->least) {
-            return INDEX_GROWTH_PREPEND;
-        }
+    if (key > node->greatest && (fresh ? node->growth == INDEX_GROWTH_APPEND : node->appended >= most)) {
+        return INDEX_GROWTH_APPEND;
+    }
+    if (key < node->least && (fresh ? node->growth == INDEX_GROWTH_PREPEND : node->prepended >= most)) {
+        return INDEX_GROWTH_PREPEND;
     }
     return INDEX_GROWTH_EVEN;
 }
 
-/** The rank in the middle half before which the keys' gap is widest; the middle, unless a gap is far wider than the mean. */
+/** The rank in the middle half before which the keys' gap is widest; the middle, unless a gap is far wider than the
+ * mean. */
 static uint32_t widest_gap(const uint64_t *keys, uint32_t count)
 {
     uint32_t low = divide_up(count, 4);
@@ -129,15 +127,23 @@ static uint32_t widest_gap(const uint64_t *keys, uint32_t count)
     return cut;
 }
 
-static double plan_split(struct index_decision *decision, const uint64_t *keys, uint32_t count, uint32_t level,
-                         uint32_t cut, enum index_growth growth)
+static struct index_decision plan_split(const uint64_t *keys, uint32_t count, uint32_t level, uint32_t cut,
+                                        enum index_growth growth)
 {
-    *decision = (struct index_decision){.change = INDEX_CHANGE_SPLIT, .cut = cut};
-    decision->left = index_plan_node(level, keys, cut,
-                                     growth == INDEX_GROWTH_PREPEND ? INDEX_GROWTH_PREPEND : INDEX_GROWTH_EVEN);
-    decision->right = index_plan_node(level, keys + cut, count - cut,
-                                      growth == INDEX_GROWTH_APPEND ? INDEX_GROWTH_APPEND : INDEX_GROWTH_EVEN);
-    return (decision->left.cost * cut + decision->right.cost * (count - cut)) / count;
+    return (struct index_decision){
+        .change = INDEX_CHANGE_SPLIT,
+        .cut = cut,
+        .left = index_plan_node(level, keys, cut,
+                                growth == INDEX_GROWTH_PREPEND ? INDEX_GROWTH_PREPEND : INDEX_GROWTH_EVEN),
+        .right = index_plan_node(level, keys + cut, count - cut,
+                                 growth == INDEX_GROWTH_APPEND ? INDEX_GROWTH_APPEND : INDEX_GROWTH_EVEN),
+    };
+}
+
+/** Misfit of the two nodes together, times `count`. */
+static double split_cost(const struct index_decision *split, uint32_t count)
+{
+    return split->left.cost * split->cut + split->right.cost * (count - split->cut);
 }
 
 /** Whether more than one entry in ten lies outside its predicted block. */
@@ -183,26 +189,22 @@ static struct index_decision open_neighbour(const struct index_node *node, const
 
 bool index_is_jump(const struct index_node *node, uint64_t key)
 {
-    return key > node->greatest && node->level == 0 && node->count >= JUMP_ENTRIES_MIN && growth_of(node, key) == INDEX_GROWTH_APPEND &&
+    return key > node->greatest && node->level == 0 && node->count >= JUMP_ENTRIES_MIN &&
+           growth_of(node, key) == INDEX_GROWTH_APPEND &&
            index_model_project(&node->model, key) / JUMP_NODES > node->model.last_block;
 }
 
 /** The better of two splits, in the middle and at a gap. */
-static double plan_best_split(struct index_decision *decision, const uint64_t *keys, uint32_t count, uint32_t level,
-                              enum index_growth growth)
+static struct index_decision plan_best_split(const uint64_t *keys, uint32_t count, uint32_t level,
+                                             enum index_growth growth)
 {
     uint32_t gap_cut = widest_gap(keys, count);
-    double middle_cost = plan_split(decision, keys, count, level, count / 2, growth);
+    struct index_decision middle = plan_split(keys, count, level, count / 2, growth);
     if (gap_cut == count / 2) {
-        return middle_cost;
+        return middle;
     }
-    struct index_decision at_gap = *decision;
-    double gap_cost = plan_split(&at_gap, keys, count, level, gap_cut, growth);
-    if (gap_cost >= middle_cost) {
-        return middle_cost;
-    }
-    *decision = at_gap;
-    return gap_cost;
+    struct index_decision gap = plan_split(keys, count, level, gap_cut, growth);
+    return split_cost(&gap, count) < split_cost(&middle, count) ? gap : middle;
 }
 
 struct index_decision index_decide(const struct index_node *node, const uint64_t *keys, uint64_t key)
@@ -229,9 +231,7 @@ struct index_decision index_decide(const struct index_node *node, const uint64_t
             return neighbour;
         }
     }
-    struct index_decision split;
-    double split_cost = plan_best_split(&split, keys, count, level, growth);
-    return fits && !crowded && split_cost > whole.whole.cost * MISFIT_COST_KEPT ? whole : split;
+    return plan_best_split(keys, count, level, growth);
 }
 
 bool index_is_sparse(const struct index_node *node)

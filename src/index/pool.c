@@ -3,10 +3,10 @@
  * @file pool.c
  * The node pool: chunks from the operating system, runs of granules within them.
  *
- * Free runs hang in lists by size, eight for each doubling, with a bit for each list in use (as in TLSF, Masmano et al. 2004). A free run holds its
- * links and size in its first granule and its size once more at its very end. A bitmap outside the chunk has a bit for the
- * first and the last granule of each free run; so freeing looks at the two granules beside a run and finds whether to join them.
- * Allocated runs hold nothing of ours: a node knows its size.
+ * Free runs hang in lists by size, eight for each doubling, with a bit for each list in use (as in TLSF, Masmano et al.
+ * 2004). A free run holds its links and size in its first granule and its size once more at its very end. A bitmap
+ * outside the chunk has a bit for the first and the last granule of each free run; so freeing looks at the two granules
+ * beside a run and finds whether to join them. Allocated runs hold nothing of ours: a node knows its size.
  */
 #include "index/pool.h"
 
@@ -146,7 +146,8 @@ static void end_chunk(struct index_pool *pool, struct index_chunk *chunk)
     base_free(chunk);
 }
 
-/** A free run of at least `granules`: the first that fits of the list of that size, else any of the next list in use. */
+/** A free run of at least `granules`: the first that fits of the list of that size, else any of the next list in use.
+ */
 static struct index_free_run *find_run(const struct index_pool *pool, uint32_t granules)
 {
     uint32_t list = list_of(granules);

@@ -3,9 +3,9 @@
  * @file pool.h
  * Memory for nodes: runs of 128-byte granules out of large chunks, merged again when freed.
  *
- * Nodes of many sizes come and go together: when all nodes of an index outgrow one size and move on to the next, what they leave must serve
- * the next size. So a run is cut from a larger one to measure, and a freed one joins its free neighbours. Rejected: size classes with
- * a free list each, which keep what was freed in one size from all others.
+ * Nodes of many sizes come and go together: when all nodes of an index outgrow one size and move on to the next, what
+ * they leave must serve the next size. So a run is cut from a larger one to measure, and a freed one joins its free
+ * neighbours. Rejected: size classes with a free list each, which keep what was freed in one size from all others.
  */
 #ifndef INDEX_POOL_H
 #define INDEX_POOL_H
@@ -26,7 +26,7 @@ struct index_pool {
     uint64_t bytes; /**< of all chunks */
     size_t next_chunk_bytes;
     struct index_free_run *lists[INDEX_POOL_LISTS];
-    uint64_t list_used[2]; /**< a bit for each list that isn't empty */
+    uint64_t list_used[2];   /**< a bit for each list that isn't empty */
     index_retire_fn *retire; /**< NULL: replaced nodes are given back at once, which suits a single thread */
     void *retire_context;
     /* Where structure changes gather entries. */

@@ -3,7 +3,8 @@
 #include "base/base.h"
 #include "index/tree.h"
 
-/** Moves the way down at `level` and below to the next child's first, or the one before's last slot; false at the tree's end. */
+/** Moves the way down at `level` and below to the next child's first, or the one before's last slot; false at the
+ * tree's end. */
 static bool step_over(struct index_step *steps, uint32_t level, uint32_t root_level, bool forward)
 {
     uint32_t up = level + 1;
@@ -26,7 +27,8 @@ static bool step_over(struct index_step *steps, uint32_t level, uint32_t root_le
     }
     for (; up > level; up--) {
         const struct index_step *step = &steps[up];
-        struct index_node *child = index_payload_child(index_block_payload(&step->node->blocks[step->block], step->slot));
+        struct index_node *child =
+            index_payload_child(index_block_payload(&step->node->blocks[step->block], step->slot));
         steps[up - 1] = (struct index_step){.node = child};
         if (!forward) {
             struct index_step *below = &steps[up - 1];
@@ -40,9 +42,10 @@ static bool step_over(struct index_step *steps, uint32_t level, uint32_t root_le
     return true;
 }
 
-/** Copies entries from `block` on, as many as fit, those of the first block only from the key `from`. @return their number */
-static size_t copy_forward(const struct index_node *node, uint32_t block, uint64_t from, struct index_entry *out_entries,
-                           size_t capacity)
+/** Copies entries from `block` on, as many as fit, those of the first block only from the key `from`. @return their
+ * number */
+static size_t copy_forward(const struct index_node *node, uint32_t block, uint64_t from,
+                           struct index_entry *out_entries, size_t capacity)
 {
     size_t copied = 0;
     for (uint32_t i = block; i <= node->model.last_block && copied < capacity; i++) {
@@ -64,8 +67,8 @@ static size_t copy_forward(const struct index_node *node, uint32_t block, uint64
 }
 
 /** Copies entries from `block` backwards, those of that block only from the key `from`. @return their number */
-static size_t copy_backward(const struct index_node *node, uint32_t block, uint64_t from, struct index_entry *out_entries,
-                            size_t capacity)
+static size_t copy_backward(const struct index_node *node, uint32_t block, uint64_t from,
+                            struct index_entry *out_entries, size_t capacity)
 {
     size_t copied = 0;
     for (uint32_t i = block + 1; i-- > 0 && copied < capacity;) {

@@ -63,7 +63,8 @@ static int create_root(struct index *index, uint64_t key)
     return ALEX_OK;
 }
 
-bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place, uint64_t key)
+bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place,
+                         uint64_t key)
 {
     /* An insert that finds room pays for one change at most, so a jump counts only before any. */
     return node->count < node->count_max && index_node_gap(node, place) != INDEX_NO_BLOCK &&

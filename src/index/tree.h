@@ -9,8 +9,8 @@
  *  T2  The keys in a child are at least its entry's key and less than the next entry's key, in the same node or above.
  *  T3  The first entry of an inner node has the least key that may come to the node: 0 at the tree's left edge.
  *  T4  An inner node has an entry; an inner root has two.
- *  T5  `count` is the number of entries in all data nodes. The root is NULL, or a node. Data nodes may be empty only between
- *      index_prepare() and index_set().
+ *  T5  `count` is the number of entries in all data nodes. The root is NULL, or a node. Data nodes may be empty only
+ * between index_prepare() and index_set().
  */
 #ifndef INDEX_TREE_H
 #define INDEX_TREE_H
@@ -45,7 +45,8 @@ static inline uint32_t index_blocks_max(uint32_t level)
     return level == 0 ? INDEX_DATA_BLOCKS_MAX : INDEX_INNER_BLOCKS_MAX;
 }
 
-/** Plans a node for `count` keys that are followed by inserts as `growth` says; `count` must fit into the greatest node. */
+/** Plans a node for `count` keys that are followed by inserts as `growth` says; `count` must fit into the greatest
+ * node. */
 struct index_plan index_plan_node(uint32_t level, const uint64_t *keys, uint32_t count, enum index_growth growth);
 
 /** Plans a node with exactly this many blocks, filled evenly. */
@@ -73,18 +74,21 @@ struct index_decision {
 /** Decides what to do about a node without room for `key`, by the cost of what would come of it. A pure function. */
 struct index_decision index_decide(const struct index_node *node, const uint64_t *keys, uint64_t key);
 
-/** Whether an append goes so far beyond its data node's model that it should open a new node, though there may be room. */
+/** Whether an append goes so far beyond its data node's model that it should open a new node, though there may be room.
+ */
 bool index_is_jump(const struct index_node *node, uint64_t key);
 
 /** Whether a node has become so sparse that it should be rebuilt smaller. */
 bool index_is_sparse(const struct index_node *node);
 
 /** Whether `key` can be entered at `place` of a data node, and should be. */
-bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place, uint64_t key);
+bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place,
+                         uint64_t key);
 
 /**
- * One step towards room for `key` in the node of steps[level]: replaces the node, or splits it, or takes such a step for its parent.
- * The tree is valid after each step; the caller goes down again. @return ALEX_OK or ALEX_NO_MEMORY, and then nothing has changed
+ * One step towards room for `key` in the node of steps[level]: replaces the node, or splits it, or takes such a step
+ * for its parent. The tree is valid after each step; the caller goes down again. @return ALEX_OK or ALEX_NO_MEMORY, and
+ * then nothing has changed
  */
 int index_tree_make_room(struct index *index, const struct index_step *steps, uint32_t level, uint64_t key);
 

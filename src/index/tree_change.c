@@ -3,9 +3,9 @@
  * @file tree_change.c
  * Changing the tree's structure: replace a node, split it, take it out.
  *
- * New nodes are built aside with all the memory they need, then published by a store to their parent's slot or to the root, each of
- * which leaves a tree in which every key is found: a split enters the right half first, while the node still holds all
- * keys, and then puts the left half in the node's place.
+ * New nodes are built aside with all the memory they need, then published by a store to their parent's slot or to the
+ * root, each of which leaves a tree in which every key is found: a split enters the right half first, while the node
+ * still holds all keys, and then puts the left half in the node's place.
  */
 #include "base/base.h"
 #include "index/tree.h"
@@ -17,8 +17,7 @@ static void count_moved(struct index *index, uint64_t entries)
 }
 
 /** Puts `replacement` in the place of the node of steps[level]. */
-static void publish(struct index *index, const struct index_step *steps, uint32_t level,
-                    struct index_node *replacement)
+static void publish(struct index *index, const struct index_step *steps, uint32_t level, struct index_node *replacement)
 {
     if (steps[level].node == index_root(index)) {
         index_set_root(index, replacement);
@@ -59,8 +58,8 @@ static void publish_pair(struct index *index, const struct index_step *steps, ui
 {
     struct index_node *parent = steps[level + 1].node;
     uint64_t entry_key = index_block_key(&parent->blocks[steps[level + 1].block], steps[level + 1].slot);
-    count_moved(index, index_node_insert(parent, place, index_node_gap(parent, place), separator,
-                                         index_child_payload(right)));
+    count_moved(index,
+                index_node_insert(parent, place, index_node_gap(parent, place), separator, index_child_payload(right)));
     if (left != steps[level].node) {
         struct index_step step;
         index_search_chosen()->locate_in_node(parent, entry_key, &step);

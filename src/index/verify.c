@@ -7,10 +7,10 @@
 struct walk {
     const struct index_node *node;
     uint32_t entries;
-    bool key_seen;       /**< an entry came before */
-    uint64_t entry_key;  /**< the last entry's */
-    uint64_t slot_key;   /**< the last slot's */
-    uint64_t payload;    /**< the last entry's */
+    bool key_seen;      /**< an entry came before */
+    uint64_t entry_key; /**< the last entry's */
+    uint64_t slot_key;  /**< the last slot's */
+    uint64_t payload;   /**< the last entry's */
 };
 
 static const char *verify_slot(struct walk *walk, uint32_t block, uint32_t slot, bool *gap_seen)
@@ -74,8 +74,7 @@ const char *index_node_verify(const struct index_node *node)
             }
         }
     }
-    if (walk.entries != node->count || node->count > node->count_max ||
-        node->count_max > blocks * INDEX_BLOCK_SLOTS) {
+    if (walk.entries != node->count || node->count > node->count_max || node->count_max > blocks * INDEX_BLOCK_SLOTS) {
         return "N5: a node's count is wrong or too great";
     }
     return NULL;

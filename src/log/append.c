@@ -17,6 +17,13 @@ struct log_position log_end(const struct log *log)
     return (struct log_position){log->tail->file_id, atomic_load_explicit(&log->tail->end, memory_order_relaxed)};
 }
 
+int log_refuse(const struct log *log, struct alex_error *error)
+{
+    return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
+                     "a write or sync failed before (%s); close the store and open it again",
+                     alex_code_text(log->failed));
+}
+
 /** Memory for a record of `bytes` at the tail's end. NULL: no memory for the stage. */
 static uint8_t *place(struct log *log, uint64_t bytes)
 {
@@ -37,6 +44,9 @@ static uint8_t *place(struct log *log, uint64_t bytes)
 /** Numbers and completes the record at `at`, whose value is in place, and moves the end behind it. */
 static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t *out_ref, struct alex_error *error)
 {
+    if (BASE_UNLIKELY(log->failed != ALEX_OK)) {
+        return log_refuse(log, error); /* claimed, or grouped, before the failure */
+    }
     struct log_segment *tail = log->tail;
     uint64_t offset = atomic_load_explicit(&tail->end, memory_order_relaxed);
     uint64_t number = log_last_number(log) + 1;
@@ -53,6 +63,7 @@ static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t 
             log->failed = result;
             return result;
         }
+        atomic_store_explicit(&tail->allocated, offset + record->bytes, memory_order_release);
     }
     atomic_store_explicit(&log->last_number, number, memory_order_relaxed);
     atomic_store_explicit(&tail->end, offset + record->bytes, memory_order_release);
@@ -102,9 +113,7 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
               struct alex_error *error)
 {
     if (BASE_UNLIKELY(log->failed != ALEX_OK)) {
-        return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
-                         "a write or sync failed before (%s); close the store and open it again",
-                         alex_code_text(log->failed));
+        return log_refuse(log, error);
     }
     uint64_t bytes = record_bytes(value_bytes, has_previous);
     uint64_t mark_bytes = log->mark_due ? record_bytes(RECORD_MARK_VALUE_BYTES, false) : 0;

@@ -173,9 +173,7 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
 int log_sync(struct log *log, struct alex_error *error)
 {
     if (log->failed != ALEX_OK) {
-        return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
-                         "a write or sync failed before (%s); close the store and open it again",
-                         alex_code_text(log->failed));
+        return log_refuse(log, error);
     }
     struct log_position end = log_end(log);
     if (log_position_compare(end, log->durable) <= 0) {
@@ -227,6 +225,7 @@ int log_finish(struct log *log, struct alex_error *error)
         result = log_sync(log, error);
     }
     if (result == ALEX_OK) {
+        log->finished = true;
         result = log->config.list_changed(log->config.context, error);
     }
     if (result == ALEX_OK && unused != 0) {
@@ -264,6 +263,7 @@ int log_describe(const struct log *log, struct log_description *out_description)
             .next_file_id = log->next_file_id,
             .number_floor = number_floor(log),
             .durable = log->durable,
+            .finished = log->finished,
         };
     }
     os_mutex_unlock(log->lock);

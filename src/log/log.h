@@ -237,6 +237,7 @@ struct log_description {
     uint64_t next_file_id;
     uint64_t number_floor;       /**< a number that no record can reach before the list changes again */
     struct log_position durable; /**< up to where the log is known to be durable */
+    bool finished;               /**< by log_finish(): that place is the log's end */
 };
 
 /** Describes the log as it is at this moment. Any thread. @return ALEX_OK or ALEX_NO_MEMORY */

@@ -93,6 +93,7 @@ struct log {
     struct log_position durable;
     bool mark_due;                 /**< the next append begins with a MARK of `durable` */
     size_t sync_from;              /**< segments before this index are durable */
+    bool finished;                 /**< log_finish() has made all of it durable */
     int failed;                    /**< the code of the failed write or sync after which nothing is written; ALEX_OK */
     uint8_t *stage;                /**< where a record is built if the tail is staged */
     uint64_t stage_bytes;
@@ -105,6 +106,7 @@ struct log {
     bool work_due;
     bool preparing;                /**< a segment is being made, by either thread */
     struct log_segment *next;      /**< the prepared segment */
+    bool list_stale;               /**< listing failed: the manifest may lack `next` */
     uint64_t next_file_id;
 };
 
@@ -114,6 +116,9 @@ void space_release(struct log_space *space);
 /** Takes `slots` slots in a row. @return ALEX_OK or ALEX_NO_MEMORY */
 int space_take(struct log_space *space, uint32_t slots, uint32_t *out_first_slot, uint8_t **out_base);
 
+/** Takes slots back that no reference into was ever made, if they are the last taken of their region. */
+void space_give_back(struct log_space *space, uint32_t first_slot, uint32_t slots);
+
 /* segment.c */
 /** Opens and maps a segment's file. */
 int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log_segment **out_segment,
@@ -121,7 +126,7 @@ int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log
 /** Makes a segment, with disk space for at least `room` bytes behind its header. */
 int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t room, uint64_t first_number,
                    struct log_segment **out_segment, struct alex_error *error);
-/** Unmaps and frees a segment; its slots are not given out again. */
+/** Unmaps and frees a segment that no reference leads into. */
 void segment_destroy(struct log *log, struct log_segment *segment);
 /** Grows the file so that [0, bytes) can be written, by a whole step if the disk has it. */
 int segment_make_room(struct log *log, struct log_segment *segment, uint64_t bytes, struct alex_error *error);
@@ -148,6 +153,8 @@ int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_se
 void prepare_adopt(struct log *log);
 
 /* append.c */
+/** Fills the error of a log that takes no more writes. @return ALEX_READ_ONLY */
+int log_refuse(const struct log *log, struct alex_error *error);
 /** Appends a record of the log itself into the reserve of the tail. */
 int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error);
 int append_seal(struct log *log, uint64_t next_file_id, struct alex_error *error);

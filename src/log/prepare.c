@@ -28,7 +28,7 @@ static void grow_ahead(struct log *log)
     uint64_t end = atomic_load_explicit(&tail->end, memory_order_relaxed);
     uint64_t allocated = atomic_load_explicit(&tail->allocated, memory_order_relaxed);
     uint64_t target = segment_target(log, tail, allocated + 1);
-    if (allocated == tail->capacity || allocated - end > (target - allocated) / 2) {
+    if (tail->staged || allocated == tail->capacity || allocated - end > (target - allocated) / 2) {
         return;
     }
     if (segment_grow(log, tail, target, NULL) == ALEX_OK) {
@@ -59,6 +59,16 @@ int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_se
     return result;
 }
 
+/** Has the segments listed as they are now. Called with the lock and `preparing` set; gives the lock up meanwhile. */
+static int list(struct log *log, struct alex_error *error)
+{
+    os_mutex_unlock(log->lock);
+    int result = log->config.list_changed(log->config.context, error);
+    os_mutex_lock(log->lock);
+    log->list_stale = result != ALEX_OK;
+    return result;
+}
+
 /** Makes the next segment, with room for `bytes`, and has it listed. Called with the lock and `preparing` set; gives the lock up meanwhile. */
 static int make_next(struct log *log, uint64_t bytes, struct alex_error *error)
 {
@@ -70,9 +80,7 @@ static int make_next(struct log *log, uint64_t bytes, struct alex_error *error)
         return result;
     }
     log->next = segment;
-    os_mutex_unlock(log->lock);
-    result = log->config.list_changed(log->config.context, error);
-    os_mutex_lock(log->lock);
+    result = list(log, error);
     if (result != ALEX_OK) {
         char path[512];
         log_path(log, segment->file_id, path, sizeof path);
@@ -112,14 +120,16 @@ static void run(void *context)
 
 void prepare_adopt(struct log *log)
 {
-    uint64_t allocated = atomic_load_explicit(&log->tail->allocated, memory_order_acquire);
-    uint64_t step = segment_target(log, log->tail, allocated + 1) - allocated;
+    const struct log_segment *tail = log->tail;
+    uint64_t allocated =
+        tail->staged ? tail->capacity : atomic_load_explicit(&tail->allocated, memory_order_acquire);
+    uint64_t step = segment_target(log, tail, allocated + 1) - allocated;
     log->tail_allocated = allocated;
-    log->tail_limit = allocated == log->tail->capacity ? allocated
-                      : allocated > SPARE_BYTES        ? allocated - SPARE_BYTES
-                                                       : 0;
+    log->tail_limit = allocated == tail->capacity ? allocated
+                      : allocated > SPARE_BYTES   ? allocated - SPARE_BYTES
+                                                  : 0;
     log->wake_at = allocated - (step / 2 < allocated ? step / 2 : allocated);
-    if (allocated == log->tail->capacity) {
+    if (allocated == tail->capacity) {
         /* No step is left; the segment after this one is due where segment_due() says. */
         uint64_t ahead = 2 * GROWTH_MAX_BYTES < allocated / 2 ? 2 * GROWTH_MAX_BYTES : allocated / 2;
         log->wake_at = log->next == NULL ? allocated - ahead : UINT64_MAX;
@@ -157,16 +167,16 @@ void prepare_stop(struct log *log)
     log->thread = NULL;
 }
 
-/** Removes a prepared segment that is too small for what comes next. Called with `preparing` set, without the lock. */
+/** Removes a prepared segment that is too small for what comes next. Called with the lock and `preparing` set. */
 static int discard_next(struct log *log, struct alex_error *error)
 {
     struct log_segment *segment = log->next;
     char path[512];
     log_path(log, segment->file_id, path, sizeof path);
     log->next = NULL;
-    int result = log->config.list_changed(log->config.context, error);
+    int result = list(log, error);
     if (result != ALEX_OK) {
-        log->next = segment;
+        log->next = segment; /* listed or not: need_next() sees to it before the segment is used */
         return result;
     }
     segment_destroy(log, segment);
@@ -185,12 +195,12 @@ static int need_next(struct log *log, uint64_t bytes, struct alex_error *error)
     }
     log->preparing = true;
     if (log->next != NULL && log->next->capacity < SEGMENT_HEADER_BYTES + bytes) {
-        os_mutex_unlock(log->lock);
         result = discard_next(log, error);
-        os_mutex_lock(log->lock);
     }
     if (result == ALEX_OK && log->next == NULL) {
         result = make_next(log, bytes, error);
+    } else if (result == ALEX_OK && log->list_stale) {
+        result = list(log, error);
     }
     if (result == ALEX_OK) {
         uint64_t needed = SEGMENT_HEADER_BYTES + bytes;
@@ -206,7 +216,16 @@ static int need_next(struct log *log, uint64_t bytes, struct alex_error *error)
 /** Seals the tail and goes on in the next segment, which is ready. Called with the lock. */
 static int roll(struct log *log, struct alex_error *error)
 {
-    int result = append_seal(log, log->next->file_id, error);
+    uint64_t sealed_end = atomic_load_explicit(&log->tail->end, memory_order_relaxed) + RECORD_HEADER_BYTES;
+    int result = ALEX_OK;
+    if (!log->tail->staged && sealed_end > atomic_load(&log->tail->allocated)) {
+        /* A tail of before the opening, never written to since. */
+        result = segment_make_room(log, log->tail, sealed_end, error);
+        prepare_adopt(log);
+    }
+    if (result == ALEX_OK) {
+        result = append_seal(log, log->next->file_id, error);
+    }
     if (result != ALEX_OK) {
         return result;
     }
@@ -237,7 +256,7 @@ int prepare_room(struct log *log, uint64_t bytes, uint64_t spare, struct alex_er
         end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     }
     uint64_t wanted = end + bytes + spare < log->tail->capacity ? end + bytes + spare : log->tail->capacity;
-    if (result == ALEX_OK && wanted > atomic_load(&log->tail->allocated)) {
+    if (result == ALEX_OK && !log->tail->staged && wanted > atomic_load(&log->tail->allocated)) {
         result = segment_make_room(log, log->tail, wanted, error);
         segment_protect(log, log->tail, end);
     }

@@ -61,6 +61,7 @@ void segment_destroy(struct log *log, struct log_segment *segment)
     if (segment->base != NULL) {
         memset(&log->space.slots[segment->first_slot], 0, segment->slots * sizeof(struct log_slot));
         os_space_clear(segment->base, segment->capacity);
+        space_give_back(&log->space, segment->first_slot, segment->slots);
     }
     os_file_close(segment->fd);
     base_free(segment);
@@ -164,12 +165,12 @@ int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, s
         if (!supported && segment->writable_from != UINT64_MAX) {
             return base_fail(error, ALEX_IO, 0, path, "the file system no longer allocates space for the file");
         }
-        segment->staged = !supported;
+        if (!supported) {
+            segment->staged = true;
+        }
     }
     if (segment->staged) {
-        /* Each write brings its own space, and a full disk is that write's error. */
-        atomic_store_explicit(&segment->allocated, segment->capacity, memory_order_release);
-        return ALEX_OK;
+        return ALEX_OK; /* each write brings its own space, and a full disk is that write's error */
     }
     int result = os_map_protect(segment->base + from, bytes - from, true, path, error);
     if (result != ALEX_OK) {
@@ -199,6 +200,39 @@ void segment_protect(struct log *log, struct log_segment *segment, uint64_t offs
     }
 }
 
+/** Makes the file of a new segment. What stands in its place was prepared before a crash and never listed, so it holds no record; if it
+ *  does, then the manifest is not the one that belongs to the files, and nothing is overwritten. */
+static int create_file(const char *path, int *out_fd, struct alex_error *error)
+{
+    enum os_kind kind;
+    int result = os_path_kind(path, &kind, error);
+    if (result != ALEX_OK || kind == OS_KIND_NONE) {
+        return result != ALEX_OK ? result : os_file_open(path, OS_CREATE, out_fd, error);
+    }
+    int fd = -1;
+    size_t got = 0;
+    uint8_t bytes[SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES] = {0};
+    result = os_file_open(path, OS_WRITE, &fd, error);
+    if (result == ALEX_OK) {
+        result = os_file_read(fd, path, 0, bytes, sizeof bytes, &got, error);
+    }
+    static const uint8_t zero[RECORD_HEADER_BYTES];
+    if (result == ALEX_OK && memcmp(bytes + SEGMENT_HEADER_BYTES, zero, sizeof zero) != 0) {
+        result = base_fail_at(error, ALEX_DAMAGED, path, SEGMENT_HEADER_BYTES,
+                              "the file holds records, but the manifest does not know it; restore the manifest that "
+                              "belongs to it, or move the file away");
+    }
+    if (result == ALEX_OK) {
+        result = os_file_truncate(fd, path, 0, error);
+    }
+    if (result != ALEX_OK) {
+        os_file_close(fd);
+        return result;
+    }
+    *out_fd = fd;
+    return ALEX_OK;
+}
+
 int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t room, uint64_t first_number,
                    struct log_segment **out_segment, struct alex_error *error)
 {
@@ -209,8 +243,7 @@ int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t r
         return base_fail(error, ALEX_NO_MEMORY, 0, path, "no memory to make the file");
     }
     segment->writable_from = UINT64_MAX;
-    /* A file of this id is of no store state: ids are used once, so it is what a crash left before it was listed. */
-    int result = os_file_open(path, OS_REPLACE, &segment->fd, error);
+    int result = create_file(path, &segment->fd, error);
     if (result == ALEX_OK) {
         result = map(log, segment, path, error);
     }

@@ -4,8 +4,9 @@
  * Address space for segments, reserved in regions and given out in slots of the segment size.
  *
  * The first region is 1 GiB, each further one twice the last, up to 64 GiB: small stores stay small, and large ones need few. Where the system
- * refuses (ulimit -v, a sanitizer), the size is halved until it doesn't, down to what is asked for. A slot that was used is not given out
- * again: nothing unmaps a segment yet while the log is open.
+ * refuses (ulimit -v, a sanitizer), the size is halved until it doesn't, down to what is asked for. A slot that records were in is not given out
+ * again: nothing unmaps such a segment yet while the log is open. What a segment took that came to nothing is given back, so that a full
+ * disk does not use up the address space.
  */
 #include "log/log_internal.h"
 
@@ -88,4 +89,14 @@ int space_take(struct log_space *space, uint32_t slots, uint32_t *out_first_slot
     *out_base = region->address + ((uint64_t)region->used << space->segment_shift);
     region->used += slots;
     return ALEX_OK;
+}
+
+void space_give_back(struct log_space *space, uint32_t first_slot, uint32_t slots)
+{
+    for (uint32_t i = 0; i < space->region_count; i++) {
+        struct log_region *region = &space->regions[i];
+        if (first_slot >= region->first_slot && first_slot + slots == region->first_slot + region->used) {
+            region->used -= slots;
+        }
+    }
 }

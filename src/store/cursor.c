@@ -10,10 +10,10 @@
 #include "store/store_internal.h"
 
 /** Entries of a run: few for the first, as many cursors only seek, then many. */
-#define RUN_FIRST 8
+#define RUN_FIRST 4
 #define RUN_MAX 64
 
-/** How many records ahead of the one handed out are asked for. */
+/** How many records ahead of the one handed out are asked for, once a cursor is moving: a lone seek pays for none. */
 #define FETCH_AHEAD 6
 
 /** Where a cursor is. */
@@ -34,6 +34,7 @@ struct alex_cursor {
     uint64_t left;  /**< of `limit`, since the last positioning */
     enum place place;
     uint64_t key;   /**< index key, with PLACE_AT */
+    bool moving;    /**< handed out an entry since it was positioned */
 
     enum index_direction direction; /**< of the run */
     size_t run_at;                  /**< the next entry to hand out */
@@ -67,6 +68,7 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
     cursor->limit = range->limit != 0 ? range->limit : UINT64_MAX;
     cursor->left = cursor->limit;
     cursor->place = PLACE_FRESH;
+    cursor->moving = false;
     cursor->direction = INDEX_ASCENDING;
     cursor->run_at = 0;
     cursor->run_count = 0;
@@ -127,6 +129,9 @@ static void fill_run(alex_cursor *cursor, uint64_t key, enum index_direction dir
 /** Asks for the records a few entries ahead. */
 static void fetch_ahead(alex_cursor *cursor)
 {
+    if (!cursor->moving) {
+        return;
+    }
     size_t to = cursor->run_at + FETCH_AHEAD < cursor->run_count ? cursor->run_at + FETCH_AHEAD : cursor->run_count;
     for (; cursor->fetched < to; cursor->fetched++) {
         log_prefetch(cursor->txn->store->log, cursor->run[cursor->fetched].payload);
@@ -164,6 +169,7 @@ static int step(alex_cursor *cursor, enum index_direction direction, struct alex
             *out_entry = (struct alex_entry){key, read_slice(&record)};
         }
         if (result != ALEX_NOT_FOUND) {
+            cursor->moving = true;
             cursor->left--;
             return result;
         }
@@ -188,6 +194,7 @@ static int position(alex_cursor *cursor, enum place place, enum index_direction 
     cursor->run_count = 0;
     cursor->run_at = 0;
     cursor->run_wanted = RUN_FIRST;
+    cursor->moving = false;
     cursor->left = cursor->limit;
     return step(cursor, direction, out_entry);
 }

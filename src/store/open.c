@@ -67,7 +67,7 @@ static int write_manifest(void *context, struct alex_error *error)
         .next_file_id = log.next_file_id,
         .number_floor = log.number_floor,
         .next_table_id = atomic_load_explicit(&store->next_table_id, memory_order_relaxed),
-        .clean = store->clean,
+        .clean = log.finished,
         .durable = log.durable,
         .segments = log.segments,
         .segment_count = log.segment_count,
@@ -434,7 +434,6 @@ int alex_close(alex_store *store)
                          store->mvcc.open_count, store->open_cursors, store->loader != NULL, store->reserved != NULL);
     }
     if (!store->read_only) {
-        store->clean = true;
         result = log_finish(store->log, &store->error);
     }
     destroy(store);

@@ -92,6 +92,7 @@ static int replay_drop_table(void *context, const struct record *record, uint64_
         return misplaced(store, ref, "a table is dropped that is not there");
     }
     table_drop(store, table, record->number);
+    mvcc_publish(&store->mvcc, record->number); /* no snapshot is open: the table ends at once */
     table_reclaim(store);
     return ALEX_OK;
 }

@@ -103,7 +103,6 @@ struct alex_store {
     uint8_t store_id[RECORD_STORE_ID_BYTES];
     uint32_t segment_shift;
     uint64_t generation;          /**< of the manifest written last */
-    bool clean;                   /**< the next manifest says so */
     _Atomic uint32_t next_table_id;
 
     struct log *log;
@@ -171,6 +170,9 @@ void version_forget_table(alex_store *store, const struct alex_table *table);
 extern const struct replay_target store_replay_target;
 
 /* txn.c */
+/** Takes away what no open snapshot needs any more: tombstones and dropped tables. Not while a put is reserved: the place that it has
+ *  in an index allows no other change there. Whoever ends the reservation calls it again. */
+void txn_reclaim(alex_store *store);
 /** Checks a transaction and a table to read in it: one that was dropped can be read if that came later. */
 int txn_check(alex_txn *txn, const alex_table *table);
 

@@ -25,6 +25,14 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     return ALEX_OK;
 }
 
+void txn_reclaim(alex_store *store)
+{
+    if (store->reserved == NULL) {
+        version_reclaim(store);
+        table_reclaim(store);
+    }
+}
+
 int alex_end(alex_txn *txn)
 {
     if (txn == NULL) {
@@ -39,8 +47,7 @@ int alex_end(alex_txn *txn)
         return base_fail(&store->error, ALEX_BUSY, 0, store->path, "a cursor of the transaction is open; close it first");
     }
     mvcc_close(&store->mvcc, &txn->snapshot);
-    version_reclaim(store);
-    table_reclaim(store);
+    txn_reclaim(store);
     handle_end(&txn->handle);
     return ALEX_OK;
 }

@@ -188,20 +188,21 @@ int alex_put_commit(alex_table *table, bool *out_replaced)
     };
     uint64_t ref;
     result = log_append(store->log, &store->claim, &record, &ref, &store->error);
-    if (result != ALEX_OK) {
-        return result;
+    if (result == ALEX_OK) {
+        enter(table, &store->position, &record, ref);
+        if (out_replaced != NULL) {
+            *out_replaced = is_value(store->position.payload);
+        }
     }
-    enter(table, &store->position, &record, ref);
-    if (out_replaced != NULL) {
-        *out_replaced = is_value(store->position.payload);
-    }
-    return ALEX_OK;
+    txn_reclaim(store);
+    return result;
 }
 
 void alex_put_cancel(alex_table *table)
 {
     if (write_table_check(table) == ALEX_OK && table->store->reserved == table) {
         table->store->reserved = NULL;
+        txn_reclaim(table->store);
     }
 }
 
