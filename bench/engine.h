@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file engine.h
+ * What the benchmark asks of a store: one table of functions an engine, in engine_<name>.c. To add an engine, write its
+ * table and list it in engines.c.
+ *
+ * All calls end the process by fail() where the engine reports an error. Nothing is synced by anyone: a write is done
+ * when the engine has handed it to the operating system or mapped memory, and survives the process but not a power cut.
+ */
+#ifndef BENCH_ENGINE_H
+#define BENCH_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Records in a batch of writes, at most. */
+#define BATCH_RECORDS 1000
+
+/** Keys in a call of get_many, at most. */
+#define GET_MANY_KEYS 64
+
+struct record {
+    int64_t key;
+    const void *value;
+    size_t size; /**< bytes */
+};
+
+/** Told of an entry that a read found; `value` lives until it returns. For get_many: NULL where the key is absent. */
+typedef void visit_fn(void *context, int64_t key, const void *value, size_t size);
+
+struct engine_setup {
+    const char *path;    /**< a directory that exists: empty at first */
+    size_t value_max;    /**< bytes of the largest value */
+    uint64_t data_bytes; /**< estimate of all keys and values, for engines whose caches must be given a size */
+};
+
+struct engine {
+    const char *name;
+    const char *settings; /**< one line for people: everything that differs from the engine's defaults */
+    const char *(*version)(void);
+
+    void *(*open)(const struct engine_setup *setup);
+    void (*close)(void *store);
+    /** Waits for background work that the writes so far have caused. NULL: there is none. */
+    void (*settle)(void *store);
+
+    void (*put)(void *store, int64_t key, const void *value, size_t size);
+    /** All or none; at most BATCH_RECORDS. */
+    void (*write_batch)(void *store, const struct record *records, size_t count);
+    bool (*delete_key)(void *store, int64_t key);
+
+    /** Visits the key's entry if there is one. @return whether there is */
+    bool (*get)(void *store, int64_t key, visit_fn *visit, void *context);
+    /** Visits every key in the given order; at most GET_MANY_KEYS. */
+    void (*get_many)(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context);
+    /** Visits up to `limit` entries from the least key not below `first`, ascending. @return how many */
+    uint64_t (*scan)(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context);
+};
+
+extern const struct engine *const engines[];
+extern const size_t engine_count;
+
+extern const struct engine engine_alexstorage;
+extern const struct engine engine_rocksdb;
+extern const struct engine engine_rocksdb_stock;
+extern const struct engine engine_sqlite;
+
+#endif /* BENCH_ENGINE_H */

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file engine_alexstorage.c
+ * AlexStorage with its default options: one table of signed keys.
+ */
+#include <stdlib.h>
+
+#include <alexstorage.h>
+
+#include "engine.h"
+#include "support.h"
+
+struct alexstorage {
+    alex_store *store;
+    alex_table *table;
+    unsigned char *buffer; /**< what get() copies to */
+    size_t buffer_bytes;
+    struct alex_op ops[BATCH_RECORDS];
+    struct alex_slice values[GET_MANY_KEYS];
+};
+
+/** Ends the process if a call failed. */
+static void check(struct alexstorage *self, int code, const char *call)
+{
+    if (code != ALEX_OK) {
+        struct alex_error error;
+        alex_store_error(self->store, &error);
+        fail("alexstorage: %s: %s: %s", call, alex_code_text(code), error.message);
+    }
+}
+
+static void *open_store(const struct engine_setup *setup)
+{
+    struct alexstorage *self = allocate(1, sizeof *self);
+    struct alex_error error = {0};
+    struct alex_options options = ALEX_OPTIONS_DEFAULT;
+    options.error = &error;
+    int code = alex_open(setup->path, &options, &self->store);
+    if (code != ALEX_OK) {
+        fail("alexstorage: alex_open: %s: %s", alex_code_text(code), error.message);
+    }
+    self->table = alex_main_table(self->store);
+    self->buffer_bytes = setup->value_max;
+    self->buffer = allocate(self->buffer_bytes, 1);
+    return self;
+}
+
+static void close_store(void *store)
+{
+    struct alexstorage *self = store;
+    int code = alex_close(self->store);
+    if (code != ALEX_OK) {
+        fail("alexstorage: alex_close: %s", alex_code_text(code));
+    }
+    free(self->buffer);
+    free(self);
+}
+
+static void put(void *store, int64_t key, const void *value, size_t size)
+{
+    struct alexstorage *self = store;
+    check(self, alex_put(self->table, key, value, size, NULL), "alex_put");
+}
+
+static void write_batch(void *store, const struct record *records, size_t count)
+{
+    struct alexstorage *self = store;
+    for (size_t i = 0; i < count; i++) {
+        self->ops[i] = (struct alex_op){ALEX_OP_PUT, self->table, records[i].key, {records[i].value, records[i].size}};
+    }
+    check(self, alex_write(self->store, self->ops, count), "alex_write");
+}
+
+static bool delete_key(void *store, int64_t key)
+{
+    struct alexstorage *self = store;
+    int code = alex_delete(self->table, key);
+    if (code == ALEX_NOT_FOUND) {
+        return false;
+    }
+    check(self, code, "alex_delete");
+    return true;
+}
+
+static bool get(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct alexstorage *self = store;
+    size_t size;
+    int code = alex_get(self->table, key, self->buffer, self->buffer_bytes, &size);
+    if (code == ALEX_NOT_FOUND) {
+        return false;
+    }
+    check(self, code, "alex_get");
+    visit(context, key, self->buffer, size);
+    return true;
+}
+
+static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context)
+{
+    struct alexstorage *self = store;
+    alex_txn *txn;
+    check(self, alex_begin(self->store, ALEX_READ, &txn), "alex_begin");
+    check(self, alex_txn_get_many(txn, self->table, keys, count, self->values, NULL), "alex_txn_get_many");
+    for (size_t i = 0; i < count; i++) {
+        visit(context, keys[i], self->values[i].data, self->values[i].size);
+    }
+    check(self, alex_end(txn), "alex_end");
+}
+
+static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context)
+{
+    struct alexstorage *self = store;
+    struct alex_range range = {.has_first = true, .first = first, .limit = limit};
+    struct alex_entry entry;
+    alex_txn *txn;
+    alex_cursor *cursor;
+    uint64_t count = 0;
+    int code;
+    check(self, alex_begin(self->store, ALEX_READ, &txn), "alex_begin");
+    check(self, alex_cursor_open(txn, self->table, &range, &cursor), "alex_cursor_open");
+    while ((code = alex_cursor_next(cursor, &entry)) == ALEX_OK) {
+        visit(context, entry.key, entry.value.data, entry.value.size);
+        count++;
+    }
+    if (code != ALEX_NOT_FOUND) {
+        check(self, code, "alex_cursor_next");
+    }
+    alex_cursor_close(cursor);
+    check(self, alex_end(txn), "alex_end");
+    return count;
+}
+
+const struct engine engine_alexstorage = {
+    .name = "alexstorage",
+    .settings = "defaults: checksums verified on every read; get by alex_get, which copies; batches by alex_write",
+    .version = alex_version,
+    .open = open_store,
+    .close = close_store,
+    .put = put,
+    .write_batch = write_batch,
+    .delete_key = delete_key,
+    .get = get,
+    .get_many = get_many,
+    .scan = scan,
+};

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file engine_rocksdb.c
+ * RocksDB through its C API, twice: tuned for data that fits in memory, and with its defaults.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <rocksdb/c.h>
+
+#include "engine.h"
+#include "support.h"
+
+#define KEY_BYTES 8
+#define BLOCK_CACHE_BYTES_MIN ((uint64_t)512 << 20)
+#define MEMTABLE_BYTES ((size_t)64 << 20)
+
+struct rocksdb {
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *family; /**< what batched reads ask for */
+    rocksdb_options_t *options;
+    rocksdb_block_based_table_options_t *table_options;
+    rocksdb_cache_t *cache;
+    rocksdb_readoptions_t *read_options;
+    rocksdb_writeoptions_t *write_options;
+    rocksdb_writebatch_t *batch;
+    char keys[GET_MANY_KEYS][KEY_BYTES]; /**< of a batched read, as are the next four */
+    const char *key_pointers[GET_MANY_KEYS];
+    size_t key_sizes[GET_MANY_KEYS];
+    rocksdb_pinnableslice_t *values[GET_MANY_KEYS];
+    char *errors[GET_MANY_KEYS];
+};
+
+static void check(char *error, const char *call)
+{
+    if (error != NULL) {
+        fail("rocksdb: %s: %s", call, error);
+    }
+}
+
+/** RocksDB orders keys as bytes: big-endian with the sign bit flipped gives the order of signed numbers. */
+static inline void encode_key(int64_t key, char bytes[KEY_BYTES])
+{
+    uint64_t ordered = __builtin_bswap64((uint64_t)key ^ (uint64_t)1 << 63);
+    memcpy(bytes, &ordered, KEY_BYTES);
+}
+
+static inline int64_t decode_key(const char *bytes)
+{
+    uint64_t ordered;
+    memcpy(&ordered, bytes, KEY_BYTES);
+    return (int64_t)(__builtin_bswap64(ordered) ^ (uint64_t)1 << 63);
+}
+
+static void tune(struct rocksdb *self, uint64_t data_bytes)
+{
+    uint64_t cache_bytes = data_bytes + data_bytes / 2;
+    self->cache = rocksdb_cache_create_lru(cache_bytes > BLOCK_CACHE_BYTES_MIN ? cache_bytes : BLOCK_CACHE_BYTES_MIN);
+    self->table_options = rocksdb_block_based_options_create();
+    rocksdb_block_based_options_set_filter_policy(self->table_options, rocksdb_filterpolicy_create_bloom_full(10));
+    rocksdb_block_based_options_set_data_block_index_type(
+        self->table_options, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
+    rocksdb_block_based_options_set_block_cache(self->table_options, self->cache);
+    rocksdb_options_set_block_based_table_factory(self->options, self->table_options);
+    rocksdb_options_set_compression(self->options, rocksdb_no_compression);
+    rocksdb_options_set_write_buffer_size(self->options, MEMTABLE_BYTES);
+    rocksdb_options_set_max_background_jobs(self->options, 2);
+    rocksdb_options_set_allow_concurrent_memtable_write(self->options, 0); /* one thread writes: saves it atomics */
+}
+
+static void *open_store(const struct engine_setup *setup, bool tuned)
+{
+    struct rocksdb *self = allocate(1, sizeof *self);
+    const char *family_name = "default";
+    const rocksdb_options_t *family_options;
+    char *error = NULL;
+    self->options = rocksdb_options_create();
+    rocksdb_options_set_create_if_missing(self->options, 1);
+    if (tuned) {
+        tune(self, setup->data_bytes);
+    }
+    self->read_options = rocksdb_readoptions_create();
+    self->write_options = rocksdb_writeoptions_create();
+    self->batch = rocksdb_writebatch_create();
+    for (size_t i = 0; i < GET_MANY_KEYS; i++) {
+        self->key_pointers[i] = self->keys[i];
+        self->key_sizes[i] = KEY_BYTES;
+    }
+    family_options = self->options;
+    self->db = rocksdb_open_column_families(self->options, setup->path, 1, &family_name, &family_options, &self->family,
+                                            &error);
+    check(error, "rocksdb_open_column_families");
+    return self;
+}
+
+static void *open_tuned(const struct engine_setup *setup)
+{
+    return open_store(setup, true);
+}
+
+static void *open_stock(const struct engine_setup *setup)
+{
+    return open_store(setup, false);
+}
+
+static void close_store(void *store)
+{
+    struct rocksdb *self = store;
+    rocksdb_column_family_handle_destroy(self->family);
+    rocksdb_close(self->db);
+    rocksdb_writebatch_destroy(self->batch);
+    rocksdb_writeoptions_destroy(self->write_options);
+    rocksdb_readoptions_destroy(self->read_options);
+    rocksdb_options_destroy(self->options);
+    if (self->table_options != NULL) {
+        rocksdb_block_based_options_destroy(self->table_options);
+        rocksdb_cache_destroy(self->cache);
+    }
+    free(self);
+}
+
+static void settle(void *store)
+{
+    static const char *const properties[] = {"rocksdb.mem-table-flush-pending", "rocksdb.num-running-flushes",
+                                             "rocksdb.compaction-pending", "rocksdb.num-running-compactions"};
+    struct rocksdb *self = store;
+    for (int quiet = 0; quiet < 3; quiet++) {
+        for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+            uint64_t value = 0;
+            if (rocksdb_property_int(self->db, properties[i], &value) == 0 && value != 0) {
+                quiet = 0;
+            }
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+}
+
+static void put(void *store, int64_t key, const void *value, size_t size)
+{
+    struct rocksdb *self = store;
+    char bytes[KEY_BYTES];
+    char *error = NULL;
+    encode_key(key, bytes);
+    rocksdb_put(self->db, self->write_options, bytes, KEY_BYTES, value, size, &error);
+    check(error, "rocksdb_put");
+}
+
+static void write_batch(void *store, const struct record *records, size_t count)
+{
+    struct rocksdb *self = store;
+    char *error = NULL;
+    rocksdb_writebatch_clear(self->batch);
+    for (size_t i = 0; i < count; i++) {
+        char bytes[KEY_BYTES];
+        encode_key(records[i].key, bytes);
+        rocksdb_writebatch_put(self->batch, bytes, KEY_BYTES, records[i].value, records[i].size);
+    }
+    rocksdb_write(self->db, self->write_options, self->batch, &error);
+    check(error, "rocksdb_write");
+}
+
+static bool get(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct rocksdb *self = store;
+    char bytes[KEY_BYTES];
+    char *error = NULL;
+    encode_key(key, bytes);
+    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(self->db, self->read_options, bytes, KEY_BYTES, &error);
+    check(error, "rocksdb_get_pinned");
+    if (slice == NULL) {
+        return false;
+    }
+    size_t size;
+    const char *value = rocksdb_pinnableslice_value(slice, &size);
+    visit(context, key, value, size);
+    rocksdb_pinnableslice_destroy(slice);
+    return true;
+}
+
+/** RocksDB's Delete doesn't tell whether the key was there; asking first would cost it a read that it doesn't need. */
+static bool delete_key(void *store, int64_t key)
+{
+    struct rocksdb *self = store;
+    char bytes[KEY_BYTES];
+    char *error = NULL;
+    encode_key(key, bytes);
+    rocksdb_delete(self->db, self->write_options, bytes, KEY_BYTES, &error);
+    check(error, "rocksdb_delete");
+    return true;
+}
+
+static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context)
+{
+    struct rocksdb *self = store;
+    for (size_t i = 0; i < count; i++) {
+        encode_key(keys[i], self->keys[i]);
+    }
+    rocksdb_batched_multi_get_cf(self->db, self->read_options, self->family, count, self->key_pointers, self->key_sizes,
+                                 self->values, self->errors, false);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = 0;
+        check(self->errors[i], "rocksdb_batched_multi_get_cf");
+        const char *value = self->values[i] == NULL ? NULL : rocksdb_pinnableslice_value(self->values[i], &size);
+        visit(context, keys[i], value, size);
+        rocksdb_pinnableslice_destroy(self->values[i]);
+    }
+}
+
+static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context)
+{
+    struct rocksdb *self = store;
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator(self->db, self->read_options);
+    char bytes[KEY_BYTES];
+    char *error = NULL;
+    uint64_t count = 0;
+    encode_key(first, bytes);
+    for (rocksdb_iter_seek(iterator, bytes, KEY_BYTES); rocksdb_iter_valid(iterator); rocksdb_iter_next(iterator)) {
+        size_t key_size, size;
+        const char *key = rocksdb_iter_key(iterator, &key_size);
+        const char *value = rocksdb_iter_value(iterator, &size);
+        visit(context, decode_key(key), value, size);
+        if (++count == limit) {
+            break;
+        }
+    }
+    rocksdb_iter_get_error(iterator, &error);
+    check(error, "rocksdb_iter_next");
+    rocksdb_iter_destroy(iterator);
+    return count;
+}
+
+/** The version in the name of the library's file: the C API doesn't tell, and the header with the numbers is C++. */
+static const char *version(void)
+{
+    static char version[64];
+    Dl_info info;
+    void *symbol = dlsym(RTLD_DEFAULT, "rocksdb_open");
+    char *path = symbol != NULL && dladdr(symbol, &info) != 0 ? realpath(info.dli_fname, NULL) : NULL;
+    const char *suffix = path == NULL ? NULL : strstr(path, ".so.");
+    strncpy(version, suffix == NULL ? "of unknown version" : suffix + 4, sizeof version - 1);
+    free(path);
+    return version;
+}
+
+#define ROCKSDB_CALLS                                                                                   \
+    .version = version, .close = close_store, .settle = settle, .put = put, .write_batch = write_batch, \
+    .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan
+
+const struct engine engine_rocksdb = {
+    .name = "rocksdb",
+    .settings =
+        "tuned: bloom filter of 10 bits a key, hash index in data blocks, block cache of 1.5 times the data and at "
+        "least 512 MB, no compression, memtable of 64 MB without concurrent writes, 2 background jobs; WAL on, "
+        "sync off; get by GetPinned, get_many by MultiGet, batches by WriteBatch",
+    .open = open_tuned,
+    ROCKSDB_CALLS,
+};
+
+const struct engine engine_rocksdb_stock = {
+    .name = "rocksdb-stock",
+    .settings = "RocksDB's defaults (cache of 8 MB, no bloom filter, Snappy); WAL on, sync off; the same calls",
+    .open = open_stock,
+    ROCKSDB_CALLS,
+};

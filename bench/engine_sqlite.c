@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file engine_sqlite.c
+ * SQLite: one table whose primary key is the row id, prepared statements, WAL.
+ */
+#include <stdlib.h>
+
+#include <sqlite3.h>
+
+#include "engine.h"
+#include "support.h"
+
+#define PAGE_CACHE_BYTES_MIN ((uint64_t)512 << 20)
+
+struct sqlite {
+    sqlite3 *db;
+    sqlite3_stmt *begin;
+    sqlite3_stmt *commit;
+    sqlite3_stmt *put;
+    sqlite3_stmt *remove;
+    sqlite3_stmt *get;
+    sqlite3_stmt *scan;
+};
+
+_Noreturn static void fail_call(struct sqlite *self, const char *call)
+{
+    fail("sqlite: %s: %s", call, sqlite3_errmsg(self->db));
+}
+
+static void execute(struct sqlite *self, const char *sql)
+{
+    if (sqlite3_exec(self->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fail_call(self, sql);
+    }
+}
+
+static sqlite3_stmt *prepare(struct sqlite *self, const char *sql)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v3(self->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK) {
+        fail_call(self, sql);
+    }
+    return statement;
+}
+
+/** Runs a statement that gives no rows. */
+static inline void run(struct sqlite *self, sqlite3_stmt *statement)
+{
+    if (sqlite3_step(statement) != SQLITE_DONE) {
+        fail_call(self, sqlite3_sql(statement));
+    }
+    sqlite3_reset(statement);
+}
+
+static void *open_store(const struct engine_setup *setup)
+{
+    struct sqlite *self = allocate(1, sizeof *self);
+    char *path = text("%s/records.db", setup->path);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &self->db, flags, NULL) != SQLITE_OK) {
+        fail_call(self, path);
+    }
+    free(path);
+    uint64_t cache_bytes = setup->data_bytes + setup->data_bytes / 2;
+    if (cache_bytes < PAGE_CACHE_BYTES_MIN) {
+        cache_bytes = PAGE_CACHE_BYTES_MIN;
+    }
+    char *pragmas = text("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
+                         "PRAGMA mmap_size = %llu; PRAGMA cache_size = -%llu; PRAGMA wal_autocheckpoint = 16384;",
+                         (unsigned long long)cache_bytes * 4, (unsigned long long)cache_bytes / 1024);
+    execute(self, pragmas);
+    free(pragmas);
+    execute(self, "CREATE TABLE IF NOT EXISTS records (key INTEGER PRIMARY KEY, value BLOB NOT NULL)");
+    self->begin = prepare(self, "BEGIN");
+    self->commit = prepare(self, "COMMIT");
+    self->put = prepare(self, "REPLACE INTO records (key, value) VALUES (?1, ?2)");
+    self->remove = prepare(self, "DELETE FROM records WHERE key = ?1");
+    self->get = prepare(self, "SELECT value FROM records WHERE key = ?1");
+    self->scan = prepare(self, "SELECT key, value FROM records WHERE key >= ?1 ORDER BY key LIMIT ?2");
+    return self;
+}
+
+static void close_store(void *store)
+{
+    struct sqlite *self = store;
+    sqlite3_stmt *statements[] = {self->begin, self->commit, self->put, self->remove, self->get, self->scan};
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        sqlite3_finalize(statements[i]);
+    }
+    if (sqlite3_close(self->db) != SQLITE_OK) {
+        fail_call(self, "sqlite3_close");
+    }
+    free(self);
+}
+
+/** Moves what is in the WAL to the database, where it is read through the mapping. */
+static void settle(void *store)
+{
+    execute(store, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+static void put(void *store, int64_t key, const void *value, size_t size)
+{
+    struct sqlite *self = store;
+    sqlite3_bind_int64(self->put, 1, key);
+    sqlite3_bind_blob64(self->put, 2, value, size, SQLITE_STATIC);
+    run(self, self->put);
+}
+
+static void write_batch(void *store, const struct record *records, size_t count)
+{
+    struct sqlite *self = store;
+    run(self, self->begin);
+    for (size_t i = 0; i < count; i++) {
+        put(store, records[i].key, records[i].value, records[i].size);
+    }
+    run(self, self->commit);
+}
+
+static bool delete_key(void *store, int64_t key)
+{
+    struct sqlite *self = store;
+    sqlite3_bind_int64(self->remove, 1, key);
+    run(self, self->remove);
+    return sqlite3_changes(self->db) == 1;
+}
+
+/** Visits a column's value, which is not absent: SQLite gives NULL for an empty one as well. */
+static inline void visit_column(sqlite3_stmt *statement, int column, int64_t key, visit_fn *visit, void *context)
+{
+    const void *value = sqlite3_column_blob(statement, column);
+    int size = sqlite3_column_bytes(statement, column);
+    visit(context, key, value == NULL ? "" : value, (size_t)size);
+}
+
+static bool get(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct sqlite *self = store;
+    sqlite3_bind_int64(self->get, 1, key);
+    int code = sqlite3_step(self->get);
+    if (code == SQLITE_ROW) {
+        visit_column(self->get, 0, key, visit, context);
+    } else if (code != SQLITE_DONE) {
+        fail_call(self, "get");
+    }
+    sqlite3_reset(self->get);
+    return code == SQLITE_ROW;
+}
+
+/** SQLite has no call for many keys: single gets, in one transaction. */
+static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context)
+{
+    struct sqlite *self = store;
+    run(self, self->begin);
+    for (size_t i = 0; i < count; i++) {
+        if (!get(store, keys[i], visit, context)) {
+            visit(context, keys[i], NULL, 0);
+        }
+    }
+    run(self, self->commit);
+}
+
+static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context)
+{
+    struct sqlite *self = store;
+    uint64_t count = 0;
+    int code;
+    sqlite3_bind_int64(self->scan, 1, first);
+    sqlite3_bind_int64(self->scan, 2, limit > INT64_MAX ? -1 : (int64_t)limit);
+    while ((code = sqlite3_step(self->scan)) == SQLITE_ROW) {
+        visit_column(self->scan, 1, sqlite3_column_int64(self->scan, 0), visit, context);
+        count++;
+    }
+    if (code != SQLITE_DONE) {
+        fail_call(self, "scan");
+    }
+    sqlite3_reset(self->scan);
+    return count;
+}
+
+const struct engine engine_sqlite = {
+    .name = "sqlite",
+    .settings = "INTEGER PRIMARY KEY, prepared statements, journal_mode WAL, synchronous OFF, locking_mode EXCLUSIVE, "
+                "mmap_size and cache_size above the data, wal_autocheckpoint 16384; a batch is one transaction",
+    .version = sqlite3_libversion,
+    .open = open_store,
+    .close = close_store,
+    .settle = settle,
+    .put = put,
+    .write_batch = write_batch,
+    .delete_key = delete_key,
+    .get = get,
+    .get_many = get_many,
+    .scan = scan,
+};

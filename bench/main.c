@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file main.c
+ * alexstorage-bench: AlexStorage and other engines side by side. Reading order: engine.h, workload.h, run.h, plan.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "plan.h"
+#include "report.h"
+#include "run.h"
+
+/** Runs everything on small sizes, with stores of both states. */
+static void run_smoke(struct options *options)
+{
+    for (int loads_each = 0; loads_each < 2; loads_each++) {
+        options->loads_each = loads_each != 0;
+        free(plan_run(options, NULL));
+    }
+    printf("%zu workloads with %zu engines: all answers agree\n", options->workloads.count, options->engines.count);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    if (argc == 2 && strcmp(argv[1], RUN_ARGUMENT) == 0) {
+        return run_serve();
+    }
+    options_parse(&options, argc, argv);
+    if (options.smoke) {
+        run_smoke(&options);
+        return 0;
+    }
+    struct measurement *results = plan_run(&options, options.json ? report_json : NULL);
+    if (!options.json) {
+        report_table(&options, results);
+        if (options.details) {
+            putchar('\n');
+            report_details(&options, results);
+        }
+    }
+    free(results);
+    return 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file plan.c
+ * Carrying out all runs: rounds outermost, then workloads, then engines in an order that rotates, so that whatever else
+ * the machine does hits all of them alike.
+ *
+ * A store that many runs begin with is loaded once an engine, by a process of its own. Runs that only read share it;
+ * one that writes gets a copy.
+ */
+#include "plan.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "measure.h"
+#include "progress.h"
+#include "run.h"
+#include "support.h"
+
+/** Operations of a smoke run, at most. */
+#define SMOKE_OPS 500
+
+/** The directory that holds all stores of a plan; removed at its end, or when the process exits. NULL: none. */
+static char *work_directory;
+
+static volatile sig_atomic_t interrupted;
+
+static void remember_signal(int number)
+{
+    interrupted = number;
+}
+
+static void remove_work_directory(void)
+{
+    if (work_directory != NULL) {
+        remove_tree(work_directory);
+        free(work_directory);
+        work_directory = NULL;
+    }
+}
+
+static void make_work_directory(const char *parent)
+{
+    static bool registered;
+    work_directory = make_temporary_directory(parent);
+    if (!registered) {
+        atexit(remove_work_directory);
+        registered = true;
+    }
+}
+
+struct plan_size plan_size(const struct options *options, uint32_t workload)
+{
+    const struct workload *chosen = &workloads[workload];
+    uint64_t keys = chosen->fixed_keys != 0 && !options->smoke ? chosen->fixed_keys : options->keys;
+    uint64_t ops = chosen->fixed_ops || options->ops == 0 ? workload_default_ops(chosen, keys) : options->ops;
+    return (struct plan_size){keys, options->smoke && ops > SMOKE_OPS ? SMOKE_OPS : ops};
+}
+
+/** Whether the workload opens a store that another process has loaded. */
+static bool reopens(const struct options *options, uint32_t workload)
+{
+    return workloads[workload].start == START_LOADED && workloads[workload].fixed_keys == 0 && !options->loads_each;
+}
+
+const char *plan_state(const struct options *options, uint32_t workload)
+{
+    return workloads[workload].start == START_EMPTY ? "empty" : reopens(options, workload) ? "reopened" : "loaded";
+}
+
+/** Performs a run or ends the process. */
+static void perform(const struct run_request *request, struct measurement *out_measured)
+{
+    bool ran = run_perform(request, out_measured);
+    if (interrupted) {
+        fail("interrupted");
+    }
+    if (!ran) {
+        fail("%s failed with %s", request->prepares ? "loading" : workloads[request->workload].name,
+             engines[request->engine]->name);
+    }
+}
+
+static void set_path(struct run_request *request, const char *name)
+{
+    int length = snprintf(request->path, sizeof request->path, "%s/%s", work_directory, name);
+    if (length < 0 || (size_t)length >= sizeof request->path) {
+        fail("the path of the working directory is too long: %s", work_directory);
+    }
+}
+
+/** Loads the store that runs with the request's engine share, unless it is there. Sets the request's path to it. */
+static void share_store(struct run_request *request, bool *is_there)
+{
+    struct measurement measured;
+    set_path(request, engines[request->engine]->name);
+    if (!*is_there) {
+        struct run_request preparation = *request;
+        preparation.prepares = true;
+        make_directory(preparation.path);
+        perform(&preparation, &measured);
+        *is_there = true;
+    }
+}
+
+/** Performs one run, on a store of the kind that it needs. @return the time it took, loading of a shared store aside */
+static uint64_t perform_on_store(const struct options *options, struct run_request *request, bool *shared_is_there,
+                                 struct measurement *out_measured)
+{
+    char shared[sizeof request->path];
+    request->loaded_already = reopens(options, request->workload);
+    if (request->loaded_already) {
+        share_store(request, shared_is_there);
+        memcpy(shared, request->path, sizeof shared);
+    }
+    uint64_t begin = now_ns();
+    bool own = !request->loaded_already || workloads[request->workload].writes;
+    if (own) {
+        set_path(request, "run");
+        if (request->loaded_already) {
+            copy_tree(shared, request->path);
+        } else {
+            make_directory(request->path);
+        }
+    }
+    perform(request, out_measured);
+    if (own) {
+        remove_tree(request->path);
+    }
+    return now_ns() - begin;
+}
+
+/** Fails unless two engines' runs of the same round gave the same answers. */
+static void compare(uint32_t workload, uint32_t engine, uint32_t other, const struct measurement *measured,
+                    const struct measurement *of_other)
+{
+    if (measured->found != of_other->found || measured->checksum != of_other->checksum ||
+        measured->contents_count != of_other->contents_count ||
+        measured->contents_checksum != of_other->contents_checksum) {
+        fail("%s: the answers differ: %s found %" PRIu64 " (checksum %016" PRIx64 ") and holds %" PRIu64
+             "; %s found %" PRIu64 " (checksum %016" PRIx64 ") and holds %" PRIu64,
+             workloads[workload].name, engines[engine]->name, measured->found, measured->checksum,
+             measured->contents_count, engines[other]->name, of_other->found, of_other->checksum,
+             of_other->contents_count);
+    }
+}
+
+/** The state of a plan while it is carried out. */
+struct execution {
+    const struct options *options;
+    struct progress progress;
+    struct measurement *results;
+    bool shared_is_there[CHOICES_MAX]; /**< by engine */
+};
+
+/** Runs a workload with every engine; workload is its place in the options' choice. */
+static void run_round(struct execution *execution, size_t workload, uint32_t round, plan_visit_fn *visit)
+{
+    const struct options *options = execution->options;
+    size_t count = options->engines.count;
+    uint32_t workload_index = options->workloads.index[workload];
+    struct plan_size size = plan_size(options, workload_index);
+    struct measurement *results = &execution->results[workload * count * options->rounds];
+    for (size_t i = 0; i < count; i++) {
+        size_t engine = (i + round + workload) % count;
+        uint32_t engine_index = options->engines.index[engine];
+        struct run_request request = {
+            .engine = engine_index,
+            .workload = workload_index,
+            .dataset = options->dataset,
+            .keys = size.keys,
+            .ops = size.ops,
+            .random_seed = mix(options->dataset.random_seed + ((uint64_t)round << 32)),
+        };
+        struct measurement *measured = &results[engine * options->rounds + round];
+        char *what = text("%s: %s, round %u of %u", workloads[workload_index].name, engines[engine_index]->name,
+                          round + 1, options->rounds);
+        progress_begin(&execution->progress, what);
+        free(what);
+        uint64_t ns = perform_on_store(options, &request, &execution->shared_is_there[engine], measured);
+        progress_end(&execution->progress, workload * count + engine, ns);
+        progress_clear(&execution->progress);
+        if (i > 0) {
+            size_t first = (round + workload) % count;
+            compare(workload_index, options->engines.index[first], engine_index,
+                    &results[first * options->rounds + round], measured);
+        }
+        if (visit != NULL) {
+            visit(options, workload_index, engine_index, round, measured);
+        }
+    }
+}
+
+struct measurement *plan_run(const struct options *options, plan_visit_fn *visit)
+{
+    size_t kinds = options->workloads.count * options->engines.count;
+    struct execution execution = {
+        .options = options,
+        .results = allocate(kinds * options->rounds, sizeof *execution.results),
+    };
+    struct sigaction action = {.sa_handler = remember_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    make_work_directory(options->directory);
+    progress_init(&execution.progress, kinds, options->rounds);
+    for (uint32_t round = 0; round < options->rounds; round++) {
+        for (size_t workload = 0; workload < options->workloads.count; workload++) {
+            run_round(&execution, workload, round, visit);
+        }
+    }
+    progress_release(&execution.progress);
+    remove_work_directory();
+    return execution.results;
+}

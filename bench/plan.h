@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file plan.h
+ * All runs that the command line asks for, in order, and their results.
+ */
+#ifndef BENCH_PLAN_H
+#define BENCH_PLAN_H
+
+#include "options.h"
+#include "workload.h"
+
+/** What a workload is run with. */
+struct plan_size {
+    uint64_t keys;
+    uint64_t ops;
+};
+
+/** Told of each run as it ends. */
+typedef void plan_visit_fn(const struct options *options, uint32_t workload, uint32_t engine, uint32_t round,
+                           const struct measurement *measured);
+
+/** Number of keys and operations of a workload under these options. */
+struct plan_size plan_size(const struct options *options, uint32_t workload);
+
+/** "empty", "loaded" or "reopened": the state of the store that a workload begins with. */
+const char *plan_state(const struct options *options, uint32_t workload);
+
+/**
+ * Runs everything, and fails as soon as a run fails or two engines' answers differ.
+ *
+ * @param visit  optional
+ * @return the measurements, for free(): see plan_result()
+ */
+struct measurement *plan_run(const struct options *options, plan_visit_fn *visit);
+
+/** The measurement of a round; workload and engine are places in the options' choices. */
+static inline const struct measurement *plan_result(const struct options *options, const struct measurement *results,
+                                                    size_t workload, size_t engine, size_t round)
+{
+    return &results[(workload * options->engines.count + engine) * options->rounds + round];
+}
+
+#endif /* BENCH_PLAN_H */

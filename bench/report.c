@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file report.c
+ * JSON lines and Markdown tables.
+ */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "support.h"
+
+#define LINE_COLUMNS 100
+#define COLUMNS_MAX (2 * CHOICES_MAX)
+
+void report_json(const struct options *options, uint32_t workload, uint32_t engine, uint32_t round,
+                 const struct measurement *measured)
+{
+    const struct workload *ran = &workloads[workload];
+    const struct dataset *dataset = &options->dataset;
+    uint64_t keys = plan_size(options, workload).keys;
+    printf("{\"engine\":\"%s\",\"workload\":\"%s\",\"state\":\"%s\",\"keys\":%" PRIu64 ",\"distribution\":\"%s\","
+           "\"value_min\":%" PRIu32 ",\"value_max\":%" PRIu32 ",\"threads\":1,\"sync\":\"none\",\"round\":%" PRIu32
+           ",\"ops\":%" PRIu64 ",\"call_ops\":%" PRIu64 ",\"ns_per_op\":%.1f,\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64
+           ",\"p999_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64 ",\"peak_rss_bytes\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
+           ",\"found\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\"}\n",
+           engines[engine]->name, ran->name, plan_state(options, workload), keys,
+           distributions[dataset->distribution].name, dataset->value_min, dataset->value_max, round + 1, measured->ops,
+           ran->call_ops ? ran->call_ops : keys, measured->ns_per_op, measured->p50_ns, measured->p99_ns,
+           measured->p999_ns, measured->max_ns, measured->peak_rss_bytes, measured->disk_bytes, measured->found,
+           measured->checksum);
+    fflush(stdout);
+}
+
+/** A table that is being filled: all cells are text, for the widths of columns are known only at the end. */
+struct table {
+    size_t columns;
+    size_t rows; /**< with the head */
+    char **cells;
+};
+
+/** Appends a cell, taking the text over. */
+static void table_add(struct table *table, size_t *place, char *cell)
+{
+    if (*place % table->columns == 0) {
+        table->rows++;
+        table->cells = reallocate(table->cells, table->rows * table->columns * sizeof *table->cells);
+    }
+    table->cells[(*place)++] = cell;
+}
+
+/** Characters that a text takes in a terminal: the bytes that begin one in UTF-8. */
+static int display_width(const char *cell)
+{
+    int width = 0;
+    for (; *cell != '\0'; cell++) {
+        width += (*cell & 0xc0) != 0x80;
+    }
+    return width;
+}
+
+static void print_repeated(char character, int count)
+{
+    for (int i = 0; i < count; i++) {
+        putchar(character);
+    }
+}
+
+static void print_row(const struct table *table, char *const *cells, const int *widths)
+{
+    for (size_t column = 0; column < table->columns; column++) {
+        int blanks = widths[column] - display_width(cells[column]);
+        fputs("| ", stdout);
+        print_repeated(' ', column == 0 ? 0 : blanks);
+        fputs(cells[column], stdout);
+        print_repeated(' ', column == 0 ? blanks + 1 : 1);
+    }
+    puts("|");
+}
+
+/** Prints the table, first column to the left and the others to the right, and frees it. */
+static void table_print(struct table *table)
+{
+    int widths[COLUMNS_MAX] = {0};
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        int width = display_width(table->cells[i]);
+        if (width > widths[i % table->columns]) {
+            widths[i % table->columns] = width;
+        }
+    }
+    print_row(table, table->cells, widths);
+    for (size_t column = 0; column < table->columns; column++) {
+        putchar('|');
+        print_repeated('-', widths[column] + (column == 0 ? 2 : 1));
+        fputs(column == 0 ? "" : ":", stdout);
+    }
+    puts("|");
+    for (size_t row = 1; row < table->rows; row++) {
+        print_row(table, table->cells + row * table->columns, widths);
+    }
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        free(table->cells[i]);
+    }
+    free(table->cells);
+}
+
+/** A number with three significant digits. */
+static char *short_number(double number, const char *unit)
+{
+    return text("%.*f%s", number < 0.0995 ? 4 : number < 9.995 ? 2 : number < 99.95 ? 1 : 0, number, unit);
+}
+
+static char *time_text(double ns)
+{
+    return ns < 1e3   ? short_number(ns, " ns")
+           : ns < 1e6 ? short_number(ns / 1e3, " µs")
+           : ns < 1e9 ? short_number(ns / 1e6, " ms")
+                      : short_number(ns / 1e9, " s");
+}
+
+static char *bytes_text(uint64_t bytes)
+{
+    return short_number((double)bytes / 1e6, " MB");
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+    double a = *(const double *)left;
+    double b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/** Collects a field of all rounds, sorted. */
+static void sorted_rounds(const struct options *options, const struct measurement *results, size_t workload,
+                          size_t engine, double (*field)(const struct measurement *), double *out_sorted)
+{
+    for (uint32_t round = 0; round < options->rounds; round++) {
+        out_sorted[round] = field(plan_result(options, results, workload, engine, round));
+    }
+    qsort(out_sorted, options->rounds, sizeof *out_sorted, compare_doubles);
+}
+
+static double median(const struct options *options, const struct measurement *results, size_t workload, size_t engine,
+                     double (*field)(const struct measurement *))
+{
+    double *sorted = allocate(options->rounds, sizeof *sorted);
+    sorted_rounds(options, results, workload, engine, field, sorted);
+    size_t middle = options->rounds / 2;
+    double value = options->rounds % 2 != 0 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    free(sorted);
+    return value;
+}
+
+static double ns_per_op(const struct measurement *measured)
+{
+    return measured->ns_per_op;
+}
+static double p50_ns(const struct measurement *measured)
+{
+    return (double)measured->p50_ns;
+}
+static double p99_ns(const struct measurement *measured)
+{
+    return (double)measured->p99_ns;
+}
+static double p999_ns(const struct measurement *measured)
+{
+    return (double)measured->p999_ns;
+}
+static double max_ns(const struct measurement *measured)
+{
+    return (double)measured->max_ns;
+}
+static double rss(const struct measurement *measured)
+{
+    return (double)measured->peak_rss_bytes;
+}
+static double disk(const struct measurement *measured)
+{
+    return (double)measured->disk_bytes;
+}
+
+/** Prints an item of a list, broken between words. */
+static void print_item(const char *item)
+{
+    int column = 1;
+    putchar('-');
+    while (*item != '\0') {
+        size_t length = strcspn(item, " ");
+        if (column + 1 + (int)length > LINE_COLUMNS) {
+            fputs("\n ", stdout);
+            column = 1;
+        }
+        printf(" %.*s", (int)length, item);
+        column += 1 + (int)length;
+        item += length + (item[length] == ' ');
+    }
+    putchar('\n');
+}
+
+/** Prints an item made by printf. */
+__attribute__((format(printf, 1, 2))) static void print_item_of(const char *format, ...)
+{
+    va_list arguments;
+    char *item;
+    va_start(arguments, format);
+    if (vasprintf(&item, format, arguments) < 0) {
+        fail("out of memory");
+    }
+    va_end(arguments);
+    print_item(item);
+    free(item);
+}
+
+/** Says what the figures are figures of. */
+static void print_settings(const struct options *options)
+{
+    const struct dataset *dataset = &options->dataset;
+    putchar('\n');
+    if (options->engines.count > 1) {
+        print_item_of("\"vs\": the other's time divided by %s's. Times are those of one operation, medians of %" PRIu32
+                      " round%s, each in a process of its own.",
+                      engines[options->engines.index[0]]->name, options->rounds, options->rounds == 1 ? "" : "s");
+    }
+    print_item_of("Keys: %s, %s. Values: %" PRIu32 " to %" PRIu32
+                  " bytes. One thread; nothing is synced by anyone; every value read was compared byte for byte.",
+                  distributions[dataset->distribution].name, distributions[dataset->distribution].summary,
+                  dataset->value_min, dataset->value_max);
+    for (size_t i = 0; i < options->workloads.count; i++) {
+        uint32_t workload = options->workloads.index[i];
+        print_item_of("%s: %s (store of %" PRIu64 " keys, %s)", workloads[workload].name, workloads[workload].summary,
+                      plan_size(options, workload).keys, plan_state(options, workload));
+    }
+    for (size_t i = 0; i < options->engines.count; i++) {
+        const struct engine *engine = engines[options->engines.index[i]];
+        print_item_of("%s %s: %s", engine->name, engine->version(), engine->settings);
+    }
+}
+
+void report_table(const struct options *options, const struct measurement *results)
+{
+    size_t count = options->engines.count;
+    struct table table = {.columns = 2 * count};
+    size_t place = 0;
+    table_add(&table, &place, text("workload"));
+    for (size_t i = 1; i < count; i++) {
+        table_add(&table, &place, text("vs %s", engines[options->engines.index[i]]->name));
+    }
+    for (size_t i = 0; i < count; i++) {
+        table_add(&table, &place, text("%s", engines[options->engines.index[i]]->name));
+    }
+    for (size_t workload = 0; workload < options->workloads.count; workload++) {
+        double own = median(options, results, workload, 0, ns_per_op);
+        table_add(&table, &place, text("%s", workloads[options->workloads.index[workload]].name));
+        for (size_t i = 1; i < count; i++) {
+            table_add(&table, &place, short_number(median(options, results, workload, i, ns_per_op) / own, "x"));
+        }
+        for (size_t i = 0; i < count; i++) {
+            table_add(&table, &place, time_text(median(options, results, workload, i, ns_per_op)));
+        }
+    }
+    table_print(&table);
+    print_settings(options);
+}
+
+void report_details(const struct options *options, const struct measurement *results)
+{
+    static const char *const head[] = {"workload, engine", "median", "least", "greatest", "call p50", "p99", "p99.9",
+                                       "longest",          "memory", "disk"};
+    struct table table = {.columns = sizeof head / sizeof *head};
+    size_t place = 0;
+    double *sorted = allocate(options->rounds, sizeof *sorted);
+    for (size_t i = 0; i < table.columns; i++) {
+        table_add(&table, &place, text("%s", head[i]));
+    }
+    for (size_t workload = 0; workload < options->workloads.count; workload++) {
+        for (size_t engine = 0; engine < options->engines.count; engine++) {
+            table_add(&table, &place,
+                      text("%s, %s", workloads[options->workloads.index[workload]].name,
+                           engines[options->engines.index[engine]]->name));
+            table_add(&table, &place, time_text(median(options, results, workload, engine, ns_per_op)));
+            sorted_rounds(options, results, workload, engine, ns_per_op, sorted);
+            table_add(&table, &place, time_text(sorted[0]));
+            table_add(&table, &place, time_text(sorted[options->rounds - 1]));
+            table_add(&table, &place, time_text(median(options, results, workload, engine, p50_ns)));
+            table_add(&table, &place, time_text(median(options, results, workload, engine, p99_ns)));
+            table_add(&table, &place, time_text(median(options, results, workload, engine, p999_ns)));
+            sorted_rounds(options, results, workload, engine, max_ns, sorted);
+            table_add(&table, &place, time_text(sorted[options->rounds - 1]));
+            table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, rss)));
+            table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, disk)));
+        }
+    }
+    free(sorted);
+    table_print(&table);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file run.c
+ * Starting a run's process, and what that process does.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "measure.h"
+#include "support.h"
+
+/** Bytes of key and value together, for the sizing of caches. */
+static uint64_t estimated_bytes(const struct run_request *request)
+{
+    uint64_t value_bytes = ((uint64_t)request->dataset.value_min + request->dataset.value_max) / 2;
+    return request->keys * (value_bytes + sizeof(int64_t));
+}
+
+static void run_workload(const struct run_request *request, struct session *session)
+{
+    const struct workload *workload = &workloads[request->workload];
+    if (workload->start == START_LOADED) {
+        while (session->index_count < session->keys) {
+            session_add_index(session);
+        }
+        if (!request->loaded_already) {
+            session_load(session);
+        }
+        session_check_contents(session);
+    }
+    workload->run(session);
+    session_check_contents(session);
+}
+
+int run_serve(void)
+{
+    struct run_request request;
+    struct measurement measured = {0};
+    if (fread(&request, sizeof request, 1, stdin) != 1) {
+        fail("%s is for this program itself; see --help", RUN_ARGUMENT);
+    }
+    struct session session = {
+        .engine = engines[request.engine],
+        .dataset = &request.dataset,
+        .setup = {request.path, request.dataset.value_max, estimated_bytes(&request)},
+        .keys = request.keys,
+        .ops = request.ops,
+        .random = request.random_seed,
+        .value = allocate(1, dataset_buffer_bytes(&request.dataset)),
+        .measured = &measured,
+    };
+    session.store = session.engine->open(&session.setup);
+    if (request.prepares) {
+        session_load(&session);
+    } else {
+        run_workload(&request, &session);
+    }
+    measured.peak_rss_bytes = peak_rss_bytes();
+    session.engine->close(session.store);
+    measured.disk_bytes = tree_disk_bytes(request.path);
+    free(session.versions);
+    free(session.value);
+    if (fwrite(&measured, sizeof measured, 1, stdout) != 1 || fflush(stdout) != 0) {
+        fail("cannot hand over the measurement: %s", strerror(errno));
+    }
+    return 0;
+}
+
+/** Starts this program again with pipes for stdin and stdout. */
+static pid_t start(int *out_to, int *out_from)
+{
+    int in[2], out[2];
+    char name[] = "alexstorage-bench";
+    char argument[] = RUN_ARGUMENT;
+    char *arguments[] = {name, argument, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t process;
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
+        fail("cannot make a pipe: %s", strerror(errno));
+    }
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    int code = posix_spawn(&process, "/proc/self/exe", &actions, NULL, arguments, environ);
+    if (code != 0) {
+        fail("cannot start a process: %s", strerror(code));
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    *out_to = in[1];
+    *out_from = out[0];
+    return process;
+}
+
+/** Reads up to `size` bytes, less only at the end of the pipe or after a signal. */
+static size_t read_all(int pipe, void *buffer, size_t size)
+{
+    size_t got = 0;
+    while (got < size) {
+        ssize_t count = read(pipe, (char *)buffer + got, size - got);
+        if (count <= 0) {
+            break;
+        }
+        got += (size_t)count;
+    }
+    return got;
+}
+
+bool run_perform(const struct run_request *request, struct measurement *out_measured)
+{
+    struct measurement measured;
+    int to, from, status;
+    fflush(NULL);
+    pid_t process = start(&to, &from);
+    bool complete = write(to, request, sizeof *request) == (ssize_t)sizeof *request;
+    close(to);
+    complete = complete && read_all(from, &measured, sizeof measured) == sizeof measured;
+    close(from);
+    if (!complete) {
+        kill(process, SIGTERM); /* it has ended already, unless a signal came between */
+    }
+    while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM && WTERMSIG(status) != SIGINT) {
+        fprintf(stderr, "alexstorage-bench: a run was ended by signal %d (%s)\n", WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+    }
+    if (!complete || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return false;
+    }
+    *out_measured = measured;
+    return true;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file workload.h
+ * What a run does with a store, and what it finds out. To add a workload, write its function and list it in
+ * workloads.c.
+ */
+#ifndef BENCH_WORKLOAD_H
+#define BENCH_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataset.h"
+#include "engine.h"
+
+/** Records that the workload `scan` reads at a time. */
+#define SCAN_RECORDS 100
+
+/** The version of a key that has no value. */
+#define VERSION_ABSENT UINT32_MAX
+
+/** What a run finds out. Plain data: the run's process sends it to the one that started it. */
+struct measurement {
+    uint64_t ops; /**< operations behind ns_per_op */
+    double ns_per_op;
+    uint64_t p50_ns; /**< of single calls, as the three below */
+    uint64_t p99_ns;
+    uint64_t p999_ns;
+    uint64_t max_ns;
+    uint64_t found;             /**< entries that reads found */
+    uint64_t checksum;          /**< over what reads found, in their order */
+    uint64_t contents_count;    /**< entries in the store at the end */
+    uint64_t contents_checksum; /**< over them, in any order */
+    uint64_t peak_rss_bytes;
+    uint64_t disk_bytes;
+};
+
+/** A workload at work in a run's own process. */
+struct session {
+    const struct engine *engine;
+    const struct dataset *dataset;
+    struct engine_setup setup;
+    void *store;
+    uint64_t keys; /**< loaded, or to be loaded */
+    uint64_t ops;
+    uint64_t random;      /**< state of random_next(): the same for all engines in a round */
+    uint32_t *versions;   /**< by index of key: what the store holds at the end; VERSION_ABSENT for nothing */
+    uint64_t index_count; /**< of versions */
+    uint64_t index_room;  /**< allocated of versions */
+    unsigned char *value; /**< a buffer of dataset_buffer_bytes() */
+    struct measurement *measured;
+};
+
+/** What a workload finds the store like. */
+enum workload_start {
+    START_EMPTY,  /**< nothing in it */
+    START_LOADED, /**< `keys` keys in it */
+};
+
+struct workload {
+    const char *name;
+    const char *summary;
+    enum workload_start start;
+    bool writes;         /**< so it needs a store of its own */
+    uint32_t call_ops;   /**< operations in a call, where that is fixed; 0: all keys are one call */
+    uint64_t fixed_keys; /**< whatever --keys says; 0: as it says */
+    bool fixed_ops;      /**< the number of operations is the default, whatever --ops says */
+    uint64_t ops_max;    /**< operations by default at most */
+    uint32_t op_keys;    /**< keys that there must be for each operation by default; 0: any number will do */
+    void (*run)(struct session *session);
+};
+
+extern const struct workload workloads[];
+extern const size_t workload_count;
+
+/** How many operations a workload does by default on `keys` keys. */
+uint64_t workload_default_ops(const struct workload *workload, uint64_t keys);
+
+/** Loads the session's keys into its store, in batches, untimed, and lets the engine finish its work on them. */
+void session_load(struct session *session);
+
+/** Reads the whole store and fails unless it holds exactly what `versions` says. Warms the caches by the way. */
+void session_check_contents(struct session *session);
+
+/** Gives a new key its place in `versions`. @return its index */
+uint64_t session_add_index(struct session *session);
+
+/** Fails with the session's engine and a key. */
+_Noreturn void session_wrong_value(const struct session *session, int64_t key, size_t size);
+
+/** Adds what a read found to the session's measurement. */
+static inline void session_count(struct session *session, int64_t key, const void *value, size_t size)
+{
+    uint64_t word = size;
+    __builtin_memcpy(&word, value, size < 8 ? size : 8);
+    session->measured->found++;
+    session->measured->checksum = (session->measured->checksum ^ (uint64_t)key ^ word) * 0x9e3779b97f4a7c15u + size;
+}
+
+/* The workloads. */
+void run_bulk_insert(struct session *session);
+void run_insert(struct session *session);
+void run_get(struct session *session);
+void run_get_missing(struct session *session);
+void run_get_many(struct session *session);
+void run_mixed(struct session *session);
+void run_delete(struct session *session);
+void run_scan(struct session *session);
+void run_full_scan(struct session *session);
+void run_open(struct session *session);
+
+#endif /* BENCH_WORKLOAD_H */
