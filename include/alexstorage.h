@@ -58,23 +58,23 @@ extern "C" {
 /** Results of calls. The numbers are part of the ABI. */
 enum alex_code {
     ALEX_OK = 0,
-    ALEX_NOT_FOUND = 1,        /**< no such key, table or entry */
-    ALEX_EXISTS = 2,           /**< the key, table or store is already there */
-    ALEX_INVALID = 3,          /**< an argument or option makes no sense */
-    ALEX_TOO_LARGE = 4,        /**< value, name or batch above its limit */
-    ALEX_TOO_SMALL = 5,        /**< the caller's buffer is too small */
-    ALEX_READ_ONLY = 6,        /**< the store was opened read-only, or latched after a failed write or sync */
-    ALEX_BUSY = 7,             /**< something that is open must be ended first */
-    ALEX_LOCKED = 8,           /**< the store is open already, in this process or another */
-    ALEX_NO_STORE = 9,         /**< there is no store at the path */
-    ALEX_NOT_A_STORE = 10,     /**< what is at the path is not a store */
-    ALEX_NEWER_FORMAT = 11,    /**< written by a version of the library newer than this one */
-    ALEX_DAMAGED = 12,         /**< bytes on disk are not what was written */
-    ALEX_NO_MEMORY = 13,       /**< memory or address space is used up */
-    ALEX_NO_SPACE = 14,        /**< the disk or a quota is full */
-    ALEX_NO_PERMISSION = 15,   /**< the operating system denied access */
-    ALEX_IO = 16,              /**< any other failure of the operating system; see the detail's os_errno */
-    ALEX_MISUSE = 17,          /**< a handle was used after its end (debug builds) */
+    ALEX_NOT_FOUND = 1,      /**< no such key, table or entry */
+    ALEX_EXISTS = 2,         /**< the key, table or store is already there */
+    ALEX_INVALID = 3,        /**< an argument or option makes no sense */
+    ALEX_TOO_LARGE = 4,      /**< value, name or batch above its limit */
+    ALEX_TOO_SMALL = 5,      /**< the caller's buffer is too small */
+    ALEX_READ_ONLY = 6,      /**< the store was opened read-only, or latched after a failed write or sync */
+    ALEX_BUSY = 7,           /**< something that is open must be ended first */
+    ALEX_LOCKED = 8,         /**< the store is open already, in this process or another */
+    ALEX_NO_STORE = 9,       /**< there is no store at the path */
+    ALEX_NOT_A_STORE = 10,   /**< what is at the path is not a store */
+    ALEX_NEWER_FORMAT = 11,  /**< written by a version of the library newer than this one */
+    ALEX_DAMAGED = 12,       /**< bytes on disk are not what was written */
+    ALEX_NO_MEMORY = 13,     /**< memory or address space is used up */
+    ALEX_NO_SPACE = 14,      /**< the disk or a quota is full */
+    ALEX_NO_PERMISSION = 15, /**< the operating system denied access */
+    ALEX_IO = 16,            /**< any other failure of the operating system; see the detail's os_errno */
+    ALEX_MISUSE = 17,        /**< a handle was used after its end (debug builds) */
 };
 
 /** The name of a code, such as "ALEX_NOT_FOUND". Static; "ALEX_UNKNOWN" for any other number. */
@@ -88,12 +88,12 @@ ALEX_API const char *alex_version(void);
 
 /** Detail of a failure. All zero where nothing has failed. */
 struct alex_error {
-    int code;           /**< enum alex_code */
-    int os_errno;       /**< errno of the system call behind it; 0 if there was none */
-    uint64_t offset;    /**< byte in the file at `path`; meaningful where `has_offset` */
+    int code;        /**< enum alex_code */
+    int os_errno;    /**< errno of the system call behind it; 0 if there was none */
+    uint64_t offset; /**< byte in the file at `path`; meaningful where `has_offset` */
     bool has_offset;
-    char path[512];     /**< the file concerned, cut to fit; "" if none */
-    char message[256];  /**< what happened and what to do about it, one sentence */
+    char path[512];    /**< the file concerned, cut to fit; "" if none */
+    char message[256]; /**< what happened and what to do about it, one sentence */
 };
 
 /** Bytes that belong to someone else. An absent value has data == NULL; an empty one has data != NULL and size 0. */
@@ -147,7 +147,10 @@ struct alex_options {
     struct alex_error *error;
 };
 
-#define ALEX_OPTIONS_DEFAULT {ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL}
+#define ALEX_OPTIONS_DEFAULT                              \
+    {                                                     \
+        ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL \
+    }
 
 /**
  * Opens the store in the directory `path`, by default making the directory and the store where there is none. The
@@ -187,13 +190,13 @@ ALEX_API void alex_store_error(alex_store *store, struct alex_error *out_error);
 
 /** What opening found. */
 struct alex_open_report {
-    bool created;               /**< there was no store before */
-    bool clean;                 /**< the last use ended with alex_close() */
-    uint64_t records_replayed;  /**< records read from the log */
-    uint64_t records_dropped;   /**< records of batches and loads that were never committed: without effect */
-    uint64_t cut_bytes;         /**< bytes of incomplete tail cut off after an unclean end */
-    char cut_path[512];         /**< the file that was cut; "" if none */
-    uint64_t cut_offset;        /**< where the cut is, in bytes from the file's beginning */
+    bool created;              /**< there was no store before */
+    bool clean;                /**< the last use ended with alex_close() */
+    uint64_t records_replayed; /**< records read from the log */
+    uint64_t records_dropped;  /**< records of batches and loads that were never committed: without effect */
+    uint64_t cut_bytes;        /**< bytes of incomplete tail cut off after an unclean end */
+    char cut_path[512];        /**< the file that was cut; "" if none */
+    uint64_t cut_offset;       /**< where the cut is, in bytes from the file's beginning */
 };
 
 /** Tells what alex_open() found when it opened this store. */
@@ -241,7 +244,8 @@ ALEX_API alex_table *alex_main_table(alex_store *store);
  * @param name     1 to ALEX_TABLE_NAME_MAX bytes, any but zero; copied
  * @param options  optional
  * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_EXISTS, ALEX_INVALID (no name; the table orders its keys otherwise),
- *         ALEX_TOO_LARGE (name), ALEX_BUSY (a load or reservation is open), ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
+ *         ALEX_TOO_LARGE (name), ALEX_BUSY (a load or reservation is open), ALEX_READ_ONLY, ALEX_NO_SPACE,
+ *         ALEX_NO_MEMORY, ALEX_IO
  */
 ALEX_API int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
                              alex_table **out_table);
@@ -283,13 +287,13 @@ ALEX_API enum alex_key_order alex_table_key_order(const alex_table *table);
 /** Figures of a table and its learned index. */
 struct alex_table_stats {
     uint64_t keys;
-    uint64_t live_bytes;         /**< bytes of log that its current records take */
-    uint64_t index_bytes;        /**< memory of its index nodes */
+    uint64_t live_bytes;  /**< bytes of log that its current records take */
+    uint64_t index_bytes; /**< memory of its index nodes */
     uint64_t data_nodes;
     uint64_t inner_nodes;
-    uint32_t depth;              /**< nodes from the root to a key, both ends counted; 0 if empty */
+    uint32_t depth;                                 /**< nodes from the root to a key, both ends counted; 0 if empty */
     uint64_t nodes_at_level[ALEX_INDEX_LEVELS_MAX]; /**< from the root, level 0, down */
-    double density;              /**< share of the data nodes' slots that hold a key */
+    double density;                                 /**< share of the data nodes' slots that hold a key */
     double model_error_slots;    /**< mean distance between where the model puts a key and where it is, in slots */
     double predicted_line_share; /**< share of keys that lie in the very cache line the model names */
     uint64_t structure_changes;  /**< nodes grown, split, shrunk or merged since the store was opened */
@@ -366,9 +370,9 @@ ALEX_API int alex_write(alex_store *store, const struct alex_op *ops, size_t cou
 
 /**
  * Begins a bulk load: a stream of any length, in any order, into a table that may hold keys already. It is one atomic
- * step: nothing of it is visible before alex_loader_commit(), and after a crash all or none of it is there. Until it ends
- * every other write to the store is refused with ALEX_BUSY; reads go on. Takes 16 bytes of memory an entry until the
- * commit. Keys in ascending order are fastest.
+ * step: nothing of it is visible before alex_loader_commit(), and after a crash all or none of it is there. Until it
+ * ends every other write to the store is refused with ALEX_BUSY; reads go on. Takes 16 bytes of memory an entry until
+ * the commit. Keys in ascending order are fastest.
  *
  * @return ALEX_OK, ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_MEMORY
  */
@@ -413,8 +417,8 @@ enum alex_txn_mode {
 };
 
 /**
- * Begins a transaction. What it reads is the state of this moment, whatever is written meanwhile; every value it hands out
- * points into the store and stays as it is until alex_end().
+ * Begins a transaction. What it reads is the state of this moment, whatever is written meanwhile; every value it hands
+ * out points into the store and stays as it is until alex_end().
  *
  * @param out_txn  end it with alex_end()
  * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY
@@ -466,9 +470,10 @@ struct alex_entry {
 };
 
 /**
- * Opens a cursor over the keys of `range` (optional: all keys), at no entry yet. Every move hands out the entry it arrives
- * at; ALEX_NOT_FOUND means that there is none, and leaves the cursor at no entry beyond that end: a move back then gives the last
- * entry before it. ALEX_DAMAGED means that the entry's record is damaged: the cursor is at it, and may be moved on.
+ * Opens a cursor over the keys of `range` (optional: all keys), at no entry yet. Every move hands out the entry it
+ * arrives at; ALEX_NOT_FOUND means that there is none, and leaves the cursor at no entry beyond that end: a move back
+ * then gives the last entry before it. ALEX_DAMAGED means that the entry's record is damaged: the cursor is at it, and
+ * may be moved on.
  *
  * @param out_cursor  close it before the transaction ends
  * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY

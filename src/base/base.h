@@ -27,8 +27,7 @@
 
 /** Asserts what only a mistake of ours can break; stays on in release builds, so keep it cheap. Never for what comes
  *  from disk or from the caller. */
-#define BASE_ASSERT(condition) \
-    (BASE_LIKELY(condition) ? (void)0 : base_assert_failed(#condition, __FILE__, __LINE__))
+#define BASE_ASSERT(condition) (BASE_LIKELY(condition) ? (void)0 : base_assert_failed(#condition, __FILE__, __LINE__))
 
 /** As BASE_ASSERT, in debug builds only: for checks that cost. */
 #ifdef ALEX_DEBUG
@@ -64,7 +63,8 @@ void base_free(void *memory);
 /** A copy of `length` bytes and a zero behind them. */
 char *base_copy_string(const char *text, size_t length);
 
-/** For tests: asked before each allocation; returns true to make it fail. NULL: none fails. Set while no store is open. */
+/** For tests: asked before each allocation; returns true to make it fail. NULL: none fails. Set while no store is
+ *  open. */
 extern bool (*base_alloc_fails)(void);
 
 /** CRC32C, continued from `crc` (0 to begin) over `size` bytes: crc(crc(0, a), b) is that of a and b joined. */

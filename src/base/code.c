@@ -12,7 +12,10 @@ struct code_row {
     const char *text;
 };
 
-#define ROW(code, text) {code, #code, text}
+#define ROW(code, text)   \
+    {                     \
+        code, #code, text \
+    }
 
 static const struct code_row code_table[] = {
     ROW(ALEX_OK, "success"),

@@ -3,8 +3,8 @@
  * @file crc32c.c
  * CRC32C: by table, by the processor's instruction (SSE 4.2), and for larger pieces by ISA-L where it is built in.
  *
- * Records are short, and a call into a library costs as much as a short checksum: so the instruction is used directly up to a size, and
- * ISA-L, which runs several streams at once, above it.
+ * Records are short, and a call into a library costs as much as a short checksum: so the instruction is used directly
+ * up to a size, and ISA-L, which runs several streams at once, above it.
  */
 #include "base/base.h"
 

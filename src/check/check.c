@@ -45,7 +45,8 @@ static int check_record(struct checker *checker, struct log_position at, const s
     checker->report.bytes += record->bytes;
     if (!record_value_good(record)) {
         char message[128];
-        (void)snprintf(message, sizeof message, "the value of the record of key %" PRId64 ", table id %" PRIu32 ", is damaged",
+        (void)snprintf(message, sizeof message,
+                       "the value of the record of key %" PRId64 ", table id %" PRIu32 ", is damaged",
                        (int64_t)record->key, record->table);
         return find_at(checker, at, message);
     }

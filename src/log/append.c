@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file append.c
- * Appending: a record is built where it will stay, in the mapped tail; where the file system can't allocate ahead, in a buffer that is
- * then written.
+ * Appending: a record is built where it will stay, in the mapped tail; where the file system can't allocate ahead, in a
+ * buffer that is then written.
  */
 #include "base/bytes.h"
 #include "log/log_internal.h"

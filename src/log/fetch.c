@@ -36,8 +36,8 @@ void log_prefetch(const struct log *log, uint64_t ref)
     }
 }
 
-/** Decodes the record of a reference. Asks for its other lines first: the header's line decides how long the value is, but they need not
- *  wait for it. */
+/** Decodes the record of a reference. Asks for its other lines first: the header's line decides how long the value is,
+ *  but they need not wait for it. */
 static inline enum record_state fetch(const struct log *log, uint64_t ref, bool verify, struct record *out_record)
 {
     const struct log_slot *slot = find_slot(log, ref);

@@ -60,8 +60,8 @@ int log_attach(struct log *log, uint64_t file_id, uint32_t slots, enum log_attac
     return result;
 }
 
-/** Settles where each segment ends, and takes those behind the log's end away from the log; their files stay. @return the last
- *  segment that has records, or NULL */
+/** Settles where each segment ends, and takes those behind the log's end away from the log; their files stay. @return
+ *  the last segment that has records, or NULL */
 static struct log_segment *settle(struct log *log, const struct log_reader *end)
 {
     size_t kept = end->segment < log->segment_count ? end->segment + 1 : 0;
@@ -82,7 +82,8 @@ void log_start_read_only(struct log *log, const struct log_reader *end, uint64_t
     (void)settle(log, end);
 }
 
-/** Writes a SEAL at the log's cut end, through the file as nothing there is mapped writable, and makes the segment durable. */
+/** Writes a SEAL at the log's cut end, through the file as nothing there is mapped writable, and makes the segment
+ *  durable. */
 static int seal_cut(struct log *log, struct log_segment *segment, uint64_t next_file_id, struct alex_error *error)
 {
     char path[512];
@@ -136,7 +137,8 @@ static void close_before(struct log *log, size_t index)
     }
 }
 
-/** Goes on in a segment that holds records already. All behind its end is allocated and made writable anew, as it is needed. */
+/** Goes on in a segment that holds records already. All behind its end is allocated and made writable anew, as it is
+ *  needed. */
 static void resume_segment(struct log *log, struct log_segment *segment)
 {
     atomic_store(&segment->allocated, atomic_load(&segment->end));
@@ -149,6 +151,11 @@ static void resume_segment(struct log *log, struct log_segment *segment)
 int log_start(struct log *log, const struct log_reader *end, enum log_end_state state, uint64_t last_number,
               struct log_position durable, struct alex_error *error)
 {
+    if (last_number > RECORD_NUMBER_MAX / 2) {
+        return base_fail(error, ALEX_DAMAGED, 0, log->config.directory,
+                         "the store's record numbers are all but used up, which no use of it can have done; open it "
+                         "read-only and copy what is in it to a new store");
+    }
     atomic_store(&log->last_number, last_number);
     log->durable = durable;
     struct log_segment *last = settle(log, end);
@@ -161,8 +168,7 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
     if (result != ALEX_OK) {
         return result;
     }
-    while (log->sync_from + 1 < log->segment_count &&
-           log->segments[log->sync_from]->file_id < durable.file_id) {
+    while (log->sync_from + 1 < log->segment_count && log->segments[log->sync_from]->file_id < durable.file_id) {
         log->sync_from++;
     }
     close_before(log, log->sync_from);

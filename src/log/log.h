@@ -36,14 +36,14 @@ static inline int log_position_compare(struct log_position a, struct log_positio
 struct log_config {
     const char *directory; /**< absolute path; must outlive the log */
     uint8_t store_id[RECORD_STORE_ID_BYTES];
-    uint32_t segment_shift;  /**< segments are 1 << segment_shift bytes */
-    uint64_t growth_bytes;   /**< 0: 64 KiB, doubling with the log to 16 MiB */
-    uint64_t next_file_id;   /**< for the next segment made */
+    uint32_t segment_shift; /**< segments are 1 << segment_shift bytes */
+    uint64_t growth_bytes;  /**< 0: 64 KiB, doubling with the log to 16 MiB */
+    uint64_t next_file_id;  /**< for the next segment made */
     bool read_only;
-    bool background;         /**< prepare in a thread */
-    bool verify;             /**< checksums on log_fetch() */
-    /** Called after a segment was added and before anything is written to it: makes the list durable (log_describe()). Called from the
-     *  thread that appends or the log's own; never two at once. */
+    bool background; /**< prepare in a thread */
+    bool verify;     /**< checksums on log_fetch() */
+    /** Called after a segment was added and before anything is written to it: makes the list durable (log_describe()).
+     *  Called from the thread that appends or the log's own; never two at once. */
     int (*list_changed)(void *context, struct alex_error *error);
     void *context;
 };
@@ -64,17 +64,18 @@ enum log_attach_state {
     LOG_ATTACH_NEWER,   /**< a newer version wrote it */
 };
 
-/** Maps a segment that the manifest lists. File ids ascend from call to call. @return an error only for failures of the system */
+/** Maps a segment that the manifest lists. File ids ascend from call to call. @return an error only for failures of the
+ *  system */
 int log_attach(struct log *log, uint64_t file_id, uint32_t slots, enum log_attach_state *out_state,
                struct alex_error *error);
 
 /** Reads records in order, over all attached segments. */
 struct log_reader {
     struct log *log;
-    size_t segment;          /**< index among the attached ones */
+    size_t segment; /**< index among the attached ones */
     uint64_t offset;
-    uint64_t last_number;    /**< of the record read last */
-    bool verify_values;      /**< take a record with a bad value for bad */
+    uint64_t last_number;                   /**< of the record read last */
+    bool verify_values;                     /**< take a record with a bad value for bad */
     struct log_position verify_values_from; /**< with `verify_values`: only from this place on */
 };
 
@@ -96,12 +97,12 @@ struct log_position log_reader_position(const struct log_reader *reader);
 /** The path of the file that the reader is in; out_path has room for 512 bytes. */
 void log_reader_path(const struct log_reader *reader, char *out_path, size_t capacity);
 
-/** Whether only zero bytes (or nothing) follow the reader's place, in its segment and all later ones. out_bytes: how many bytes follow that
- *  are not zero, counted from the place to the last of them in each segment. */
+/** Whether only zero bytes (or nothing) follow the reader's place, in its segment and all later ones. out_bytes: how
+ *  many bytes follow that are not zero, counted from the place to the last of them in each segment. */
 bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_bytes);
 
-/** Moves on from a place without good record to the next one that has one, at a multiple of 8, in this segment or a later one. @return
- *  false: there is none before the log's end */
+/** Moves on from a place without good record to the next one that has one, at a multiple of 8, in this segment or a
+ *  later one. @return false: there is none before the log's end */
 bool log_reader_resync(struct log_reader *reader);
 
 /** Whether the reader stands at the end of a log that was started. */
@@ -110,7 +111,8 @@ bool log_reader_at_end(const struct log_reader *reader);
 /** Whether the header of the segment that the reader is in holds. */
 bool log_reader_segment_good(const struct log_reader *reader);
 
-/** Looks for marks behind the reader's place, at every multiple of 8. @return whether one was found; out_durable: the greatest */
+/** Looks for marks behind the reader's place, at every multiple of 8. @return whether one was found; out_durable: the
+ *  greatest */
 bool log_reader_find_mark(const struct log_reader *reader, struct log_position *out_durable);
 
 /** Leaves the log as it is, for reading up to the reader's place. */
@@ -124,9 +126,9 @@ enum log_end_state {
 };
 
 /**
- * Makes the log ready to append at the reader's place, which is its end. Where it is cut, that place is sealed, what follows is dropped, and
- * appending goes on in a new segment; else it goes on right there. A log without segments gets its first. Segments behind the end are no longer
- * listed; their files are the caller's to remove.
+ * Makes the log ready to append at the reader's place, which is its end. Where it is cut, that place is sealed, what
+ * follows is dropped, and appending goes on in a new segment; else it goes on right there. A log without segments gets
+ * its first. Segments behind the end are no longer listed; their files are the caller's to remove.
  *
  * @param last_number  numbers go on from here
  */
@@ -137,17 +139,18 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
 
 /** Space at the log's end, claimed for one record. */
 struct log_claim {
-    uint8_t *at;      /**< the record's memory */
-    uint8_t *value;   /**< where the value goes */
-    uint64_t offset;  /**< in the file */
+    uint8_t *at;     /**< the record's memory */
+    uint8_t *value;  /**< where the value goes */
+    uint64_t offset; /**< in the file */
     uint64_t bytes;
     bool has_previous;
     uint32_t value_bytes;
 };
 
 /**
- * Claims space for one record, with `use_spare` also from the space that is kept back for a full disk. Fill claim->value, then log_append(), or forget the claim: nothing has changed then. Space for
- * a COMMIT, an ABORT, a MARK and a SEAL behind it is kept back, so that log_append_commit() and log_append_abort() need no claim.
+ * Claims space for one record, with `use_spare` also from the space that is kept back for a full disk. Fill
+ * claim->value, then log_append(), or forget the claim: nothing has changed then. Space for a COMMIT, an ABORT, a MARK
+ * and a SEAL behind it is kept back, so that log_append_commit() and log_append_abort() need no claim.
  */
 int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use_spare, struct log_claim *out_claim,
               struct alex_error *error);
@@ -157,7 +160,8 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
  *
  * @param record   kind, flags, table, key and previous; the rest is filled in
  * @param out_ref  where it is
- * @return ALEX_OK always where the log is written through its mapping; else what a failed write gives: the log takes no more writes then
+ * @return ALEX_OK always where the log is written through its mapping; else what a failed write gives: the log takes no
+ *     more writes then
  */
 int log_append(struct log *log, const struct log_claim *claim, struct record *record, uint64_t *out_ref,
                struct alex_error *error);
@@ -180,8 +184,8 @@ int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_numbe
 /** Makes everything appended durable. After a failure the log takes no more writes. */
 int log_sync(struct log *log, struct alex_error *error);
 
-/** Cuts off the space prepared behind the log's end, makes everything durable, removes a prepared segment that is still unused. The
- *  log takes no more writes. */
+/** Cuts off the space prepared behind the log's end, makes everything durable, removes a prepared segment that is still
+ *  unused. The log takes no more writes. */
 int log_finish(struct log *log, struct alex_error *error);
 
 /** The number of the last record appended. */
@@ -218,7 +222,7 @@ uint64_t log_record_bytes(const struct log *log, uint64_t ref);
 
 struct log_stats {
     uint64_t segments;
-    uint64_t log_bytes;  /**< all that was appended, segment headers included */
+    uint64_t log_bytes; /**< all that was appended, segment headers included */
     uint64_t live_bytes;
     uint64_t file_bytes; /**< lengths of the files */
 };

@@ -5,9 +5,12 @@
  *
  * Invariants:
  *  L1  Segments ascend in file id; the tail is the last one that has records; at most one, prepared, follows it.
- *  L2  A slot's base, segment, seed and run are set before any reference into it exists, and never change while one can.
- *  L3  Only [writable_from, allocated) of the tail and of the prepared segment can be written; nothing else is mapped writable.
- *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, unless `untouched`: a COMMIT or ABORT, a MARK and a SEAL always fit.
+ *  L2  A slot's base, segment, seed and run are set before any reference into it exists, and never change while one
+ *      can.
+ *  L3  Only [writable_from, allocated) of the tail and of the prepared segment can be written; nothing else is mapped
+ *      writable.
+ *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, unless `untouched`: a COMMIT or ABORT, a MARK and a SEAL
+ *      always fit.
  *  L5  The tail's file has disk space for [0, allocated), so that no store into it can fail.
  *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only.
  */
@@ -25,8 +28,8 @@
 /** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
 #define TAIL_RESERVE_BYTES 256
 
-/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; and whose rest a close gives back before it
- *  writes the manifest. At a segment's very end there is none. */
+/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; and whose rest a close
+ *  gives back before it writes the manifest. At a segment's very end there is none. */
 #define SPARE_BYTES ((uint64_t)8 << 10)
 
 #define GROWTH_MIN_BYTES ((uint64_t)64 << 10)
@@ -35,10 +38,10 @@
 
 /** One piece of address space of the segment size. Readers use these four fields and nothing else of the log. */
 struct log_slot {
-    uint8_t *base;               /**< NULL: not in use */
+    uint8_t *base; /**< NULL: not in use */
     struct log_segment *segment;
-    uint32_t seed;               /**< record_seed() of the file */
-    uint32_t run;                /**< slots of the same segment before this one */
+    uint32_t seed; /**< record_seed() of the file */
+    uint32_t run;  /**< slots of the same segment before this one */
 };
 
 struct log_segment {
@@ -47,14 +50,14 @@ struct log_segment {
     uint32_t first_slot;
     uint32_t slots;
     uint32_t seed;
-    int fd;                   /**< -1: closed, as nothing is left to write or sync */
-    uint64_t capacity;        /**< slots << segment_shift */
+    int fd;                     /**< -1: closed, as nothing is left to write or sync */
+    uint64_t capacity;          /**< slots << segment_shift */
     _Atomic uint64_t allocated; /**< bytes that may be read: the file's length, or less */
     uint64_t writable_from;
-    _Atomic uint64_t end;     /**< bytes written, header included */
+    _Atomic uint64_t end; /**< bytes written, header included */
     uint64_t live_bytes;
     bool sealed;
-    bool staged;              /**< written by pwrite(), as the file system can't allocate space ahead */
+    bool staged; /**< written by pwrite(), as the file system can't allocate space ahead */
 };
 
 /** Reserved address space, from which slots are given out. */
@@ -72,7 +75,7 @@ struct log_space {
     struct log_slot *slots; /**< LOG_SLOTS_MAX of them, brought in by the system as they are touched */
     struct log_region regions[LOG_REGIONS_MAX];
     uint32_t region_count;
-    uint32_t slot_count;    /**< slots in all regions */
+    uint32_t slot_count; /**< slots in all regions */
     uint32_t segment_shift;
 };
 
@@ -83,19 +86,19 @@ struct log {
     struct log_segment **segments; /**< ascending; the prepared one is not among them */
     size_t segment_count;
     size_t segment_capacity;
-    struct log_segment *tail;      /**< NULL before log_start() */
-    uint64_t tail_allocated;       /**< the tail's `allocated`, as the appending thread last saw it */
-    uint64_t tail_limit;           /**< how much of that records may take that must leave the spare space alone */
-    uint64_t wake_at;              /**< when the tail's end passes this, the next preparation is due */
-    bool untouched;                /**< closed cleanly before and not written to since: the manifest still says so */
+    struct log_segment *tail; /**< NULL before log_start() */
+    uint64_t tail_allocated;  /**< the tail's `allocated`, as the appending thread last saw it */
+    uint64_t tail_limit;      /**< how much of that records may take that must leave the spare space alone */
+    uint64_t wake_at;         /**< when the tail's end passes this, the next preparation is due */
+    bool untouched;           /**< closed cleanly before and not written to since: the manifest still says so */
 
     _Atomic uint64_t last_number;
     struct log_position durable;
-    bool mark_due;                 /**< the next append begins with a MARK of `durable` */
-    size_t sync_from;              /**< segments before this index are durable */
-    bool finished;                 /**< log_finish() has made all of it durable */
-    int failed;                    /**< the code of the failed write or sync after which nothing is written; ALEX_OK */
-    uint8_t *stage;                /**< where a record is built if the tail is staged */
+    bool mark_due;    /**< the next append begins with a MARK of `durable` */
+    size_t sync_from; /**< segments before this index are durable */
+    bool finished;    /**< log_finish() has made all of it durable */
+    int failed;       /**< the code of the failed write or sync after which nothing is written; ALEX_OK */
+    uint8_t *stage;   /**< where a record is built if the tail is staged */
     uint64_t stage_bytes;
 
     /* Preparation: guarded by `lock`, except that the thread that has set `preparing` works without it. */
@@ -104,9 +107,9 @@ struct log {
     struct os_thread *thread;
     bool stop;
     bool work_due;
-    bool preparing;                /**< a segment is being made, by either thread */
-    struct log_segment *next;      /**< the prepared segment */
-    bool list_stale;               /**< listing failed: the manifest may lack `next` */
+    bool preparing;           /**< a segment is being made, by either thread */
+    struct log_segment *next; /**< the prepared segment */
+    bool list_stale;          /**< listing failed: the manifest may lack `next` */
     uint64_t next_file_id;
 };
 
@@ -141,8 +144,8 @@ int log_reserve_listing(struct log *log);
 void log_add_segment(struct log *log, struct log_segment *segment);
 
 /* prepare.c */
-/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES included, and `spare` behind that as far as the segment reaches: grows
- *  it or goes on in the next segment. */
+/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES included, and `spare` behind that as far as the
+ *  segment reaches: grows it or goes on in the next segment. */
 int prepare_room(struct log *log, uint64_t bytes, uint64_t spare, struct alex_error *error);
 /** Tells the log's thread that the tail's end has passed `wake_at`. */
 void prepare_ahead(struct log *log);

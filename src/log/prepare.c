@@ -3,16 +3,17 @@
  * @file prepare.c
  * Space ahead of the writer: growth steps of the tail, and the segment after it.
  *
- * Half a step before the tail's space ends, the log's thread allocates the next step; two steps before the segment ends it makes
- * the next segment. So a put finds its space ready, and waits only if it is faster than the disk's allocator. Without a thread the
- * put that finds no space does the same work.
+ * Half a step before the tail's space ends, the log's thread allocates the next step; two steps before the segment ends
+ * it makes the next segment. So a put finds its space ready, and waits only if it is faster than the disk's allocator.
+ * Without a thread the put that finds no space does the same work.
  *
- * The lock is held for a growth step, which the writer would have to wait for anyway, but not while a segment is made: that syncs the
- * manifest. `preparing` keeps the two threads from making one each.
+ * The lock is held for a growth step, which the writer would have to wait for anyway, but not while a segment is made:
+ * that syncs the manifest. `preparing` keeps the two threads from making one each.
  */
 #include "log/log_internal.h"
 
-/** Brings a segment's new pages in, piece by piece so that the writer's own faults get their turn. Called without the lock. */
+/** Brings a segment's new pages in, piece by piece so that the writer's own faults get their turn. Called without the
+ *  lock. */
 static void populate(struct log_segment *segment, uint64_t from, uint64_t to)
 {
     const uint64_t piece = (uint64_t)2 << 20;
@@ -21,7 +22,8 @@ static void populate(struct log_segment *segment, uint64_t from, uint64_t to)
     }
 }
 
-/** Grows the tail by a step if less than half of one is left. Called with the lock; gives it up to bring the pages in. */
+/** Grows the tail by a step if less than half of one is left. Called with the lock; gives it up to bring the pages
+ *  in. */
 static void grow_ahead(struct log *log)
 {
     struct log_segment *tail = log->tail;
@@ -51,8 +53,7 @@ int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_se
 {
     uint64_t slot_bytes = (uint64_t)1 << log->config.segment_shift;
     uint32_t slots = (uint32_t)((SEGMENT_HEADER_BYTES + bytes + slot_bytes - 1) / slot_bytes);
-    int result =
-        segment_create(log, log->next_file_id, slots, bytes, log_last_number(log) + 1, out_segment, error);
+    int result = segment_create(log, log->next_file_id, slots, bytes, log_last_number(log) + 1, out_segment, error);
     if (result == ALEX_OK) {
         log->next_file_id++;
     }
@@ -69,7 +70,8 @@ static int list(struct log *log, struct alex_error *error)
     return result;
 }
 
-/** Makes the next segment, with room for `bytes`, and has it listed. Called with the lock and `preparing` set; gives the lock up meanwhile. */
+/** Makes the next segment, with room for `bytes`, and has it listed. Called with the lock and `preparing` set; gives the
+ *  lock up meanwhile. */
 static int make_next(struct log *log, uint64_t bytes, struct alex_error *error)
 {
     os_mutex_unlock(log->lock);
@@ -121,13 +123,10 @@ static void run(void *context)
 void prepare_adopt(struct log *log)
 {
     const struct log_segment *tail = log->tail;
-    uint64_t allocated =
-        tail->staged ? tail->capacity : atomic_load_explicit(&tail->allocated, memory_order_acquire);
+    uint64_t allocated = tail->staged ? tail->capacity : atomic_load_explicit(&tail->allocated, memory_order_acquire);
     uint64_t step = segment_target(log, tail, allocated + 1) - allocated;
     log->tail_allocated = allocated;
-    log->tail_limit = allocated == tail->capacity ? allocated
-                      : allocated > SPARE_BYTES   ? allocated - SPARE_BYTES
-                                                  : 0;
+    log->tail_limit = allocated == tail->capacity ? allocated : allocated > SPARE_BYTES ? allocated - SPARE_BYTES : 0;
     log->wake_at = allocated - (step / 2 < allocated ? step / 2 : allocated);
     if (allocated == tail->capacity) {
         /* No step is left; the segment after this one is due where segment_due() says. */

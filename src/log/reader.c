@@ -53,14 +53,16 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
     if (record.number <= reader->last_number) {
         return LOG_READ_END;
     }
-    if (reader->verify_values &&
-        log_position_compare(log_reader_position(reader), reader->verify_values_from) >= 0 &&
+    if (record.kind != RECORD_SEAL && reader->offset + record.bytes + RECORD_HEADER_BYTES > segment->capacity) {
+        return LOG_READ_END; /* no writer leaves no space for the SEAL */
+    }
+    if (reader->verify_values && log_position_compare(log_reader_position(reader), reader->verify_values_from) >= 0 &&
         !record_value_good(&record)) {
         return LOG_READ_END;
     }
     bool seal = record.kind == RECORD_SEAL;
-    if (seal && (reader->segment + 1 >= log->segment_count ||
-                 log->segments[reader->segment + 1]->file_id != record.key)) {
+    if (seal &&
+        (reader->segment + 1 >= log->segment_count || log->segments[reader->segment + 1]->file_id != record.key)) {
         return LOG_READ_END;
     }
     uint64_t address = ((uint64_t)segment->first_slot << log->config.segment_shift) + reader->offset;
@@ -116,8 +118,7 @@ bool log_reader_segment_good(const struct log_reader *reader)
     const struct log_segment *segment = log->segments[reader->segment];
     struct segment_header header;
     return segment_header_decode(segment->base, &header) == RECORD_GOOD && header.file_id == segment->file_id &&
-           header.slots == segment->slots &&
-           memcmp(header.store_id, log->config.store_id, sizeof header.store_id) == 0;
+           header.slots == segment->slots && memcmp(header.store_id, log->config.store_id, sizeof header.store_id) == 0;
 }
 
 bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_bytes)

@@ -52,8 +52,8 @@ void record_finish(uint8_t *at, uint32_t seed, uint64_t offset, struct record *r
     bytes_store32(at + AT_VALUE_BYTES, record->value_bytes);
     bytes_store32(at + AT_TABLE, record->table);
     bytes_store64(at + AT_KEY, record->key);
-    bytes_store64(at + AT_NUMBER_AND_KIND,
-                  record->number | (uint64_t)((unsigned)record->kind | record->flags) << KIND_SHIFT);
+    bytes_store64(at + AT_NUMBER_AND_KIND, record->number | (uint64_t)((unsigned)record->kind | record->flags)
+                                                                << KIND_SHIFT);
     if (has_previous) {
         bytes_store64(at + AT_PREVIOUS, record->previous);
     }

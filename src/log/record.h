@@ -44,7 +44,7 @@ struct record {
     uint32_t table;
     uint64_t key;
     uint64_t number;
-    uint64_t previous;   /**< only with RECORD_FLAG_PREVIOUS, else 0 */
+    uint64_t previous;    /**< only with RECORD_FLAG_PREVIOUS, else 0 */
     const uint8_t *value; /**< within the record's memory */
     uint32_t value_bytes;
     uint32_t value_checksum;
@@ -111,7 +111,8 @@ struct segment_header {
 
 void segment_header_encode(uint8_t out_bytes[SEGMENT_HEADER_BYTES], const struct segment_header *header);
 
-/** @return RECORD_GOOD, RECORD_BAD, or RECORD_NEWER for a format version or reserved field that this version doesn't know */
+/** @return RECORD_GOOD, RECORD_BAD, or RECORD_NEWER for a format version or reserved field that this version doesn't
+ *      know */
 enum record_state segment_header_decode(const uint8_t bytes[SEGMENT_HEADER_BYTES], struct segment_header *out_header);
 
 #endif /* LOG_RECORD_H */

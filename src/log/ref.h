@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file ref.h
- * A reference to a record, in 64 bits: what the index holds for a key. Never 0. In memory only, and as the previous address in
- * records, where it means nothing to a later process.
+ * A reference to a record, in 64 bits: what the index holds for a key. Never 0. In memory only, and as the previous
+ * address in records, where it means nothing to a later process.
  *
  *     bits  0-44  address in units of 8 bytes: slot << segment shift | offset
  *     bit  45     the record is a tombstone (DELETE)
  *     bits 46-63  the record's size in units of 8 bytes, or LOG_REF_UNITS_MAX if it is that large or larger
  *
- * The size is here so that an overwrite can count the old record's bytes as dead, and a read can fetch all of a record's lines at once,
- * without looking at the record first; and the tombstone's bit, so that the absence of a deleted key costs no read either.
+ * The size is here so that an overwrite can count the old record's bytes as dead, and a read can fetch all of a
+ * record's lines at once, without looking at the record first; and the tombstone's bit, so that the absence of a
+ * deleted key costs no read either.
  */
 #ifndef LOG_REF_H
 #define LOG_REF_H

@@ -133,7 +133,8 @@ uint64_t segment_target(const struct log *log, const struct log_segment *segment
 {
     uint64_t step = log->config.growth_bytes;
     if (step == 0) {
-        /* In proportion to what there is, so that a small store is a small file. Segments after the first belong to a large one. */
+        /* In proportion to what there is, so that a small store is a small file. Segments after the first belong to a
+         * large one. */
         uint64_t held = log->segment_count > 1 ? GROWTH_MAX_BYTES : atomic_load(&segment->allocated);
         step = held < GROWTH_MIN_BYTES ? GROWTH_MIN_BYTES : held > GROWTH_MAX_BYTES ? GROWTH_MAX_BYTES : held;
     }
@@ -200,8 +201,8 @@ void segment_protect(struct log *log, struct log_segment *segment, uint64_t offs
     }
 }
 
-/** Makes the file of a new segment. What stands in its place was prepared before a crash and never listed, so it holds no record; if it
- *  does, then the manifest is not the one that belongs to the files, and nothing is overwritten. */
+/** Makes the file of a new segment. What stands in its place was prepared before a crash and never listed, so it holds
+ *  no record; if it does, then the manifest is not the one that belongs to the files, and nothing is overwritten. */
 static int create_file(const char *path, int *out_fd, struct alex_error *error)
 {
     enum os_kind kind;

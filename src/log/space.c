@@ -3,10 +3,10 @@
  * @file space.c
  * Address space for segments, reserved in regions and given out in slots of the segment size.
  *
- * The first region is 1 GiB, each further one twice the last, up to 64 GiB: small stores stay small, and large ones need few. Where the system
- * refuses (ulimit -v, a sanitizer), the size is halved until it doesn't, down to what is asked for. A slot that records were in is not given out
- * again: nothing unmaps such a segment yet while the log is open. What a segment took that came to nothing is given back, so that a full
- * disk does not use up the address space.
+ * The first region is 1 GiB, each further one twice the last, up to 64 GiB: small stores stay small, and large ones
+ * need few. Where the system refuses (ulimit -v, a sanitizer), the size is halved until it doesn't, down to what is
+ * asked for. A slot that records were in is not given out again: nothing unmaps such a segment yet while the log is
+ * open. What a segment took that came to nothing is given back, so that a full disk does not use up the address space.
  */
 #include "log/log_internal.h"
 

@@ -3,8 +3,8 @@
  * @file mvcc.h
  * Versions: which snapshots are open, and which record of a key a snapshot sees.
  *
- * A snapshot is a number: it sees the records up to and with that one. The index leads to a key's newest record; a record newer than the snapshot
- * leads to the one before it. One thread at a time.
+ * A snapshot is a number: it sees the records up to and with that one. The index leads to a key's newest record; a
+ * record newer than the snapshot leads to the one before it. One thread at a time.
  */
 #ifndef MVCC_MVCC_H
 #define MVCC_MVCC_H

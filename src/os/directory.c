@@ -19,9 +19,7 @@ int os_path_kind(const char *path, enum os_kind *out_kind, struct alex_error *er
         }
         return os_fail(error, errno, path, "look at the path");
     }
-    *out_kind = S_ISREG(status.st_mode)   ? OS_KIND_FILE
-                : S_ISDIR(status.st_mode) ? OS_KIND_DIRECTORY
-                                          : OS_KIND_OTHER;
+    *out_kind = S_ISREG(status.st_mode) ? OS_KIND_FILE : S_ISDIR(status.st_mode) ? OS_KIND_DIRECTORY : OS_KIND_OTHER;
     return ALEX_OK;
 }
 

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 /** Repeats a system call that a signal interrupted. */
-#define RETRY(result, call)                          \
-    do {                                             \
-        (result) = (call);                           \
+#define RETRY(result, call) \
+    do {                    \
+        (result) = (call);  \
     } while ((result) == -1 && errno == EINTR)
 
 int os_file_open(const char *path, enum os_access access, int *out_fd, struct alex_error *error)

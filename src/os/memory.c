@@ -12,7 +12,8 @@
 /** Size and alignment of a huge page on the machines that have them; elsewhere an alignment like any other. */
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
-/** Maps `bytes` without backing file, aligned to HUGE_PAGE_BYTES if `aligned`, by mapping more and giving back the ends. */
+/** Maps `bytes` without backing file, aligned to HUGE_PAGE_BYTES if `aligned`, by mapping more and giving back the
+ *  ends. */
 static void *map_private(size_t bytes, int protection, int flags, bool aligned)
 {
     size_t extra = aligned ? HUGE_PAGE_BYTES : 0;
@@ -68,7 +69,8 @@ void os_space_release(void *address, size_t bytes)
 
 void os_space_clear(void *address, size_t bytes)
 {
-    /* Mapping over takes the old mapping away and keeps the space in one step. If that fails the old mapping stays, unused. */
+    /* Mapping over takes the old mapping away and keeps the space in one step. If that fails the old mapping stays,
+     * unused. */
     (void)os_calls.mmap(address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 

@@ -3,9 +3,9 @@
  * @file os.h
  * The operating system: files, mappings, directories, locks, clock, threads. The only place with system calls.
  *
- * Every system call goes through the table `os_calls`, where tests put faults. Calls here return an enum alex_code and fill `error` (may be
- * NULL) with path and errno; what the operating system reports is translated once, in os_fail(). Interrupted calls are repeated; short
- * reads and writes are continued.
+ * Every system call goes through the table `os_calls`, where tests put faults. Calls here return an enum alex_code and
+ * fill `error` (may be NULL) with path and errno; what the operating system reports is translated once, in os_fail().
+ * Interrupted calls are repeated; short reads and writes are continued.
  */
 #ifndef OS_OS_H
 #define OS_OS_H
@@ -43,8 +43,8 @@ struct os_calls {
 };
 extern struct os_calls os_calls;
 
-/** Translates errno: ENOSPC, EDQUOT, EFBIG to ALEX_NO_SPACE; EACCES, EPERM, EROFS to ALEX_NO_PERMISSION; ENOMEM to ALEX_NO_MEMORY;
- *  all else to ALEX_IO. */
+/** Translates errno: ENOSPC, EDQUOT, EFBIG to ALEX_NO_SPACE; EACCES, EPERM, EROFS to ALEX_NO_PERMISSION; ENOMEM to
+ *  ALEX_NO_MEMORY; all else to ALEX_IO. */
 int os_code(int os_errno);
 
 /** Fills `error` with what failed ("cannot <what>: <errno's text>") and what to do. @return os_code(os_errno) */
@@ -53,9 +53,9 @@ int os_fail(struct alex_error *error, int os_errno, const char *path, const char
 /* ------------------------------------------------------------------------------------------------ files */
 
 enum os_access {
-    OS_READ,   /**< an existing file, for reading */
-    OS_WRITE,  /**< an existing file, for reading and writing */
-    OS_CREATE, /**< a file that must be new, for reading and writing */
+    OS_READ,    /**< an existing file, for reading */
+    OS_WRITE,   /**< an existing file, for reading and writing */
+    OS_CREATE,  /**< a file that must be new, for reading and writing */
     OS_REPLACE, /**< a file made, or emptied if it was there, for reading and writing */
     OS_KEEP,    /**< a file made, or left as it is if it was there, for reading and writing */
 };
@@ -68,8 +68,8 @@ int os_file_size(int fd, const char *path, uint64_t *out_bytes, struct alex_erro
 int os_file_read(int fd, const char *path, uint64_t offset, void *buffer, size_t size, size_t *out_read,
                  struct alex_error *error);
 int os_file_write(int fd, const char *path, uint64_t offset, const void *data, size_t size, struct alex_error *error);
-/** Makes the file at least `length` bytes long, with disk space behind the bytes from `offset` on, which read as zero if they are new.
- *  @param out_supported  false: the file system can't; nothing was done, and ALEX_OK is returned */
+/** Makes the file at least `length` bytes long, with disk space behind the bytes from `offset` on, which read as zero if
+ *  they are new. @param out_supported  false: the file system can't; nothing was done, and ALEX_OK is returned */
 int os_file_allocate(int fd, const char *path, uint64_t offset, uint64_t length, bool *out_supported,
                      struct alex_error *error);
 int os_file_truncate(int fd, const char *path, uint64_t length, struct alex_error *error);
@@ -79,9 +79,9 @@ int os_file_rename(const char *from, const char *to, struct alex_error *error);
 /** A file that isn't there is fine. */
 int os_file_remove(const char *path, struct alex_error *error);
 
-/** Locks a whole file without waiting, for this process: a forked child does not hold the lock, and the lock ends with the process.
- *  Any close of the file in this process ends it too: open it once only.
- *  @return ALEX_OK, ALEX_LOCKED (out_holder: the process id that holds it, 0 if unknown), ALEX_IO */
+/** Locks a whole file without waiting, for this process: a forked child does not hold the lock, and the lock ends with
+ *  the process. Any close of the file in this process ends it too: open it once only. @return ALEX_OK, ALEX_LOCKED
+ *  (out_holder: the process id that holds it, 0 if unknown), ALEX_IO */
 int os_file_lock(int fd, const char *path, bool exclusive, int64_t *out_holder, struct alex_error *error);
 
 /* ------------------------------------------------------------------------------------------------ directories */
@@ -118,8 +118,8 @@ void os_space_release(void *address, size_t bytes);
 /** Takes what is mapped there away again and leaves the space reserved. */
 void os_space_clear(void *address, size_t bytes);
 
-/** Maps a file from its beginning into reserved space, shared, for reading. It may be longer than the file: what lies behind
- *  the file's end must not be touched until the file has grown. */
+/** Maps a file from its beginning into reserved space, shared, for reading. It may be longer than the file: what lies
+ *  behind the file's end must not be touched until the file has grown. */
 int os_map_file(void *address, size_t bytes, int fd, const char *path, struct alex_error *error);
 int os_map_protect(void *address, size_t bytes, bool writable, const char *path, struct alex_error *error);
 /** Asks for 2 MB pages; without effect where there are none. */
@@ -146,8 +146,7 @@ void os_condition_destroy(struct os_condition *condition);
 void os_condition_wait(struct os_condition *condition, struct os_mutex *mutex);
 void os_condition_wake_all(struct os_condition *condition);
 /** Starts a thread with all signals blocked. */
-int os_thread_start(void (*run)(void *context), void *context, struct os_thread **out_thread,
-                    struct alex_error *error);
+int os_thread_start(void (*run)(void *context), void *context, struct os_thread **out_thread, struct alex_error *error);
 /** Waits for its end. May be NULL. */
 void os_thread_join(struct os_thread *thread);
 

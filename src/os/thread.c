@@ -106,8 +106,7 @@ static void *thread_main(void *context)
     return NULL;
 }
 
-int os_thread_start(void (*run)(void *context), void *context, struct os_thread **out_thread,
-                    struct alex_error *error)
+int os_thread_start(void (*run)(void *context), void *context, struct os_thread **out_thread, struct alex_error *error)
 {
     struct os_thread *thread = base_alloc(sizeof *thread);
     if (thread == NULL) {

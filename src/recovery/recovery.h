@@ -59,13 +59,13 @@ struct replay_target {
 
 /** What replay found. */
 struct replay_result {
-    struct log_reader end;         /**< at the log's end */
-    uint64_t last_number;          /**< the greatest number read */
-    struct log_position durable;   /**< W */
+    struct log_reader end;       /**< at the log's end */
+    uint64_t last_number;        /**< the greatest number read */
+    struct log_position durable; /**< W */
     uint64_t records;
-    uint64_t dropped;              /**< grouped records without COMMIT */
-    uint64_t open_first;           /**< the first number of a group without end; 0 if there is none */
-    bool cut;                      /**< bytes follow that are no records */
+    uint64_t dropped;    /**< grouped records without COMMIT */
+    uint64_t open_first; /**< the first number of a group without end; 0 if there is none */
+    bool cut;            /**< bytes follow that are no records */
     uint64_t cut_bytes;
 };
 

@@ -3,9 +3,9 @@
  * @file replay.c
  * Replay: FORMAT.md, "Reading a store".
  *
- * One pass in the order of the log. Records of a group wait until their COMMIT; all others are handed on as they come. How far the log is known to be
- * durable (W) comes out of the manifest and of the marks met on the way, and decides where a bad record is damage and where it is the edge
- * of a crash.
+ * One pass in the order of the log. Records of a group wait until their COMMIT; all others are handed on as they come.
+ * How far the log is known to be durable (W) comes out of the manifest and of the marks met on the way, and decides
+ * where a bad record is damage and where it is the edge of a crash.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -38,7 +38,8 @@ struct replayer {
     bool first_is_bad;
 };
 
-/** Attaches what the manifest lists. A file that is missing or bad is left out: the reading of the log ends before it. */
+/** Attaches what the manifest lists. A file that is missing or bad is left out: the reading of the log ends before
+ *  it. */
 static int attach(struct replayer *replayer)
 {
     const struct manifest *manifest = replayer->manifest;
@@ -265,7 +266,8 @@ static int judge_end(struct replayer *replayer, bool *out_more)
         bool early = replayer->manifest->clean && log_position_compare(end, replayer->manifest->durable) != 0;
         return early ? damaged(replayer) : ALEX_OK;
     }
-    /* A record whose value is bad ended the reading, but it lies below W after all: one damaged record, not the log's end. */
+    /* A record whose value is bad ended the reading, but it lies below W after all: one damaged record, not the log's
+     * end. */
     struct log_reader probe = result->end;
     struct record record;
     uint64_t ref;

@@ -3,8 +3,8 @@
  * @file batch.c
  * Atomic batches.
  *
- * Operations are sorted by table and key first: of several on a key only the last is carried out, the index is entered in key order, and
- * neighbouring keys lie together in the log.
+ * Operations are sorted by table and key first: of several on a key only the last is carried out, the index is entered
+ * in key order, and neighbouring keys lie together in the log.
  */
 #include "store/store_internal.h"
 
@@ -21,8 +21,9 @@ struct batch {
     alex_store *store;
     const struct alex_op *ops;
     size_t count;
-    struct index_entry *entries; /**< a part's puts, then its deletes; payload: first the operation's index, then the reference */
-    struct index_entry *sorted;  /**< scratch */
+    struct index_entry
+        *entries; /**< a part's puts, then its deletes; payload: first the operation's index, then the reference */
+    struct index_entry *sorted; /**< scratch */
     uint64_t *previous;
     uint64_t *numbers;
     struct part *parts;
@@ -67,7 +68,8 @@ static int batch_init(struct batch *batch, alex_store *store, const struct alex_
 {
     const size_t each = 2 * sizeof(struct index_entry) + 2 * sizeof(uint64_t) + sizeof(struct part);
     if (count > SIZE_MAX / each) {
-        return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path, "the batch has %zu operations; split it", count);
+        return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path, "the batch has %zu operations; split it",
+                         count);
     }
     if (store->scratch_bytes < count * each) {
         void *scratch = base_realloc(store->scratch, count * each);

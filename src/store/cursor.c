@@ -3,9 +3,9 @@
  * @file cursor.c
  * Cursors: a run of index entries copied ahead, and the records they lead to fetched ahead.
  *
- * A cursor holds nothing of the index between calls: when its run is used up it looks again by key. A run that has become stale does no
- * harm: its references lead to records that stay, and from those to what the snapshot sees; keys entered since are newer than the
- * snapshot anyway.
+ * A cursor holds nothing of the index between calls: when its run is used up it looks again by key. A run that has
+ * become stale does no harm: its references lead to records that stay, and from those to what the snapshot sees; keys
+ * entered since are newer than the snapshot anyway.
  */
 #include "store/store_internal.h"
 
@@ -33,14 +33,14 @@ struct alex_cursor {
     uint64_t limit; /**< UINT64_MAX: none */
     uint64_t left;  /**< of `limit`, since the last positioning */
     enum place place;
-    uint64_t key;   /**< index key, with PLACE_AT */
-    bool moving;    /**< handed out an entry since it was positioned */
+    uint64_t key; /**< index key, with PLACE_AT */
+    bool moving;  /**< handed out an entry since it was positioned */
 
     enum index_direction direction; /**< of the run */
     size_t run_at;                  /**< the next entry to hand out */
     size_t run_count;
-    size_t run_wanted;              /**< entries to copy next time */
-    size_t fetched;                 /**< entries of the run whose records were asked for */
+    size_t run_wanted; /**< entries to copy next time */
+    size_t fetched;    /**< entries of the run whose records were asked for */
     struct index_entry run[RUN_MAX];
 };
 
@@ -187,8 +187,7 @@ static int check(alex_cursor *cursor, const struct alex_entry *out_entry)
 }
 
 /** Begins anew at a place and moves from there. */
-static int position(alex_cursor *cursor, enum place place, enum index_direction direction,
-                    struct alex_entry *out_entry)
+static int position(alex_cursor *cursor, enum place place, enum index_direction direction, struct alex_entry *out_entry)
 {
     cursor->place = place;
     cursor->run_count = 0;

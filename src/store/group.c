@@ -3,8 +3,9 @@
  * @file group.c
  * Records that count together: what batches and loads are made of.
  *
- * The order keeps a group all or nothing: append its records; enter them in the index, which may run out of memory, and then they are taken out
- * again; append the COMMIT, whose space was kept back; publish. Nothing sees the entries before that, as their numbers are above what is published.
+ * The order keeps a group all or nothing: append its records; enter them in the index, which may run out of memory, and
+ * then they are taken out again; append the COMMIT, whose space was kept back; publish. Nothing sees the entries before
+ * that, as their numbers are above what is published.
  */
 #include "store/store_internal.h"
 
@@ -45,8 +46,7 @@ int group_enter(struct alex_table *table, const struct index_entry *entries, siz
     return ALEX_OK;
 }
 
-void group_withdraw(struct alex_table *table, const struct index_entry *entries, size_t count,
-                    const uint64_t *previous)
+void group_withdraw(struct alex_table *table, const struct index_entry *entries, size_t count, const uint64_t *previous)
 {
     for (size_t i = 0; i < count; i++) {
         if (previous[i] == 0) {

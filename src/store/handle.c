@@ -3,8 +3,8 @@
  * @file handle.c
  * Handles, and the recognition of those that have ended.
  *
- * Debug builds never free a handle: it stays, marked as ended, in a list that keeps it reachable for leak checkers. So the use of
- * a closed store is an error there and not undefined.
+ * Debug builds never free a handle: it stays, marked as ended, in a list that keeps it reachable for leak checkers. So
+ * the use of a closed store is an error there and not undefined.
  */
 #include "store/store_internal.h"
 

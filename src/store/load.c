@@ -11,8 +11,8 @@ struct alex_loader {
     struct index_entry *entries; /**< in the order they were added */
     size_t count;
     size_t capacity;
-    bool ascending;              /**< so far: no sorting and no search for repeats */
-    bool ended;                  /**< committed, or failed */
+    bool ascending; /**< so far: no sorting and no search for repeats */
+    bool ended;     /**< committed, or failed */
 };
 
 int alex_loader_open(alex_table *table, alex_loader **out_loader)

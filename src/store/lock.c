@@ -3,8 +3,9 @@
  * @file lock.c
  * One opener at a time, or several that only read.
  *
- * The LOCK file keeps other processes out: a lock of the process, which a forked child doesn't hold and which ends with the process,
- * however that ends. Such a lock says nothing within its own process, so the open stores of this one are in a list.
+ * The LOCK file keeps other processes out: a lock of the process, which a forked child doesn't hold and which ends with
+ * the process, however that ends. Such a lock says nothing within its own process, so the open stores of this one are
+ * in a list.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -105,7 +106,8 @@ void lock_release(alex_store *store)
     }
     *link = store->next_open;
     store->listed_open = false;
-    /* Closing the file ends the lock for the whole process: readers of the same store hand it on, and the last one closes it. */
+    /* Closing the file ends the lock for the whole process: readers of the same store hand it on, and the last one
+     * closes it. */
     struct alex_store *twin = find_twin(store);
     if (twin != NULL && twin->lock_fd == -1) {
         twin->lock_fd = store->lock_fd;

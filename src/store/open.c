@@ -133,8 +133,9 @@ static int look(const char *path, const struct alex_options *options, bool *out_
     }
     if (kind == OS_KIND_NONE) {
         *out_exists = false;
-        return must_exist ? base_fail(error, ALEX_NO_STORE, 0, path, "there is no store here; check the path, or "
-                                                                     "open without must-exist to make one")
+        return must_exist ? base_fail(error, ALEX_NO_STORE, 0, path,
+                                      "there is no store here; check the path, or "
+                                      "open without must-exist to make one")
                           : os_directory_create(path, error);
     }
     char manifest[512];
@@ -275,8 +276,8 @@ static int start(alex_store *store, const struct manifest *manifest, const struc
 static int load(alex_store *store, bool exists, uint32_t segment_shift)
 {
     struct manifest manifest = {0};
-    int result = exists ? manifest_read(store->path, &manifest, &store->error)
-                        : make_manifest(store, segment_shift, &manifest);
+    int result =
+        exists ? manifest_read(store->path, &manifest, &store->error) : make_manifest(store, segment_shift, &manifest);
     if (result == ALEX_NOT_FOUND) {
         return base_fail(&store->error, ALEX_DAMAGED, 0, store->path,
                          "the store's file %s is missing; restore it from a copy", MANIFEST_NAME);

@@ -4,12 +4,14 @@
  * The state behind the public handles.
  *
  * Invariants:
- *  S1  A key is in its table's index if and only if its newest record that counts is a PUT, or a DELETE that an open snapshot may still need to
- *      see behind (a tombstone, queued in `tombstones`).
- *  S2  An index entry's reference is set after its record is complete. Whatever can fail is done before the record is appended.
+ *  S1  A key is in its table's index if and only if its newest record that counts is a PUT, or a DELETE that an open
+ *      snapshot may still need to see behind (a tombstone, queued in `tombstones`).
+ *  S2  An index entry's reference is set after its record is complete. Whatever can fail is done before the record is
+ *      appended.
  *  S3  No number is published before all records up to it that count have their index entries.
  *  S4  At most one of `reserved` and `loader` is set, and while one is, nothing else is appended.
- *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that lie in it.
+ *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that
+ *      lie in it.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
@@ -36,8 +38,8 @@ struct handle {
     struct handle *next_ended; /**< debug builds keep ended handles, so that uses of them are recognised */
 };
 
-/** ALEX_OK, ALEX_INVALID for NULL, and in debug builds ALEX_MISUSE for a handle that has ended or is of another kind. `object`
- *  begins with its struct handle. */
+/** ALEX_OK, ALEX_INVALID for NULL, and in debug builds ALEX_MISUSE for a handle that has ended or is of another kind.
+ *  `object` begins with its struct handle. */
 int handle_check(const void *object, enum handle_kind kind);
 /** Ends a handle and frees its memory (in debug builds: keeps it, marked). `handle` is what base_alloc() gave. */
 void handle_end(struct handle *handle);
@@ -50,14 +52,14 @@ struct alex_table {
     alex_store *store;
     uint32_t id;
     enum alex_key_order order;
-    uint64_t key_flip;      /**< index key = key ^ key_flip */
+    uint64_t key_flip; /**< index key = key ^ key_flip */
     char *name;
     struct index *index;
-    uint64_t ref;           /**< of its TABLE record; 0 for the main table */
-    uint64_t keys;          /**< entries that are no tombstones */
+    uint64_t ref;  /**< of its TABLE record; 0 for the main table */
+    uint64_t keys; /**< entries that are no tombstones */
     uint64_t live_bytes;
-    uint64_t last_change;   /**< number of the newest record of the table */
-    uint64_t drop_number;   /**< number of its DROP; 0 while it is not dropped */
+    uint64_t last_change; /**< number of the newest record of the table */
+    uint64_t drop_number; /**< number of its DROP; 0 while it is not dropped */
     struct alex_table *next_by_name;
     struct alex_table *next_by_id;
     struct alex_table *next_dropped;
@@ -95,14 +97,14 @@ struct alex_store {
     struct alex_error error;
     struct alex_open_report report;
 
-    struct os_identity identity;  /**< of the directory, in the process's list of open stores */
+    struct os_identity identity; /**< of the directory, in the process's list of open stores */
     struct alex_store *next_open;
     bool listed_open;
     int lock_fd;
 
     uint8_t store_id[RECORD_STORE_ID_BYTES];
     uint32_t segment_shift;
-    uint64_t generation;          /**< of the manifest written last */
+    uint64_t generation; /**< of the manifest written last */
     _Atomic uint32_t next_table_id;
 
     struct log *log;
@@ -110,16 +112,16 @@ struct alex_store {
     struct mvcc mvcc;
     struct catalog catalog;
     struct alex_table *main;
-    struct alex_table *dropped;   /**< tables that open snapshots may still read */
+    struct alex_table *dropped; /**< tables that open snapshots may still read */
     struct tombstone_queue tombstones;
 
     uint64_t open_cursors;
     struct alex_loader *loader;
-    struct alex_table *reserved;  /**< the table with a reserved put */
-    struct log_claim claim;       /**< of that put */
+    struct alex_table *reserved; /**< the table with a reserved put */
+    struct log_claim claim;      /**< of that put */
     struct index_position position;
 
-    struct index_entry *scratch;  /**< memory for batches, kept from one to the next */
+    struct index_entry *scratch; /**< memory for batches, kept from one to the next */
     size_t scratch_bytes;
 };
 
@@ -154,11 +156,13 @@ void table_drop(alex_store *store, struct alex_table *table, uint64_t number);
 void table_reclaim(alex_store *store);
 
 /* version.c */
-/** Gives a key its new record in the accounts: `ref` (0: none) in place of `previous` (0: none). Tombstones count for nothing. */
+/** Gives a key its new record in the accounts: `ref` (0: none) in place of `previous` (0: none). Tombstones count for
+ *  nothing. */
 void version_account(struct alex_table *table, uint64_t previous, uint64_t ref);
 /** Makes room for `count` more tombstones, so that version_delete() can't fail. */
 int version_reserve_tombstones(alex_store *store, size_t count);
-/** Carries out a delete whose record is appended: takes the entry out of the index, or makes it a tombstone while snapshots are open. */
+/** Carries out a delete whose record is appended: takes the entry out of the index, or makes it a tombstone while
+ *  snapshots are open. */
 void version_delete(struct alex_table *table, uint64_t index_key, uint64_t previous, uint64_t ref, uint64_t number);
 /** Takes tombstones out of the indexes that no open snapshot is older than. */
 void version_reclaim(alex_store *store);
@@ -170,8 +174,8 @@ void version_forget_table(alex_store *store, const struct alex_table *table);
 extern const struct replay_target store_replay_target;
 
 /* txn.c */
-/** Takes away what no open snapshot needs any more: tombstones and dropped tables. Not while a put is reserved: the place that it has
- *  in an index allows no other change there. Whoever ends the reservation calls it again. */
+/** Takes away what no open snapshot needs any more: tombstones and dropped tables. Not while a put is reserved: the
+ *  place that it has in an index allows no other change there. Whoever ends the reservation calls it again. */
 void txn_reclaim(alex_store *store);
 /** Checks a transaction and a table to read in it: one that was dropped can be read if that came later. */
 int txn_check(alex_txn *txn, const alex_table *table);
@@ -187,13 +191,13 @@ static inline int64_t table_user_key(const struct alex_table *table, uint64_t in
 {
     return (int64_t)(index_key ^ table->key_flip);
 }
-/** The record that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED */
+/** The record that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND,
+ *  ALEX_DAMAGED */
 static inline int read_visible(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
                                struct record *out_record)
 {
     uint64_t seen;
-    enum mvcc_state state =
-        mvcc_visible(table->store->log, snapshot, table->id, (uint64_t)key, ref, out_record, &seen);
+    enum mvcc_state state = mvcc_visible(table->store->log, snapshot, table->id, (uint64_t)key, ref, out_record, &seen);
     if (BASE_LIKELY(state == MVCC_VALUE)) {
         return ALEX_OK;
     }

@@ -89,8 +89,7 @@ int alex_table_open(alex_store *store, const char *name, const struct alex_table
     }
     struct alex_table *table = catalog_find_name(&store->catalog, name);
     if (table == NULL) {
-        enum alex_key_order order =
-            options->key_order == ALEX_KEYS_DEFAULT ? ALEX_KEYS_SIGNED : options->key_order;
+        enum alex_key_order order = options->key_order == ALEX_KEYS_DEFAULT ? ALEX_KEYS_SIGNED : options->key_order;
         return options->mode == ALEX_MUST_EXIST ? ALEX_NOT_FOUND : make_table(store, name, order, out_table);
     }
     if (options->mode == ALEX_MUST_BE_NEW) {

@@ -44,7 +44,8 @@ int alex_end(alex_txn *txn)
     }
     alex_store *store = txn->store;
     if (txn->open_cursors > 0) {
-        return base_fail(&store->error, ALEX_BUSY, 0, store->path, "a cursor of the transaction is open; close it first");
+        return base_fail(&store->error, ALEX_BUSY, 0, store->path,
+                         "a cursor of the transaction is open; close it first");
     }
     mvcc_close(&store->mvcc, &txn->snapshot);
     txn_reclaim(store);
@@ -96,8 +97,8 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
 }
 
 /** Gets up to GET_MANY_GROUP keys. @return ALEX_OK or ALEX_DAMAGED */
-static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count,
-                     struct alex_slice *out_values, size_t *found)
+static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count, struct alex_slice *out_values,
+                     size_t *found)
 {
     uint64_t index_keys[GET_MANY_GROUP] = {0};
     uint64_t refs[GET_MANY_GROUP];
@@ -113,8 +114,7 @@ static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size
     int result = ALEX_OK;
     for (size_t i = 0; i < count; i++) {
         struct record record;
-        int got = refs[i] == 0 ? ALEX_NOT_FOUND
-                               : read_visible(table, txn->snapshot.number, keys[i], refs[i], &record);
+        int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn->snapshot.number, keys[i], refs[i], &record);
         out_values[i] = got == ALEX_OK ? read_slice(&record) : (struct alex_slice){NULL, 0};
         *found += got == ALEX_OK;
         if (got == ALEX_DAMAGED) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file version.c What a write leaves of the version before it: the accounts, and tombstones while snapshots are open. */
+/** @file version.c What a write leaves of the version before it: the accounts, and tombstones while snapshots are
+ *  open. */
 #include <string.h>
 
 #include "store/store_internal.h"
@@ -68,8 +69,7 @@ void version_reclaim(alex_store *store)
     while (queue->count > 0 && queue->items[queue->first].number <= oldest) {
         const struct tombstone *tombstone = &queue->items[queue->first];
         /* The key may have been written again since. */
-        if (tombstone->table != NULL &&
-            index_find(tombstone->table->index, tombstone->index_key) == tombstone->ref) {
+        if (tombstone->table != NULL && index_find(tombstone->table->index, tombstone->index_key) == tombstone->ref) {
             (void)index_remove(tombstone->table->index, tombstone->index_key);
         }
         queue->first++;
