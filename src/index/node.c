@@ -309,19 +309,15 @@ bool index_node_previous_entry(const struct index_node *node, uint32_t *block, u
 {
     uint32_t i = *block;
     uint32_t s = *slot;
-    for (;;) {
-        while (s > 0) {
-            s--;
-            if (!index_payload_is_gap(node->level, index_block_payload(&node->blocks[i], s))) {
-                *block = i;
-                *slot = s;
-                return true;
-            }
-        }
+    while (s == 0 || block_is_empty(node, i)) {
         if (i == 0) {
             return false;
         }
         i--;
         s = INDEX_BLOCK_SLOTS;
     }
+    uint32_t count = index_block_count(node, i);
+    *block = i;
+    *slot = (s < count ? s : count) - 1;
+    return true;
 }

@@ -38,7 +38,7 @@
 /** Slots of a block: as many keys as a cache line holds. */
 #define INDEX_BLOCK_SLOTS 8u
 
-/** Blocks of the greatest data node: with its header 128 KB. No put moves more than the slots of two. */
+/** Blocks of the greatest data node: with its header 128 KB. Bounds, with the next one, what a put moves. */
 #define INDEX_DATA_BLOCKS_MAX 1023u
 
 /** Blocks of the greatest inner node: with its header 64 KB. */

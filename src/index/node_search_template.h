@@ -7,8 +7,8 @@
  *   equal_mask(keys, key)        a bit for each that is == key
  *
  * It starts at the model's block. By N1 to N4 (node.h), if the block's first key is at most the key and its last key is
- * greater, that one line decides. If not, growing steps outwards enclose the block, then cutting the range in parts finds
- * it: O(log blocks) reads one after the other, whatever the model is worth.
+ * greater, that one line decides. If not, growing steps outwards enclose the block, then cutting the range in parts
+ * finds it: O(log blocks) reads one after the other, whatever the model is worth.
  */
 
 /** All keys of a block are at most the key. */

@@ -181,6 +181,7 @@ struct index_node *index_pool_take(struct index_pool *pool, uint32_t blocks)
         run = find_run(pool, granules);
     }
     leave_run(pool, run);
+    pool->node_bytes += granules * INDEX_GRANULE_BYTES;
     struct index_chunk *chunk = run->chunk;
     if (run->granules > granules) {
         enter_run(pool, chunk, granule_of(chunk, run) + granules, (uint32_t)run->granules - granules);
@@ -199,6 +200,7 @@ void index_pool_give(struct index_pool *pool, struct index_node *node)
     struct index_chunk *chunk = node->chunk;
     uint32_t granule = granule_of(chunk, node);
     uint32_t granules = (uint32_t)(index_node_bytes(index_node_blocks(node)) / INDEX_GRANULE_BYTES);
+    pool->node_bytes -= granules * INDEX_GRANULE_BYTES;
     if (edge(chunk, granule + granules)) {
         struct index_free_run *behind = (struct index_free_run *)(void *)granule_at(chunk, granule + granules);
         leave_run(pool, behind);

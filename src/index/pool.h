@@ -23,7 +23,8 @@ typedef void index_retire_fn(void *context, struct index_pool *pool, struct inde
 
 struct index_pool {
     struct index_chunk *chunks;
-    uint64_t bytes; /**< of all chunks */
+    uint64_t bytes;      /**< of all chunks */
+    uint64_t node_bytes; /**< of the nodes that were taken and not given back */
     size_t next_chunk_bytes;
     struct index_free_run *lists[INDEX_POOL_LISTS];
     uint64_t list_used[2];   /**< a bit for each list that isn't empty */

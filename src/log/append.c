@@ -17,13 +17,6 @@ struct log_position log_end(const struct log *log)
     return (struct log_position){log->tail->file_id, atomic_load_explicit(&log->tail->end, memory_order_relaxed)};
 }
 
-int log_refuse(const struct log *log, struct alex_error *error)
-{
-    return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
-                     "a write or sync failed before (%s); close the store and open it again",
-                     alex_code_text(log->failed));
-}
-
 /** Memory for a record of `bytes` at the tail's end. NULL: no memory for the stage. */
 static uint8_t *place(struct log *log, uint64_t bytes)
 {
@@ -44,8 +37,8 @@ static uint8_t *place(struct log *log, uint64_t bytes)
 /** Numbers and completes the record at `at`, whose value is in place, and moves the end behind it. */
 static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t *out_ref, struct alex_error *error)
 {
-    if (BASE_UNLIKELY(log->failed != ALEX_OK)) {
-        return log_refuse(log, error); /* claimed, or grouped, before the failure */
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY; /* claimed, or grouped, before the failure */
     }
     struct log_segment *tail = log->tail;
     uint64_t offset = atomic_load_explicit(&tail->end, memory_order_relaxed);
@@ -112,8 +105,8 @@ static int append_mark(struct log *log, struct alex_error *error)
 int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use_spare, struct log_claim *out_claim,
               struct alex_error *error)
 {
-    if (BASE_UNLIKELY(log->failed != ALEX_OK)) {
-        return log_refuse(log, error);
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY;
     }
     uint64_t bytes = record_bytes(value_bytes, has_previous);
     uint64_t mark_bytes = log->mark_due ? record_bytes(RECORD_MARK_VALUE_BYTES, false) : 0;
@@ -122,9 +115,10 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
         prepare_ahead(log);
     }
     int result = ALEX_OK;
+    uint64_t needed = mark_bytes + bytes + TAIL_RESERVE_BYTES;
     uint64_t limit = use_spare ? log->tail_allocated : log->tail_limit;
-    if (BASE_UNLIKELY(end + mark_bytes + bytes + TAIL_RESERVE_BYTES > limit)) {
-        result = prepare_room(log, mark_bytes + bytes + TAIL_RESERVE_BYTES, use_spare ? 0 : SPARE_BYTES, error);
+    if (BASE_UNLIKELY(end + needed > limit)) {
+        result = prepare_room(log, needed + (use_spare ? 0 : SPARE_BYTES), error);
     }
     if (BASE_UNLIKELY(result == ALEX_OK && log->mark_due)) {
         result = append_mark(log, error);

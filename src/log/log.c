@@ -99,6 +99,9 @@ static int seal_cut(struct log *log, struct log_segment *segment, uint64_t next_
     if (result == ALEX_OK) {
         atomic_store(&log->last_number, seal.number);
         atomic_store(&segment->end, offset + seal.bytes);
+        if (atomic_load(&segment->allocated) < offset + seal.bytes) {
+            atomic_store(&segment->allocated, offset + seal.bytes); /* the file was cut short within the SEAL */
+        }
         segment->sealed = true;
     }
     return result;
@@ -173,13 +176,22 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
     }
     close_before(log, log->sync_from);
     log->untouched = true; /* the first preparation writes the manifest */
-    return last != NULL && state == LOG_END_CLEAN ? ALEX_OK : prepare_room(log, TAIL_RESERVE_BYTES, 0, error);
+    return last != NULL && state == LOG_END_CLEAN ? ALEX_OK : prepare_room(log, TAIL_RESERVE_BYTES, error);
+}
+
+int log_writable(const struct log *log, struct alex_error *error)
+{
+    return BASE_LIKELY(log->failed == ALEX_OK)
+               ? ALEX_OK
+               : base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
+                           "a write or sync failed before (%s); close the store and open it again",
+                           alex_code_text(log->failed));
 }
 
 int log_sync(struct log *log, struct alex_error *error)
 {
-    if (log->failed != ALEX_OK) {
-        return log_refuse(log, error);
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY;
     }
     struct log_position end = log_end(log);
     if (log_position_compare(end, log->durable) <= 0) {

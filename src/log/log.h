@@ -181,6 +181,9 @@ bool log_group_matches(const struct log_group *group, const struct record *commi
 int log_append_commit(struct log *log, const struct log_group *group, struct alex_error *error);
 int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_number, struct alex_error *error);
 
+/** ALEX_OK, or ALEX_READ_ONLY after a write or sync has failed. */
+int log_writable(const struct log *log, struct alex_error *error);
+
 /** Makes everything appended durable. After a failure the log takes no more writes. */
 int log_sync(struct log *log, struct alex_error *error);
 

@@ -28,8 +28,8 @@
 /** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
 #define TAIL_RESERVE_BYTES 256
 
-/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; and whose rest a close
- *  gives back before it writes the manifest. At a segment's very end there is none. */
+/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; and whose rest a close gives
+ *  back before it writes the manifest. */
 #define SPARE_BYTES ((uint64_t)8 << 10)
 
 #define GROWTH_MIN_BYTES ((uint64_t)64 << 10)
@@ -144,9 +144,9 @@ int log_reserve_listing(struct log *log);
 void log_add_segment(struct log *log, struct log_segment *segment);
 
 /* prepare.c */
-/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES included, and `spare` behind that as far as the
- *  segment reaches: grows it or goes on in the next segment. */
-int prepare_room(struct log *log, uint64_t bytes, uint64_t spare, struct alex_error *error);
+/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES and any SPARE_BYTES included: grows it or goes on in
+ *  the next segment. */
+int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error);
 /** Tells the log's thread that the tail's end has passed `wake_at`. */
 void prepare_ahead(struct log *log);
 void prepare_stop(struct log *log);
@@ -156,8 +156,6 @@ int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_se
 void prepare_adopt(struct log *log);
 
 /* append.c */
-/** Fills the error of a log that takes no more writes. @return ALEX_READ_ONLY */
-int log_refuse(const struct log *log, struct alex_error *error);
 /** Appends a record of the log itself into the reserve of the tail. */
 int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error);
 int append_seal(struct log *log, uint64_t next_file_id, struct alex_error *error);

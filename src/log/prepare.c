@@ -82,15 +82,7 @@ static int make_next(struct log *log, uint64_t bytes, struct alex_error *error)
         return result;
     }
     log->next = segment;
-    result = list(log, error);
-    if (result != ALEX_OK) {
-        char path[512];
-        log_path(log, segment->file_id, path, sizeof path);
-        log->next = NULL;
-        segment_destroy(log, segment);
-        (void)os_file_remove(path, NULL);
-    }
-    return result;
+    return list(log, error);
 }
 
 /** The log's thread. Failures are not reported here: the put that needs the space runs into the same one. */
@@ -126,7 +118,7 @@ void prepare_adopt(struct log *log)
     uint64_t allocated = tail->staged ? tail->capacity : atomic_load_explicit(&tail->allocated, memory_order_acquire);
     uint64_t step = segment_target(log, tail, allocated + 1) - allocated;
     log->tail_allocated = allocated;
-    log->tail_limit = allocated == tail->capacity ? allocated : allocated > SPARE_BYTES ? allocated - SPARE_BYTES : 0;
+    log->tail_limit = allocated > SPARE_BYTES ? allocated - SPARE_BYTES : 0;
     log->wake_at = allocated - (step / 2 < allocated ? step / 2 : allocated);
     if (allocated == tail->capacity) {
         /* No step is left; the segment after this one is due where segment_due() says. */
@@ -235,7 +227,7 @@ static int roll(struct log *log, struct alex_error *error)
     return ALEX_OK;
 }
 
-int prepare_room(struct log *log, uint64_t bytes, uint64_t spare, struct alex_error *error)
+int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error)
 {
     int result = ALEX_OK;
     if (log->untouched) {
@@ -254,9 +246,8 @@ int prepare_room(struct log *log, uint64_t bytes, uint64_t spare, struct alex_er
         }
         end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     }
-    uint64_t wanted = end + bytes + spare < log->tail->capacity ? end + bytes + spare : log->tail->capacity;
-    if (result == ALEX_OK && !log->tail->staged && wanted > atomic_load(&log->tail->allocated)) {
-        result = segment_make_room(log, log->tail, wanted, error);
+    if (result == ALEX_OK && !log->tail->staged && end + bytes > atomic_load(&log->tail->allocated)) {
+        result = segment_make_room(log, log->tail, end + bytes, error);
         segment_protect(log, log->tail, end);
     }
     prepare_adopt(log);

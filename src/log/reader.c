@@ -94,6 +94,7 @@ bool log_reader_at_end(const struct log_reader *reader)
 bool log_reader_resync(struct log_reader *reader)
 {
     const struct log *log = reader->log;
+    reader->offset += RECORD_ALIGNMENT; /* whatever is wrong with this place, the reader gets beyond it */
     for (; reader->segment < log->segment_count; reader->segment++, reader->offset = SEGMENT_HEADER_BYTES) {
         const struct log_segment *segment = log->segments[reader->segment];
         uint64_t limit = atomic_load_explicit(&segment->end, memory_order_acquire);

@@ -258,6 +258,10 @@ int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t r
         segment_header_encode(bytes, &header);
         result = os_file_write(segment->fd, path, 0, bytes, sizeof bytes, error);
     }
+    if (result == ALEX_OK) {
+        /* Before it is listed: a listed file without a good header is damage, whatever else was synced. */
+        result = os_file_sync(segment->fd, path, error);
+    }
     if (result != ALEX_OK) {
         bool made = segment->fd != -1;
         segment_destroy(log, segment);

@@ -33,13 +33,9 @@ struct replayer {
     size_t pending_count;
     size_t pending_capacity;
     struct log_position group_first;
-    uint64_t bad_file_id; /**< the first listed file that could not be attached; 0 if there is none */
-    enum log_attach_state bad_state;
-    bool first_is_bad;
 };
 
-/** Attaches what the manifest lists. A file that is missing or bad is left out: the reading of the log ends before
- *  it. */
+/** Attaches what the manifest lists. */
 static int attach(struct replayer *replayer)
 {
     const struct manifest *manifest = replayer->manifest;
@@ -56,10 +52,10 @@ static int attach(struct replayer *replayer)
             return base_fail_at(replayer->error, ALEX_NEWER_FORMAT, path, 0,
                                 "a newer version of the library wrote this file; use that version");
         }
-        if (state != LOG_ATTACHED && replayer->bad_file_id == 0) {
-            replayer->bad_file_id = listed->file_id;
-            replayer->bad_state = state;
-            replayer->first_is_bad = i == 0;
+        if (state != LOG_ATTACHED) {
+            return base_fail_at(replayer->error, ALEX_DAMAGED, path, 0, "%s; restore the store from a copy",
+                                state == LOG_ATTACH_MISSING ? "this file of the log is missing"
+                                                            : "the header of this file of the log is damaged");
         }
     }
     return ALEX_OK;
@@ -227,23 +223,10 @@ static int damaged(const struct replayer *replayer)
     const struct log_reader *reader = &replayer->result->end;
     char path[512];
     log_reader_path(reader, path, sizeof path);
-    uint64_t offset = reader->offset;
-    const char *what = "the log is damaged here";
-    struct record record;
-    uint64_t ref;
-    struct log_reader probe = *reader;
-    probe.verify_values = false;
-    bool at_end = log_reader_next(&probe, &record, &ref) == LOG_READ_END;
-    if (replayer->bad_file_id != 0 && (replayer->first_is_bad || at_end)) {
-        log_path(replayer->log, replayer->bad_file_id, path, sizeof path);
-        offset = 0;
-        what = replayer->bad_state == LOG_ATTACH_MISSING ? "a file of the log is missing"
-                                                         : "the beginning of this file of the log is damaged";
-    }
-    return base_fail_at(replayer->error, ALEX_DAMAGED, path, offset,
-                        "%s: what follows was written and synced, up to offset %" PRIu64 " of file %016" PRIx64
-                        "; restore the store from a copy",
-                        what, replayer->result->durable.offset, replayer->result->durable.file_id);
+    return base_fail_at(replayer->error, ALEX_DAMAGED, path, reader->offset,
+                        "the log is damaged here: what follows was written and synced, up to offset %" PRIu64
+                        " of file %016" PRIx64 "; restore the store from a copy",
+                        replayer->result->durable.offset, replayer->result->durable.file_id);
 }
 
 /** Judges what follows the place where the reading ended. @param out_more  W turned out to be higher: read on */
@@ -252,13 +235,9 @@ static int judge_end(struct replayer *replayer, bool *out_more)
     struct replay_result *result = replayer->result;
     *out_more = false;
     result->cut = !log_reader_rest_is_zero(&result->end, &result->cut_bytes);
-    struct log_reader search = result->end;
-    if (replayer->first_is_bad) {
-        log_reader_init(&search, replayer->log);
-    }
     struct log_position mark;
     struct log_position before = result->durable;
-    if ((result->cut || replayer->bad_file_id != 0) && log_reader_find_mark(&search, &mark)) {
+    if (result->cut && log_reader_find_mark(&result->end, &mark)) {
         raise_durable(replayer, mark);
     }
     struct log_position end = log_reader_position(&result->end);
@@ -271,7 +250,7 @@ static int judge_end(struct replayer *replayer, bool *out_more)
     struct log_reader probe = result->end;
     struct record record;
     uint64_t ref;
-    if (!replayer->first_is_bad && log_position_compare(before, end) <= 0 &&
+    if (log_position_compare(before, end) <= 0 &&
         log_reader_next(&probe, &record, &ref) == LOG_READ_RECORD && record.kind != RECORD_COMMIT) {
         *out_more = true;
         return ALEX_OK;
@@ -294,9 +273,6 @@ int replay(struct log *log, const struct manifest *manifest, const struct replay
     out_result->end.verify_values = true;
     out_result->end.verify_values_from = manifest->durable;
     int result = attach(&replayer);
-    if (result == ALEX_OK && replayer.first_is_bad) {
-        out_result->end.segment = SIZE_MAX; /* nothing of the log can be read */
-    }
     bool more = true;
     while (result == ALEX_OK && more) {
         result = read_all(&replayer);

@@ -17,7 +17,7 @@ int write_allowed(alex_store *store)
         return base_fail(&store->error, ALEX_BUSY, 0, store->path,
                          "a put is reserved; commit or cancel it first (alex_put_commit, alex_put_cancel)");
     }
-    return ALEX_OK;
+    return log_writable(store->log, &store->error);
 }
 
 int write_table_check(struct alex_table *table)
