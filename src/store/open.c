@@ -163,6 +163,19 @@ static int look(const char *path, const struct alex_options *options, bool *out_
                       : ALEX_OK;
 }
 
+/** Makes the name of a new store's directory durable. */
+static int sync_parent(alex_store *store)
+{
+    char parent[512];
+    const char *slash = strrchr(store->path, '/');
+    size_t length = slash > store->path ? (size_t)(slash - store->path) : 1;
+    memcpy(parent, store->path, length);
+    parent[length] = '\0';
+    int result = os_directory_sync(parent, &store->error);
+    /* A directory that may be written in but not read can't be synced; nothing more can be done there. */
+    return result == ALEX_NO_PERMISSION ? ALEX_OK : result;
+}
+
 /** Makes the manifest of a new store: without segments yet, so that a crash from here on leaves a store. */
 static int make_manifest(alex_store *store, uint32_t segment_shift, struct manifest *out_manifest)
 {
@@ -175,6 +188,9 @@ static int make_manifest(alex_store *store, uint32_t segment_shift, struct manif
     int result = os_random(manifest.store_id, sizeof manifest.store_id, &store->error);
     if (result == ALEX_OK) {
         result = manifest_write(store->path, &manifest, &store->error);
+    }
+    if (result == ALEX_OK) {
+        result = sync_parent(store);
     }
     *out_manifest = manifest;
     return result;
