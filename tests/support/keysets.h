@@ -3,8 +3,9 @@
  * @file keysets.h
  * Key sets that are easy and hard for learned indexes, the same in every run.
  *
- * The five "cascade" sets are made to be as hard as well-known real ones: a cell of n keys is cut in two halves of equal width, of which the
- * left one gets a fraction 0.5 ± d * U(0, 1) of the keys, with one d for large cells and another for small ones.
+ * The five "cascade" sets are made to be as hard as well-known real ones: a cell of n keys is cut in two halves of
+ * equal width, of which the left one gets a fraction 0.5 ± d * U(0, 1) of the keys, with one d for large cells and
+ * another for small ones.
  */
 #ifndef SUPPORT_KEYSETS_H
 #define SUPPORT_KEYSETS_H
@@ -18,7 +19,7 @@ enum keyset {
     KEYSET_REVERSE,
     KEYSET_TIMESTAMPS, /**< microseconds, in order: bursts of about a thousand, then pauses */
     KEYSET_LOGNORMAL,
-    KEYSET_PARETO,     /**< gaps of no finite mean */
+    KEYSET_PARETO, /**< gaps of no finite mean */
     KEYSET_OSM,
     KEYSET_GENOME,
     KEYSET_FACEBOOK,

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The source tree keeps to its layers and conventions, and the check that says so finds what breaks them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SOURCE_DIR = Path(os.environ["ALEX_SOURCE_DIR"])
+LINT = SOURCE_DIR / "tools/lint-sources"
+SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
+
+
+class Sources(unittest.TestCase):
+    maxDiff = None
+
+    def test_tree(self):
+        """The tree has no finding."""
+        done = subprocess.run([sys.executable, LINT], capture_output=True, text=True, check=False)
+        self.assertEqual((0, ""), (done.returncode, done.stdout if done.returncode else ""))
+
+
+class Findings(unittest.TestCase):
+    def setUp(self):
+        self.root = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+        self.write("src/README.md", "| module | |\n|---|---|\n| `base` | |\n| `os` | |\n| `log` | |\n")
+        for header in ("base/base.h", "os/os.h", "os/os_internal.h", "log/log.h"):
+            self.write(f"src/{header}", SPDX)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def findings(self):
+        done = subprocess.run([sys.executable, LINT, "--root", self.root], capture_output=True, text=True, check=False)
+        self.assertEqual(1 if done.stdout else 0, done.returncode)
+        return done.stdout
+
+    def assert_finds(self, name, text, expected):
+        """Finds nothing before the file is there, and `expected` once it is."""
+        self.assertEqual("", self.findings())
+        self.write(name, text)
+        self.assertIn(expected, self.findings())
+
+    def test_upward_include(self):
+        """A module that includes one below it is found."""
+        self.assert_finds("src/os/file.c", f'{SPDX}#include "log/log.h"\n', 'file.c:2: "log/log.h": log is below os')
+
+    def test_downward_include(self):
+        """A module that includes one above it is not."""
+        self.write("src/log/log.c", f'{SPDX}#include "log/log.h"\n#include "os/os.h"\n#include <string.h>\n')
+        self.assertEqual("", self.findings())
+
+    def test_internal_header(self):
+        """Another module's internal header is found."""
+        self.assert_finds("src/log/log.c", f'{SPDX}#include "os/os_internal.h"\n', "is internal to os")
+
+    def test_module_not_listed(self):
+        """A module that is not in the table is found."""
+        self.assert_finds("src/cache/cache.h", SPDX, "module cache is not in the table")
+
+    def test_program_includes_library(self):
+        """A program that includes a header of the library's inside is found."""
+        self.assert_finds("cli/main.c", f'{SPDX}#include "base/base.h"\n', "cli/ uses <alexstorage.h>")
+
+    def test_program_leaves_its_folder(self):
+        """A program that includes a header outside its folder is found."""
+        self.assert_finds("cli/main.c", f'{SPDX}#include "../src/base/base.h"\n', "cli/ uses <alexstorage.h>")
+
+    def test_system_call(self):
+        """A system call outside src/os is found."""
+        self.assert_finds("src/log/log.c", f"{SPDX}int x = fsync(1);\n", "src/log/log.c:2: fsync() belongs into src/os")
+
+    def test_thread_call(self):
+        """A thread call outside src/os is found."""
+        self.assert_finds("src/log/log.c", f"{SPDX}int x = pthread_mutex_lock(0);\n", "pthread_mutex_lock() belongs")
+
+    def test_heap_call(self):
+        """A heap call outside src/base is found."""
+        self.assert_finds("src/log/log.c", f"{SPDX}void *x = malloc(1);\n", "malloc() belongs into src/base")
+
+    def test_calls_in_comments_and_members(self):
+        """A call named in a comment or a string, a member and a longer name are not calls."""
+        code = '/* write() */\nchar *s = "read()";\nint x = a->write(1) + b.read(2) + log_open(3);\n'
+        self.write("src/log/log.c", SPDX + code)
+        self.assertEqual("", self.findings())
+
+    def test_system_header(self):
+        """A header of the system outside src/os is found."""
+        self.assert_finds("src/log/log.c", f"{SPDX}#include <unistd.h>\n", "<unistd.h>: only src/os may include it")
+
+    def test_no_licence_line(self):
+        """A file without SPDX line is found."""
+        self.assert_finds("src/log/log.c", "int x;\n", "no SPDX line")
+
+    def test_note_of_work_left(self):
+        """A note of work left to do is found."""
+        self.assert_finds("src/log/log.c", f"{SPDX}/* {'TO'}{'DO'}: all of it */\n", "a note of work left to do")
+
+    def test_long_line(self):
+        """A line over the limit is found."""
+        self.assert_finds("src/log/log.c", f"{SPDX}/* {'x' * 120} */\n", "126 columns")
+
+    def test_long_file(self):
+        """A file over the limit is found."""
+        self.assert_finds("src/log/log.c", SPDX + "int x;\n" * 900, "901 lines")
+
+    def test_long_function(self):
+        """A function over the limit is found."""
+        body = "    x();\n" * 99
+        self.assert_finds("src/log/log.c", f"{SPDX}void f(void)\n{{\n{body}}}\n", "function of 101 lines")
+
+
+if __name__ == "__main__":
+    unittest.main()

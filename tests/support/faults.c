@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file faults.c
+ * Failures on demand; see faults.h.
+ */
+#include "support/faults.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+static const struct {
+    const char *name;
+    int os_errno; /**< what the call usually fails with */
+} call_table[FAULTS_CALL_COUNT] = {
+    [FAULTS_OPEN] = {"open", EMFILE},
+    [FAULTS_CLOSE] = {"close", EIO},
+    [FAULTS_PREAD] = {"pread", EIO},
+    [FAULTS_PWRITE] = {"pwrite", ENOSPC},
+    [FAULTS_FSTAT] = {"fstat", EIO},
+    [FAULTS_FALLOCATE] = {"fallocate", ENOSPC},
+    [FAULTS_FTRUNCATE] = {"ftruncate", EIO},
+    [FAULTS_FDATASYNC] = {"fdatasync", EIO},
+    [FAULTS_FSYNC] = {"fsync", EIO},
+    [FAULTS_RENAME] = {"rename", EACCES},
+    [FAULTS_UNLINK] = {"unlink", EACCES},
+    [FAULTS_MKDIR] = {"mkdir", EACCES},
+    [FAULTS_SET_LOCK] = {"set_lock", ENOLCK},
+    [FAULTS_MMAP] = {"mmap", ENOMEM},
+    [FAULTS_MUNMAP] = {"munmap", ENOMEM},
+    [FAULTS_MPROTECT] = {"mprotect", ENOMEM},
+    [FAULTS_MADVISE] = {"madvise", EINVAL},
+    [FAULTS_THREAD_CREATE] = {"thread_create", EAGAIN},
+    [FAULTS_ALLOCATION] = {"allocation", ENOMEM},
+};
+
+static struct os_calls real;
+
+/* The plan in force. Atomic, as the log's thread reads it while a test changes it. */
+static _Atomic uint32_t plan_calls;
+static _Atomic uint64_t plan_first;
+static _Atomic bool plan_for_good;
+static _Atomic bool plan_torn;
+static _Atomic int plan_errno;
+static _Atomic uint64_t seen;
+static _Atomic uint64_t struck;
+static _Atomic uint64_t counts[FAULTS_CALL_COUNT];
+
+const char *faults_call_name(enum faults_call call)
+{
+    return call_table[call].name;
+}
+
+/** Counts a call, and tells whether it is to fail: the one place that every call passes. Sets errno if so. */
+static bool strikes(enum faults_call call)
+{
+    atomic_fetch_add(&counts[call], 1);
+    if ((atomic_load(&plan_calls) & FAULTS_SET(call)) == 0) {
+        return false;
+    }
+    uint64_t at = atomic_fetch_add(&seen, 1) + 1;
+    uint64_t first = atomic_load(&plan_first);
+    if (first == 0 || at < first || (at > first && !atomic_load(&plan_for_good))) {
+        return false;
+    }
+    atomic_fetch_add(&struck, 1);
+    int planned = atomic_load(&plan_errno);
+    errno = planned != 0 ? planned : call_table[call].os_errno;
+    return true;
+}
+
+static int faulty_open(const char *path, int flags, mode_t mode)
+{
+    return strikes(FAULTS_OPEN) ? -1 : real.open(path, flags, mode);
+}
+
+static int faulty_close(int fd)
+{
+    int result = real.close(fd);
+    return strikes(FAULTS_CLOSE) ? -1 : result;
+}
+
+static ssize_t faulty_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+    return strikes(FAULTS_PREAD) ? -1 : real.pread(fd, buffer, size, offset);
+}
+
+static ssize_t faulty_pwrite(int fd, const void *buffer, size_t size, off_t offset)
+{
+    if (!strikes(FAULTS_PWRITE)) {
+        return real.pwrite(fd, buffer, size, offset);
+    }
+    int os_errno = errno;
+    if (atomic_load(&plan_torn)) {
+        (void)real.pwrite(fd, buffer, size / 2, offset);
+    }
+    errno = os_errno;
+    return -1;
+}
+
+static int faulty_fstat(int fd, struct stat *out)
+{
+    return strikes(FAULTS_FSTAT) ? -1 : real.fstat(fd, out);
+}
+
+static int faulty_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+    return strikes(FAULTS_FALLOCATE) ? -1 : real.fallocate(fd, mode, offset, length);
+}
+
+static int faulty_ftruncate(int fd, off_t length)
+{
+    return strikes(FAULTS_FTRUNCATE) ? -1 : real.ftruncate(fd, length);
+}
+
+static int faulty_fdatasync(int fd)
+{
+    (void)fd;
+    return strikes(FAULTS_FDATASYNC) ? -1 : 0;
+}
+
+static int faulty_fsync(int fd)
+{
+    (void)fd;
+    return strikes(FAULTS_FSYNC) ? -1 : 0;
+}
+
+static int faulty_rename(const char *from, const char *to)
+{
+    return strikes(FAULTS_RENAME) ? -1 : real.rename(from, to);
+}
+
+static int faulty_unlink(const char *path)
+{
+    return strikes(FAULTS_UNLINK) ? -1 : real.unlink(path);
+}
+
+static int faulty_mkdir(const char *path, mode_t mode)
+{
+    return strikes(FAULTS_MKDIR) ? -1 : real.mkdir(path, mode);
+}
+
+static int faulty_set_lock(int fd, struct flock *lock)
+{
+    return strikes(FAULTS_SET_LOCK) ? -1 : real.set_lock(fd, lock);
+}
+
+static void *faulty_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return strikes(FAULTS_MMAP) ? MAP_FAILED : real.mmap(address, bytes, protection, flags, fd, offset);
+}
+
+static int faulty_munmap(void *address, size_t bytes)
+{
+    int result = real.munmap(address, bytes);
+    return strikes(FAULTS_MUNMAP) ? -1 : result;
+}
+
+static int faulty_mprotect(void *address, size_t bytes, int protection)
+{
+    return strikes(FAULTS_MPROTECT) ? -1 : real.mprotect(address, bytes, protection);
+}
+
+static int faulty_madvise(void *address, size_t bytes, int advice)
+{
+    return strikes(FAULTS_MADVISE) ? -1 : real.madvise(address, bytes, advice);
+}
+
+static int faulty_thread_create(void *(*run)(void *), void *context, void *out_thread)
+{
+    return strikes(FAULTS_THREAD_CREATE) ? errno : real.thread_create(run, context, out_thread);
+}
+
+static bool allocation_fails(void)
+{
+    return strikes(FAULTS_ALLOCATION);
+}
+
+void faults_prefer_memory(void)
+{
+    if (access("/dev/shm", W_OK) == 0) {
+        (void)setenv("TMPDIR", "/dev/shm", 0);
+    }
+}
+
+void faults_install(void)
+{
+    faults_set(&(struct faults_plan){0});
+    real = os_calls;
+    os_calls = (struct os_calls){
+        .open = faulty_open,
+        .close = faulty_close,
+        .pread = faulty_pread,
+        .pwrite = faulty_pwrite,
+        .fstat = faulty_fstat,
+        .fallocate = faulty_fallocate,
+        .ftruncate = faulty_ftruncate,
+        .fdatasync = faulty_fdatasync,
+        .fsync = faulty_fsync,
+        .rename = faulty_rename,
+        .unlink = faulty_unlink,
+        .mkdir = faulty_mkdir,
+        .set_lock = faulty_set_lock,
+        .mmap = faulty_mmap,
+        .munmap = faulty_munmap,
+        .mprotect = faulty_mprotect,
+        .madvise = faulty_madvise,
+        .thread_create = faulty_thread_create,
+    };
+    base_alloc_fails = allocation_fails;
+}
+
+void faults_remove(void)
+{
+    os_calls = real;
+    base_alloc_fails = NULL;
+}
+
+void faults_set(const struct faults_plan *plan)
+{
+    faults_clear();
+    atomic_store(&seen, 0);
+    atomic_store(&struck, 0);
+    for (size_t i = 0; i < FAULTS_CALL_COUNT; i++) {
+        atomic_store(&counts[i], 0);
+    }
+    atomic_store(&plan_first, plan->first);
+    atomic_store(&plan_for_good, plan->for_good);
+    atomic_store(&plan_torn, plan->torn);
+    atomic_store(&plan_errno, plan->os_errno);
+    atomic_store(&plan_calls, plan->calls);
+}
+
+void faults_clear(void)
+{
+    atomic_store(&plan_calls, 0);
+}
+
+uint64_t faults_seen(void)
+{
+    return atomic_load(&seen);
+}
+
+uint64_t faults_struck(void)
+{
+    return atomic_load(&struck);
+}
+
+uint64_t faults_count(enum faults_call call)
+{
+    return atomic_load(&counts[call]);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_check_findings.c
+ * What a check finds: each kind of damage, told with its place, and everything else all the same.
+ */
+#include <stdio.h>
+
+#include "store/store_internal.h"
+#include "support/store_helper.h"
+
+enum { KEYS = 20, FINDINGS_MAX = 64 };
+
+struct findings {
+    size_t count;
+    struct {
+        char path[FILES_PATH_MAX];
+        uint64_t offset;
+        char message[256];
+    } items[FINDINGS_MAX];
+};
+
+static int note(void *context, const struct alex_finding *finding)
+{
+    struct findings *findings = context;
+    assert_int_equal(finding->code, ALEX_DAMAGED);
+    assert_true(findings->count < FINDINGS_MAX);
+    (void)snprintf(findings->items[findings->count].path, FILES_PATH_MAX, "%s", finding->path);
+    (void)snprintf(findings->items[findings->count].message, 256, "%s", finding->message);
+    findings->items[findings->count++].offset = finding->offset;
+    return 0;
+}
+
+static void check(alex_store *store, struct findings *out_findings, struct alex_check_report *out_report)
+{
+    memset(out_findings, 0, sizeof *out_findings);
+    ASSERT_OK(alex_check(store, note, out_findings, out_report));
+    assert_int_equal(out_report->findings, out_findings->count);
+}
+
+/** Whether a finding is at a place. */
+static bool found_at(const struct findings *findings, const char *path, uint64_t offset)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        if (strcmp(findings->items[i].path, path) == 0 && findings->items[i].offset == offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fill(struct fixture *fixture)
+{
+    for (int64_t key = 0; key < KEYS; key++) {
+        helper_put(fixture->main, key, "thirteen byte");
+    }
+}
+
+/** Where a key's record is. */
+static void find_record(struct fixture *fixture, int64_t key, char *out_path, struct log_position *out_at)
+{
+    uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, key));
+    *out_at = log_locate(fixture->store->log, ref, out_path, FILES_PATH_MAX);
+}
+
+/* A store without damage has no findings, and every record, byte and key is counted. */
+static void test_nothing_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    struct alex_store_stats stats;
+    fill(fixture);
+    check(fixture->store, &findings, &report);
+    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    assert_int_equal(report.findings, 0);
+    assert_int_equal(report.keys, KEYS);
+    assert_int_equal(report.records, KEYS);
+    assert_int_equal(report.bytes, stats.log_bytes);
+}
+
+/* Any bit of any record that changes while the store is open is found, at its record, and the check goes on behind
+ * it. */
+static void test_every_part_of_a_record(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    char path[FILES_PATH_MAX];
+    struct log_position at;
+    fill(fixture);
+    find_record(fixture, KEYS / 2, path, &at);
+    for (uint64_t byte = 0; byte < 48; byte++) { /* header, value, padding */
+        files_flip_bit(path, at.offset + byte, (unsigned)byte % 8);
+        check(fixture->store, &findings, &report);
+        assert_true(report.findings >= 1);
+        assert_true(found_at(&findings, path, at.offset));
+        bool in_padding = byte >= 32 + 13;
+        assert_int_equal(report.keys, in_padding ? KEYS : KEYS - 1);
+        files_flip_bit(path, at.offset + byte, (unsigned)byte % 8);
+    }
+    check(fixture->store, &findings, &report);
+    assert_int_equal(report.findings, 0);
+}
+
+/* Damage in several places is found in one pass; a visit can stop it. */
+static int stop(void *context, const struct alex_finding *finding)
+{
+    (void)finding;
+    ++*(int *)context;
+    return 42;
+}
+
+static void test_several_and_stop(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    char path[FILES_PATH_MAX];
+    struct log_position at[3];
+    static const int64_t keys[] = {2, 3, KEYS - 1};
+    fill(fixture);
+    for (size_t i = 0; i < 3; i++) {
+        find_record(fixture, keys[i], path, &at[i]);
+        files_flip_bit(path, at[i].offset + 8 + 16 * i, 0); /* length, number, value */
+    }
+    check(fixture->store, &findings, &report);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(found_at(&findings, path, at[i].offset));
+    }
+    assert_int_equal(report.keys, KEYS - 3);
+    int visits = 0;
+    assert_int_equal(alex_check(fixture->store, stop, &visits, &report), 42);
+    assert_int_equal(visits, 1);
+    ASSERT_OK(alex_check(fixture->store, NULL, NULL, &report)); /* a visit is optional */
+    assert_int_equal(report.findings, findings.count);
+    for (size_t i = 0; i < 3; i++) {
+        files_flip_bit(path, at[i].offset + 8 + 16 * i, 0);
+    }
+}
+
+/* A segment's header and the manifest are checked too. */
+static void test_header_and_manifest(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    char log_path_text[FILES_PATH_MAX];
+    char manifest_path[FILES_PATH_MAX];
+    struct log_position at;
+    fill(fixture);
+    find_record(fixture, 0, log_path_text, &at);
+    files_join(manifest_path, fixture->path, MANIFEST_NAME);
+    files_flip_bit(log_path_text, 17, 3);
+    files_flip_bit(manifest_path, 20, 3);
+    check(fixture->store, &findings, &report);
+    assert_int_equal(report.findings, 2);
+    assert_true(found_at(&findings, log_path_text, 0));
+    assert_string_equal(findings.items[0].path, manifest_path);
+    assert_int_equal(report.keys, KEYS);
+    files_flip_bit(log_path_text, 17, 3);
+    files_flip_bit(manifest_path, 20, 3);
+}
+
+/* An index entry that leads to a good record of another key is found. */
+static void test_entry_to_another_record(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    struct index_position position;
+    fill(fixture);
+    uint64_t other = index_find(fixture->main->index, table_index_key(fixture->main, 4));
+    ASSERT_OK(index_prepare(fixture->main->index, table_index_key(fixture->main, 3), &position));
+    index_set(fixture->main->index, &position, other);
+    check(fixture->store, &findings, &report);
+    assert_int_equal(report.findings, 1);
+    assert_non_null(strstr(findings.items[0].message, "key 3"));
+    char buffer[32];
+    ASSERT_CODE(ALEX_DAMAGED, alex_get(fixture->main, 3, buffer, sizeof buffer, NULL)); /* never a wrong value */
+    struct index_position again;
+    ASSERT_OK(index_prepare(fixture->main->index, table_index_key(fixture->main, 3), &again));
+    index_set(fixture->main->index, &again, position.payload);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_WITH_STORE(test_nothing_found),           TEST_WITH_STORE(test_every_part_of_a_record),
+        TEST_WITH_STORE(test_several_and_stop),        TEST_WITH_STORE(test_header_and_manifest),
+        TEST_WITH_STORE(test_entry_to_another_record),
+    };
+    return cmocka_run_group_tests_name("check findings", tests, NULL, NULL);
+}

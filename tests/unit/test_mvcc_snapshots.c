@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_mvcc_snapshots.c
+ * The list of open snapshots, and the way from a key's newest record to the one that a snapshot sees.
+ */
+#include <stdio.h>
+
+#include "store/store_internal.h"
+#include "support/store_helper.h"
+
+enum { SNAPSHOTS = 5 };
+
+/** Asserts that the list is whole in both directions, and holds exactly the open ones. */
+static void assert_list(const struct mvcc *mvcc, const struct mvcc_snapshot *snapshots, const bool *open)
+{
+    uint64_t count = 0;
+    uint64_t oldest = mvcc->published;
+    const struct mvcc_snapshot *before = NULL;
+    for (const struct mvcc_snapshot *at = mvcc->oldest; at != NULL; before = at, at = at->newer) {
+        assert_ptr_equal(at->older, before);
+        assert_true(open[at - snapshots]);
+        assert_true(before == NULL || before->number <= at->number);
+        count++;
+    }
+    assert_ptr_equal(mvcc->newest, before);
+    for (size_t i = SNAPSHOTS; i-- > 0;) {
+        oldest = open[i] ? snapshots[i].number : oldest;
+        count -= open[i];
+    }
+    assert_int_equal(count, 0);
+    assert_int_equal(mvcc_oldest(mvcc), oldest);
+}
+
+/* Snapshots may end in any order: the oldest is always known, and none is lost. */
+static void test_every_order(void **state)
+{
+    (void)state;
+    for (unsigned order = 0; order < 120; order++) {
+        struct mvcc mvcc = {0};
+        struct mvcc_snapshot snapshots[SNAPSHOTS];
+        bool open[SNAPSHOTS] = {false};
+        assert_list(&mvcc, snapshots, open);
+        for (size_t i = 0; i < SNAPSHOTS; i++) {
+            mvcc_publish(&mvcc, 10 * (i + 1));
+            mvcc_open(&mvcc, &snapshots[i]);
+            open[i] = true;
+            assert_int_equal(snapshots[i].number, 10 * (i + 1));
+            assert_int_equal(mvcc.open_count, i + 1);
+            assert_list(&mvcc, snapshots, open);
+        }
+        unsigned left = order; /* a permutation by its factorial digits */
+        for (size_t remaining = SNAPSHOTS; remaining > 0; remaining--) {
+            size_t skip = left % remaining;
+            left /= (unsigned)remaining;
+            size_t at = 0;
+            while (!open[at] || skip-- > 0) {
+                at++;
+            }
+            mvcc_close(&mvcc, &snapshots[at]);
+            open[at] = false;
+            assert_int_equal(mvcc.open_count, remaining - 1);
+            assert_list(&mvcc, snapshots, open);
+        }
+    }
+}
+
+/* Each snapshot sees the record that was newest when it was opened, over puts and deletes. */
+static void test_versions(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { VERSIONS = 12 };
+    alex_txn *txns[VERSIONS];
+    char text[32];
+    for (int i = 0; i < VERSIONS; i++) {
+        (void)snprintf(text, sizeof text, "version %d", i);
+        if (i % 4 == 3) {
+            ASSERT_OK(alex_delete(fixture->main, 1));
+        } else {
+            helper_put(fixture->main, 1, text);
+        }
+        txns[i] = helper_begin(fixture->store);
+    }
+    for (int i = 0; i < VERSIONS; i++) {
+        (void)snprintf(text, sizeof text, "version %d", i);
+        ASSERT_TXN_VALUE(txns[i], fixture->main, 1, i % 4 == 3 ? NULL : text);
+    }
+    struct record record;
+    uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, 1));
+    assert_int_equal(mvcc_visible(fixture->store->log, 0, 1, 1, ref, &record, &ref), MVCC_ABSENT);
+    for (int i = 0; i < VERSIONS; i++) {
+        ASSERT_OK(alex_end(txns[i]));
+    }
+}
+
+/* A reference that leads to no record, or to another table's or key's, is damage, and it is told which it was. */
+static void test_wrong_references(void **state)
+{
+    struct fixture *fixture = *state;
+    struct record record;
+    uint64_t seen = 0;
+    struct log *log = fixture->store->log;
+    helper_put(fixture->main, 1, "one");
+    uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, 1));
+    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &record, &seen), MVCC_VALUE);
+    assert_true(seen == ref);
+    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 2, ref, &record, &seen), MVCC_DAMAGED);
+    assert_int_equal(mvcc_visible(log, UINT64_MAX, 2, 1, ref, &record, &seen), MVCC_DAMAGED);
+    static const uint64_t nowhere[] = {8, LOG_ADDRESS_LIMIT - 8, (uint64_t)1 << 40, (uint64_t)4 << 20};
+    for (size_t i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++) {
+        ref = log_ref_make(nowhere[i], 64, false);
+        assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &record, &seen), MVCC_DAMAGED);
+        assert_true(seen == ref);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_order),
+        TEST_WITH_STORE(test_versions),
+        TEST_WITH_STORE(test_wrong_references),
+    };
+    return cmocka_run_group_tests_name("mvcc snapshots", tests, NULL, NULL);
+}

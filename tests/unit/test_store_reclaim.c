@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_store_reclaim.c
+ * What goes when the oldest snapshot ends: tombstones and dropped tables; and what has to wait for that.
+ */
+#include "store/store_internal.h"
+#include "support/store_helper.h"
+
+/** Keys of the main table's index that are tombstones. */
+static uint64_t tombstones_in(const alex_table *table)
+{
+    return index_count(table->index) - table->keys;
+}
+
+static size_t dropped_tables(const alex_store *store)
+{
+    size_t count = 0;
+    for (const alex_table *table = store->dropped; table != NULL; table = table->next_dropped) {
+        count++;
+    }
+    return count;
+}
+
+/* A delete without open snapshot leaves no entry behind. */
+static void test_delete_without_snapshot(void **state)
+{
+    struct fixture *fixture = *state;
+    helper_put(fixture->main, 1, "one");
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    assert_int_equal(index_count(fixture->main->index), 0);
+    assert_int_equal(fixture->store->tombstones.count, 0);
+}
+
+/* A tombstone stays until the last snapshot older than it ends, in whatever order the snapshots end. */
+static void test_tombstones_out_of_order(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int64_t key = 0; key < 3; key++) {
+        helper_put(fixture->main, key, "before");
+    }
+    alex_txn *first = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(fixture->main, 0));
+    alex_txn *second = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    alex_txn *third = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(fixture->main, 2));
+    assert_int_equal(tombstones_in(fixture->main), 3);
+
+    ASSERT_OK(alex_end(second));
+    assert_int_equal(tombstones_in(fixture->main), 3); /* the first sees behind all of them */
+    ASSERT_TXN_VALUE(first, fixture->main, 0, "before");
+    ASSERT_TXN_VALUE(third, fixture->main, 1, NULL);
+    ASSERT_TXN_VALUE(third, fixture->main, 2, "before");
+    ASSERT_OK(alex_end(first));
+    assert_int_equal(tombstones_in(fixture->main), 1); /* the third began before the last delete */
+    ASSERT_TXN_VALUE(third, fixture->main, 2, "before");
+    ASSERT_OK(alex_end(third));
+    assert_int_equal(tombstones_in(fixture->main), 0);
+    assert_int_equal(fixture->store->tombstones.count, 0);
+}
+
+/* A tombstone whose key was written again takes nothing away when its turn comes. */
+static void test_tombstone_of_key_written_again(void **state)
+{
+    struct fixture *fixture = *state;
+    helper_put(fixture->main, 7, "old");
+    alex_txn *txn = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(fixture->main, 7));
+    helper_put(fixture->main, 7, "new");
+    ASSERT_TXN_VALUE(txn, fixture->main, 7, "old");
+    ASSERT_OK(alex_end(txn));
+    ASSERT_VALUE(fixture->main, 7, "new");
+    assert_int_equal(tombstones_in(fixture->main), 0);
+}
+
+/* The queue of tombstones moves its items to its memory's beginning before it asks for more. */
+static void test_queue_is_reused(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_txn *oldest = NULL;
+    for (int64_t round = 0; round < 200; round++) {
+        helper_put(fixture->main, round, "value");
+        alex_txn *txn = helper_begin(fixture->store);
+        ASSERT_OK(alex_delete(fixture->main, round));
+        ASSERT_OK(alex_end(oldest));
+        oldest = txn;
+    }
+    ASSERT_OK(alex_end(oldest));
+    assert_true(fixture->store->tombstones.capacity <= 128);
+    assert_int_equal(tombstones_in(fixture->main), 0);
+}
+
+/* The end of a transaction changes nothing in a table with a reserved put, whose place in the index is fixed. */
+static void test_end_while_put_is_reserved(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 2000 };
+    for (int64_t key = 0; key < KEYS; key++) {
+        helper_put(fixture->main, key * 2, "value");
+    }
+    alex_txn *txn = helper_begin(fixture->store);
+    for (int64_t key = 0; key < KEYS; key++) {
+        ASSERT_OK(alex_delete(fixture->main, key * 2));
+    }
+    void *buffer;
+    ASSERT_OK(alex_put_reserve(fixture->main, 1001, 5, &buffer));
+    memcpy(buffer, "12345", 5);
+    ASSERT_OK(alex_end(txn));
+    ASSERT_OK(alex_put_commit(fixture->main, NULL));
+    assert_null(index_verify(fixture->main->index));
+    ASSERT_VALUE(fixture->main, 1001, "12345");
+    assert_int_equal(fixture->main->keys, 1);
+    assert_int_equal(index_count(fixture->main->index), 1); /* the commit makes good for what the end left */
+}
+
+/* The same where the reserved key is a tombstone itself, and where the put is cancelled. */
+static void test_end_while_deleted_key_is_reserved(void **state)
+{
+    struct fixture *fixture = *state;
+    void *buffer;
+    for (int round = 0; round < 2; round++) {
+        helper_put(fixture->main, 5, "old");
+        helper_put(fixture->main, 6, "kept");
+        alex_txn *txn = helper_begin(fixture->store);
+        ASSERT_OK(alex_delete(fixture->main, 5));
+        ASSERT_OK(alex_put_reserve(fixture->main, 5, 3, &buffer));
+        memcpy(buffer, "new", 3);
+        ASSERT_OK(alex_end(txn));
+        if (round == 0) {
+            bool replaced = true;
+            ASSERT_OK(alex_put_commit(fixture->main, &replaced));
+            assert_false(replaced);
+            ASSERT_VALUE(fixture->main, 5, "new");
+        } else {
+            alex_put_cancel(fixture->main);
+            ASSERT_VALUE(fixture->main, 5, NULL);
+        }
+        ASSERT_VALUE(fixture->main, 6, "kept");
+        assert_int_equal(tombstones_in(fixture->main), 0);
+        assert_null(index_verify(fixture->main->index));
+    }
+}
+
+/* A dropped table stays for the snapshots older than its drop, and goes with the last of them. */
+static void test_dropped_tables_out_of_order(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *a = helper_table(fixture->store, "a", ALEX_KEYS_DEFAULT);
+    alex_table *b = helper_table(fixture->store, "b", ALEX_KEYS_DEFAULT);
+    helper_put(a, 1, "in a");
+    helper_put(b, 1, "in b");
+    alex_txn *first = helper_begin(fixture->store);
+    ASSERT_OK(alex_table_drop(fixture->store, "a"));
+    alex_txn *second = helper_begin(fixture->store);
+    ASSERT_OK(alex_table_drop(fixture->store, "b"));
+    assert_int_equal(dropped_tables(fixture->store), 2);
+    ASSERT_TXN_VALUE(first, a, 1, "in a");
+    ASSERT_TXN_VALUE(first, b, 1, "in b");
+    ASSERT_OK(alex_end(first));
+    assert_int_equal(dropped_tables(fixture->store), 1);
+    ASSERT_TXN_VALUE(second, b, 1, "in b");
+    ASSERT_OK(alex_end(second));
+    assert_int_equal(dropped_tables(fixture->store), 0);
+}
+
+/* A table dropped with tombstones in the queue takes them along. */
+static void test_dropped_table_with_tombstones(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *table = helper_table(fixture->store, "gone", ALEX_KEYS_DEFAULT);
+    helper_put(table, 1, "one");
+    helper_put(fixture->main, 1, "one");
+    alex_txn *txn = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(table, 1));
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    ASSERT_OK(alex_table_drop(fixture->store, "gone"));
+    ASSERT_TXN_VALUE(txn, table, 1, "one");
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(dropped_tables(fixture->store), 0);
+    assert_int_equal(fixture->store->tombstones.count, 0);
+    assert_int_equal(tombstones_in(fixture->main), 0);
+}
+
+/* Replay keeps no table that was dropped: opening takes no memory for what is long gone. */
+static void test_replay_ends_dropped_tables(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int round = 0; round < 5; round++) {
+        alex_table *table = helper_table(fixture->store, "temporary", ALEX_KEYS_DEFAULT);
+        helper_put(table, round, "value");
+        ASSERT_OK(alex_table_drop(fixture->store, "temporary"));
+    }
+    fixture_reopen(fixture);
+    assert_int_equal(dropped_tables(fixture->store), 0);
+    ASSERT_CODE(ALEX_NOT_FOUND, alex_table_open(fixture->store, "temporary",
+                                                &(struct alex_table_options){.mode = ALEX_MUST_EXIST}, &fixture->main));
+    fixture->main = alex_main_table(fixture->store);
+}
+
+/* Table ids are never used again, also if the table was dropped and the store reopened. */
+static void test_table_ids_ascend(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t last = fixture->main->id;
+    for (int round = 0; round < 4; round++) {
+        alex_table *table = helper_table(fixture->store, "again", ALEX_KEYS_DEFAULT);
+        assert_true(table->id > last);
+        last = table->id;
+        ASSERT_OK(alex_table_drop(fixture->store, "again"));
+        fixture_reopen(fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_WITH_STORE(test_delete_without_snapshot),        TEST_WITH_STORE(test_tombstones_out_of_order),
+        TEST_WITH_STORE(test_tombstone_of_key_written_again), TEST_WITH_STORE(test_queue_is_reused),
+        TEST_WITH_STORE(test_end_while_put_is_reserved),      TEST_WITH_STORE(test_end_while_deleted_key_is_reserved),
+        TEST_WITH_STORE(test_dropped_tables_out_of_order),    TEST_WITH_STORE(test_dropped_table_with_tombstones),
+        TEST_WITH_STORE(test_replay_ends_dropped_tables),     TEST_WITH_STORE(test_table_ids_ascend),
+    };
+    return cmocka_run_group_tests_name("store reclaim", tests, NULL, NULL);
+}
