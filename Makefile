@@ -36,7 +36,7 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (60) with libFuzzer; needs clang
 lint: ## check format, static analysis, layers and conventions
 	@tools/lint
 
-coverage: ## run tests and report the lines and branches of src/ that they reach, also as build/coverage/report/index.html
+coverage: ## run tests and report the lines and branches of src/ that they reach, also in build/coverage/report/
 	@tools/coverage
 
 clean: ## remove everything that was built

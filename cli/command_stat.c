@@ -92,7 +92,7 @@ static int visit_table(void *context, const struct alex_table_info *info)
     struct alex_table_stats stats;
     int code = alex_table_open(visit->session->store, info->name, &options, &table);
     if (code == ALEX_OK) {
-        code = alex_table_stats(table, &stats);
+        code = alex_table_stat(table, &stats);
     }
     if (code != ALEX_OK) {
         visit->status = report_store(visit->session->store, code);
@@ -123,7 +123,7 @@ static void print_store(const char *path, const struct alex_store_stats *stats)
 static json_t *store_json(alex_store *store, const struct alex_store_stats *stats)
 {
     struct alex_open_report found;
-    alex_open_report(store, &found);
+    alex_store_open_report(store, &found);
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I,s:I}", "tables", (json_int_t)stats->tables, "keys",
                      (json_int_t)stats->keys, "log_bytes", (json_int_t)stats->log_bytes, "live_bytes",
                      (json_int_t)stats->live_bytes, "dead_bytes", (json_int_t)stats->dead_bytes, "disk_bytes",
@@ -136,7 +136,7 @@ static json_t *store_json(alex_store *store, const struct alex_store_stats *stat
 static enum status print_stats(const struct session *session, const char *path, const char *only, bool as_json)
 {
     struct alex_store_stats stats;
-    int code = alex_store_stats(session->store, &stats);
+    int code = alex_store_stat(session->store, &stats);
     if (code != ALEX_OK) {
         return report_store(session->store, code);
     }

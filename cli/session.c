@@ -13,7 +13,7 @@
 void session_report_recovery(alex_store *store, enum session_access access)
 {
     struct alex_open_report found;
-    alex_open_report(store, &found);
+    alex_store_open_report(store, &found);
     if (found.cut_bytes > 0) {
         report(STATUS_OK,
                "the store's last use did not end cleanly: %s %" PRIu64

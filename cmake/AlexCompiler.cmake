@@ -39,7 +39,8 @@ if(ALEX_FUZZ)
 endif()
 
 if(ALEX_COVERAGE)
-    # A build type without flags of its own, and -O1: without it, or with the debug build's checks, the tests take too long.
+    # A build type without flags of its own, and -O1: without it, or with the debug build's checks, the tests take too
+    # long.
     target_compile_options(alex_compiler INTERFACE --coverage -fprofile-update=atomic -g -O1)
     target_link_options(alex_compiler INTERFACE --coverage)
 endif()

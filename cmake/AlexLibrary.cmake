@@ -7,7 +7,7 @@ set_target_properties(alex_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_include_directories(alex_objects PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(alex_objects PRIVATE alex_compiler)
 if(ALEX_PORTABLE)
-    target_compile_definitions(alex_objects PRIVATE ALEX_PORTABLE)
+    add_compile_definitions(ALEX_PORTABLE) # tests of the variants see it too
 endif()
 
 set(ALEX_HAVE_ISAL OFF)

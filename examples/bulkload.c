@@ -57,7 +57,7 @@ int main(int argc, char **argv)
     MUST(alex_get(table, key_of(COUNT), value, sizeof value, &size));
     EXPECT(size == strlen("entry 1000000") && memcmp(value, "entry 1000000", size) == 0);
 
-    MUST(alex_table_stats(table, &stats));
+    MUST(alex_table_stat(table, &stats));
     EXPECT(stats.keys == COUNT + COUNT / 2);
     printf("%" PRIu64 " keys, index of %.1f bytes a key, depth %" PRIu32
            ", %.0f %% of keys in the cache line predicted\n",

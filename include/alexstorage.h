@@ -154,10 +154,11 @@ struct alex_options {
 
 /**
  * Opens the store in the directory `path`, by default making the directory and the store where there is none. The
- * directory's parent must exist. While open it is locked against every other process and every other alex_open.
- * Replays the log: time grows with the number of records.
+ * directory's parent must exist. While open it is locked against every other process and every other alex_open. Replays
+ * the log: time grows with the number of records.
  *
- * After an unclean end (a killed process, a power cut) the log's incomplete tail is cut; alex_open_report() says so.
+ * After an unclean end (a killed process, a power cut) the log's incomplete tail is cut; alex_store_open_report() says
+ * so.
  *
  * @param path       copied
  * @param options    optional
@@ -200,7 +201,7 @@ struct alex_open_report {
 };
 
 /** Tells what alex_open() found when it opened this store. */
-ALEX_API void alex_open_report(alex_store *store, struct alex_open_report *out_report);
+ALEX_API void alex_store_open_report(alex_store *store, struct alex_open_report *out_report);
 
 /** Figures of a whole store. */
 struct alex_store_stats {
@@ -218,7 +219,7 @@ struct alex_store_stats {
 };
 
 /** Gives the store's figures. Cost: one step a segment and table. */
-ALEX_API int alex_store_stats(alex_store *store, struct alex_store_stats *out_stats);
+ALEX_API int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats);
 
 /* ------------------------------------------------------------------------------------------------ tables */
 
@@ -301,7 +302,7 @@ struct alex_table_stats {
 };
 
 /** Gives a table's figures. Cost: reads its whole index. */
-ALEX_API int alex_table_stats(alex_table *table, struct alex_table_stats *out_stats);
+ALEX_API int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats);
 
 /* ------------------------------------------------------------------------------------------------ single writes
  *

@@ -234,10 +234,13 @@ int log_finish(struct log *log, struct alex_error *error)
     uint64_t unused = withdraw_next(log);
     char path[512];
     log_path(log, log->tail->file_id, path, sizeof path);
-    int result = ALEX_OK;
-    if (log->failed == ALEX_OK) {
-        uint64_t end = atomic_load(&log->tail->end);
-        result = os_file_truncate(log->tail->fd, path, end, error);
+    int result;
+    if (log->failed != ALEX_OK) {
+        result = base_fail(error, log->failed, 0, log->config.directory,
+                           "a write or sync failed before (%s); what was written since the last sync may be lost",
+                           alex_code_text(log->failed));
+    } else {
+        result = os_file_truncate(log->tail->fd, path, atomic_load(&log->tail->end), error);
     }
     if (result == ALEX_OK) {
         result = log_sync(log, error);

@@ -28,8 +28,8 @@
 /** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
 #define TAIL_RESERVE_BYTES 256
 
-/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; and whose rest a close gives
- *  back before it writes the manifest. */
+/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; a close gives the rest of
+ *  it back before it writes the manifest. */
 #define SPARE_BYTES ((uint64_t)8 << 10)
 
 #define GROWTH_MIN_BYTES ((uint64_t)64 << 10)
@@ -139,13 +139,14 @@ int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, s
 uint64_t segment_target(const struct log *log, const struct log_segment *segment, uint64_t bytes);
 /** Makes a writable, mapped segment read-only before `offset`, as far as whole pages go. */
 void segment_protect(struct log *log, struct log_segment *segment, uint64_t offset);
-/** Adds a segment to the list; `log->segments` has room after log_reserve_listing(). */
+/** Makes room in `log->segments` for one more. */
 int log_reserve_listing(struct log *log);
+/** Adds a segment behind all others; there is room. */
 void log_add_segment(struct log *log, struct log_segment *segment);
 
 /* prepare.c */
-/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES and any SPARE_BYTES included: grows it or goes on in
- *  the next segment. */
+/** Makes sure that the tail can take `bytes` more, TAIL_RESERVE_BYTES and any SPARE_BYTES included: grows it, or goes
+ *  on in the next segment. */
 int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error);
 /** Tells the log's thread that the tail's end has passed `wake_at`. */
 void prepare_ahead(struct log *log);

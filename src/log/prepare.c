@@ -70,8 +70,8 @@ static int list(struct log *log, struct alex_error *error)
     return result;
 }
 
-/** Makes the next segment, with room for `bytes`, and has it listed. Called with the lock and `preparing` set; gives the
- *  lock up meanwhile. */
+/** Makes the next segment, with room for `bytes`, and has it listed. Called with the lock and `preparing` set; gives
+ *  the lock up meanwhile. */
 static int make_next(struct log *log, uint64_t bytes, struct alex_error *error)
 {
     os_mutex_unlock(log->lock);

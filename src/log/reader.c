@@ -56,8 +56,11 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
     if (record.kind != RECORD_SEAL && reader->offset + record.bytes + RECORD_HEADER_BYTES > segment->capacity) {
         return LOG_READ_END; /* no writer leaves no space for the SEAL */
     }
-    if (reader->verify_values && log_position_compare(log_reader_position(reader), reader->verify_values_from) >= 0 &&
-        !record_value_good(&record)) {
+    /* A value that is the log's own, or a table's name, can't be left to a later read. */
+    bool needed = record.kind != RECORD_PUT && record.kind != RECORD_DELETE;
+    bool above =
+        reader->verify_values && log_position_compare(log_reader_position(reader), reader->verify_values_from) >= 0;
+    if ((needed || above) && !record_value_good(&record)) {
         return LOG_READ_END;
     }
     bool seal = record.kind == RECORD_SEAL;

@@ -129,14 +129,24 @@ int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log
     return ALEX_OK;
 }
 
+/** Bytes of the whole log, or GROWTH_MAX_BYTES if there are more. */
+static uint64_t log_size(const struct log *log, const struct log_segment *segment)
+{
+    uint64_t size = atomic_load(&segment->allocated);
+    for (size_t i = 0; i < log->segment_count && size < GROWTH_MAX_BYTES; i++) {
+        size += log->segments[i] != segment ? atomic_load(&log->segments[i]->end) : 0;
+    }
+    return size < GROWTH_MAX_BYTES ? size : GROWTH_MAX_BYTES;
+}
+
 uint64_t segment_target(const struct log *log, const struct log_segment *segment, uint64_t bytes)
 {
     uint64_t step = log->config.growth_bytes;
     if (step == 0) {
-        /* In proportion to what there is, so that a small store is a small file. Segments after the first belong to a
-         * large one. */
-        uint64_t held = log->segment_count > 1 ? GROWTH_MAX_BYTES : atomic_load(&segment->allocated);
-        step = held < GROWTH_MIN_BYTES ? GROWTH_MIN_BYTES : held > GROWTH_MAX_BYTES ? GROWTH_MAX_BYTES : held;
+        /* In proportion to what there is, so that a small store is small files. */
+        uint64_t size = log_size(log, segment);
+        for (step = GROWTH_MIN_BYTES; 2 * step <= size; step *= 2) {
+        }
     }
     uint64_t target = (bytes + step - 1) / step * step;
     return target < segment->capacity ? target : segment->capacity;

@@ -73,8 +73,8 @@ int os_file_write(int fd, const char *path, uint64_t offset, const void *data, s
     while (done < size) {
         ssize_t put;
         RETRY(put, os_calls.pwrite(fd, (const char *)data + done, size - done, (off_t)(offset + done)));
-        if (put == -1) {
-            return os_fail(error, errno, path, "write the file");
+        if (put <= 0) {
+            return os_fail(error, put == 0 ? EIO : errno, path, "write the file");
         }
         done += (size_t)put;
     }

@@ -3,9 +3,9 @@
  * @file os.h
  * The operating system: files, mappings, directories, locks, clock, threads. The only place with system calls.
  *
- * Every system call goes through the table `os_calls`, where tests put faults. Calls here return an enum alex_code and
- * fill `error` (may be NULL) with path and errno; what the operating system reports is translated once, in os_fail().
- * Interrupted calls are repeated; short reads and writes are continued.
+ * System calls on files, mappings and threads go through the table `os_calls`, where tests put faults. Calls here
+ * return an enum alex_code and fill `error` (may be NULL) with path and errno; what the operating system reports is
+ * translated once, in os_fail(). Interrupted calls are repeated; short reads and writes are continued.
  */
 #ifndef OS_OS_H
 #define OS_OS_H
@@ -68,8 +68,9 @@ int os_file_size(int fd, const char *path, uint64_t *out_bytes, struct alex_erro
 int os_file_read(int fd, const char *path, uint64_t offset, void *buffer, size_t size, size_t *out_read,
                  struct alex_error *error);
 int os_file_write(int fd, const char *path, uint64_t offset, const void *data, size_t size, struct alex_error *error);
-/** Makes the file at least `length` bytes long, with disk space behind the bytes from `offset` on, which read as zero if
- *  they are new. @param out_supported  false: the file system can't; nothing was done, and ALEX_OK is returned */
+/** Makes the file at least `length` bytes long, with disk space behind the bytes from `offset` on, which read as zero
+ *  if they are new.
+ *  @param out_supported  false: the file system can't; nothing was done, and ALEX_OK is returned */
 int os_file_allocate(int fd, const char *path, uint64_t offset, uint64_t length, bool *out_supported,
                      struct alex_error *error);
 int os_file_truncate(int fd, const char *path, uint64_t length, struct alex_error *error);

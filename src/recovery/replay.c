@@ -166,7 +166,7 @@ static int apply(struct replayer *replayer, const struct record *record, uint64_
     }
     switch (record->kind) {
     case RECORD_COMMIT:
-        *out_bad = !record_value_good(record) || !commit_agrees(replayer, record);
+        *out_bad = !commit_agrees(replayer, record);
         return *out_bad ? ALEX_OK : apply_pending(replayer);
     case RECORD_ABORT:
         abort_pending(replayer, record);
@@ -175,9 +175,7 @@ static int apply(struct replayer *replayer, const struct record *record, uint64_
         }
         return ALEX_OK;
     case RECORD_MARK:
-        if (record_value_good(record)) {
-            raise_durable(replayer, (struct log_position){record->key, bytes_load64(record->value)});
-        }
+        raise_durable(replayer, (struct log_position){record->key, bytes_load64(record->value)});
         return ALEX_OK;
     case RECORD_SEAL:
         return ALEX_OK;
@@ -250,8 +248,8 @@ static int judge_end(struct replayer *replayer, bool *out_more)
     struct log_reader probe = result->end;
     struct record record;
     uint64_t ref;
-    if (log_position_compare(before, end) <= 0 &&
-        log_reader_next(&probe, &record, &ref) == LOG_READ_RECORD && record.kind != RECORD_COMMIT) {
+    if (log_position_compare(before, end) <= 0 && log_reader_next(&probe, &record, &ref) == LOG_READ_RECORD &&
+        record.kind != RECORD_COMMIT) {
         *out_more = true;
         return ALEX_OK;
     }

@@ -46,7 +46,7 @@ void alex_store_error(alex_store *store, struct alex_error *out_error)
     }
 }
 
-void alex_open_report(alex_store *store, struct alex_open_report *out_report)
+void alex_store_open_report(alex_store *store, struct alex_open_report *out_report)
 {
     if (store_usable(store) == ALEX_OK && out_report != NULL) {
         *out_report = store->report;

@@ -61,8 +61,8 @@ static int replay_create_table(void *context, const struct record *record, uint6
     alex_store *store = context;
     const char *name = (const char *)record->value;
     /* Ids ascend, but a manifest may be younger than the record: compare with the tables there are. */
-    if (!record_value_good(record) || memchr(name, 0, record->value_bytes) != NULL ||
-        catalog_find_id(&store->catalog, record->table) != NULL || record->table == UINT32_MAX) {
+    if (memchr(name, 0, record->value_bytes) != NULL || catalog_find_id(&store->catalog, record->table) != NULL ||
+        record->table == UINT32_MAX) {
         return misplaced(store, ref, "the record of a table is damaged");
     }
     struct alex_table *table;

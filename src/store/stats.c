@@ -11,7 +11,7 @@ static int add_keys(void *context, const struct store_table_view *table)
     return 0;
 }
 
-int alex_store_stats(alex_store *store, struct alex_store_stats *out_stats)
+int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats)
 {
     int result = store_usable(store);
     if (result != ALEX_OK) {
@@ -40,7 +40,7 @@ int alex_store_stats(alex_store *store, struct alex_store_stats *out_stats)
     return ALEX_OK;
 }
 
-int alex_table_stats(alex_table *table, struct alex_table_stats *out_stats)
+int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats)
 {
     int result = write_table_check(table);
     if (result != ALEX_OK) {

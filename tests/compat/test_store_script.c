@@ -237,7 +237,7 @@ static void test_commands(void **state)
     alex_table *table = helper_table(fixture->store, "t", ALEX_KEYS_UNSIGNED);
     ASSERT_OK(alex_exists(table, -1));
     struct alex_store_stats stats;
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.keys, 3);
 }
 

@@ -337,7 +337,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     result = alex_open(directory, &open_options, &store);
     CLAIM(result == ALEX_OK);
-    alex_open_report(store, &report);
+    alex_store_open_report(store, &report);
     CLAIM(report.clean && report.cut_bytes == 0);
     char buffer[sizeof text];
     CLAIM(alex_get(alex_main_table(store), 1000, buffer, sizeof buffer, NULL) == ALEX_OK);

@@ -39,7 +39,7 @@ static void test_hundred_thousand_tables(void **state)
         uint64_t tables = 0;
         ASSERT_OK(alex_table_list(fixture->store, count_table, &tables));
         assert_int_equal(tables, TABLES + 1);
-        ASSERT_OK(alex_store_stats(fixture->store, &stats));
+        ASSERT_OK(alex_store_stat(fixture->store, &stats));
         assert_int_equal(stats.tables, TABLES + 1);
         assert_int_equal(stats.keys, TABLES);
         assert_true(stats.index_bytes <= (uint64_t)TABLES * 1024);
@@ -61,11 +61,11 @@ static void test_empty_tables(void **state)
     struct alex_store_stats before;
     struct alex_store_stats after;
 
-    ASSERT_OK(alex_store_stats(fixture->store, &before));
+    ASSERT_OK(alex_store_stat(fixture->store, &before));
     for (int64_t i = 0; i < 10000; i++) {
         numbered_table(fixture->store, i, ALEX_MUST_BE_NEW);
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &after));
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
     assert_int_equal(after.index_bytes, before.index_bytes);
 }
 

@@ -23,7 +23,7 @@ static void test_small_store_is_small(void **state)
 
     helper_put(fixture->main, 1, "one");
     fixture_reopen(fixture);
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_true(stats.disk_bytes <= 256 * 1024);
 }
 
@@ -40,7 +40,7 @@ static void test_growth_step(void **state)
         for (int64_t key = 0; key < 3000; key++) {
             struct alex_store_stats stats;
             ASSERT_OK(alex_put(fixture->main, key, value, sizeof value, NULL));
-            ASSERT_OK(alex_store_stats(fixture->store, &stats));
+            ASSERT_OK(alex_store_stat(fixture->store, &stats));
             assert_true(stats.disk_bytes >= stats.log_bytes);
             assert_true(stats.disk_bytes <= stats.log_bytes + 2 * steps[i] + 8192);
         }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs test programs under valgrind: no invalid access, no use of what was never set, no leak. Exits with 77 where that can't be.
+# Runs test programs under valgrind: no invalid access, no use of what was never set, no leak. Exits with 77 where that
+# can't be.
 set -u
 
 if [ -n "${ALEX_SANITIZE:-}" ]; then

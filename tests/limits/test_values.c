@@ -66,7 +66,7 @@ static void test_values_around_a_segment(void **state)
         fixture_reopen(fixture);
     }
     struct alex_store_stats stats;
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_true(stats.segments >= 3);
 }
 

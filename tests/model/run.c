@@ -133,7 +133,7 @@ static void check_store(struct run *run)
     }
     RUN_OK(run, alex_check(run->store, NULL, NULL, &report));
     RUN_CHECK(run, report.findings == 0);
-    RUN_OK(run, alex_store_stats(run->store, &stats));
+    RUN_OK(run, alex_store_stat(run->store, &stats));
     RUN_CHECK(run, stats.keys == keys);
     RUN_CHECK(run, stats.log_bytes == stats.live_bytes + stats.dead_bytes);
 }
@@ -239,7 +239,7 @@ static void kill_a_child(struct run *run)
     load_models(run, path);
     open_store(run);
     struct alex_open_report report;
-    alex_open_report(run->store, &report);
+    alex_store_open_report(run->store, &report);
     RUN_CHECK(run, !report.clean);
     run_verify_all(run);
 }

@@ -54,7 +54,7 @@ static void test_repeats(void **state)
     };
     ASSERT_OK(alex_write(fixture->store, ops, sizeof ops / sizeof ops[0]));
     struct alex_store_stats stats;
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.keys, 4);
     for (int round = 0; round < 2; round++) {
         ASSERT_VALUE(fixture->main, 1, "c");
@@ -76,7 +76,7 @@ static void test_delete_of_absent_keys(void **state)
     ASSERT_VALUE(fixture->main, 2, "two");
     ASSERT_OK(alex_write(fixture->store, ops, 1));
     struct alex_store_stats stats;
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.keys, 1);
     fixture_reopen(fixture);
     ASSERT_VALUE(fixture->main, 1, NULL);

@@ -532,7 +532,7 @@ static void test_failed_close(void **state)
     fault->armed = false;
     fixture->store = NULL;
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_false(report.clean);
     ASSERT_VALUE(fixture->main, 1, "one");
 }

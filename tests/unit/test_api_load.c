@@ -134,7 +134,7 @@ static void test_into_a_filled_table(void **state)
         ASSERT_VALUE(fixture->main, 28, "old");
         ASSERT_VALUE(fixture->main, 5, NULL);
         struct alex_store_stats stats;
-        ASSERT_OK(alex_store_stats(fixture->store, &stats));
+        ASSERT_OK(alex_store_stat(fixture->store, &stats));
         assert_int_equal(stats.keys, 30000);
         fixture_reopen(fixture);
     }
@@ -196,7 +196,7 @@ static void test_close_without_commit(void **state)
     ASSERT_OK(alex_end(txn));
     helper_put(fixture->main, 3, "three");
     fixture_reopen(fixture);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_true(report.clean);
     assert_int_equal(report.records_dropped, 1000);
     ASSERT_VALUE(fixture->main, 1, "one");
@@ -225,7 +225,7 @@ static void test_load_of_a_killed_writer(void **state)
 
     assert_int_equal(helper_in_child(die_while_loading, fixture->path), 0);
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_false(report.clean);
     assert_int_equal(report.records_dropped, 1000);
     for (int round = 0; round < 3; round++) {

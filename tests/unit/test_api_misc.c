@@ -91,7 +91,7 @@ static void test_store_stats(void **state)
     struct alex_store_stats stats;
     struct alex_store_stats again;
 
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.tables, 1);
     assert_int_equal(stats.keys, 0);
     assert_int_equal(stats.live_bytes, 0);
@@ -100,7 +100,7 @@ static void test_store_stats(void **state)
         unsigned char value[68] = {0}; /* a record of 100 bytes, 104 with padding */
         ASSERT_OK(alex_put(key % 2 == 0 ? fixture->main : other, key, value, sizeof value, NULL));
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.tables, 2);
     assert_int_equal(stats.keys, 1000);
     assert_in_range(stats.live_bytes, 104000, 104000 + 40); /* the table's own record too */
@@ -118,19 +118,19 @@ static void test_store_stats(void **state)
     for (int64_t key = 1; key < 1000; key += 4) {
         helper_put(other, key, "shorter");
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.keys, 500);
     assert_in_range(stats.live_bytes, 250 * 104 + 250 * 40, 250 * 104 + 250 * 48 + 40 + 500 * 40);
     assert_int_equal(stats.log_bytes, stats.live_bytes + stats.dead_bytes);
     fixture_reopen(fixture);
-    ASSERT_OK(alex_store_stats(fixture->store, &again));
+    ASSERT_OK(alex_store_stat(fixture->store, &again));
     assert_int_equal(again.tables, stats.tables);
     assert_int_equal(again.keys, stats.keys);
     assert_int_equal(again.live_bytes, stats.live_bytes);
     assert_int_equal(again.log_bytes, again.live_bytes + again.dead_bytes);
     assert_true(again.last_number >= stats.last_number);
-    ASSERT_CODE(ALEX_INVALID, alex_store_stats(NULL, &stats));
-    ASSERT_CODE(ALEX_INVALID, alex_store_stats(fixture->store, NULL));
+    ASSERT_CODE(ALEX_INVALID, alex_store_stat(NULL, &stats));
+    ASSERT_CODE(ALEX_INVALID, alex_store_stat(fixture->store, NULL));
 }
 
 /* The record numbers that statistics tell never go back. */
@@ -142,7 +142,7 @@ static void test_numbers_never_go_back(void **state)
 
     for (int64_t round = 0; round < 10; round++) {
         helper_put(fixture->main, 1, "x");
-        ASSERT_OK(alex_store_stats(fixture->store, &stats));
+        ASSERT_OK(alex_store_stat(fixture->store, &stats));
         assert_true(stats.last_number > last);
         last = stats.last_number;
         fixture_reopen(fixture);
@@ -159,11 +159,11 @@ static void test_sync(void **state)
     ASSERT_OK(alex_sync(fixture->store));
     helper_put(fixture->main, 1, "one");
     ASSERT_OK(alex_sync(fixture->store));
-    ASSERT_OK(alex_store_stats(fixture->store, &before));
+    ASSERT_OK(alex_store_stat(fixture->store, &before));
     for (int i = 0; i < 100; i++) {
         ASSERT_OK(alex_sync(fixture->store));
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &after));
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
     assert_int_equal(after.log_bytes, before.log_bytes);
     ASSERT_CODE(ALEX_INVALID, alex_sync(NULL));
 }
@@ -201,7 +201,7 @@ static void test_check(void **state)
     for (int64_t key = 0; key < 1000; key++) {
         helper_put(fixture->main, key % 700, "value");
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     ASSERT_OK(alex_check(fixture->store, NULL, NULL, &report));
     assert_int_equal(report.findings, 0);
     assert_int_equal(report.keys, 700);

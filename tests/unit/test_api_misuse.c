@@ -26,7 +26,7 @@ static void test_closed_store(void **state)
     fixture_store_close(fixture);
     ASSERT_CODE(ALEX_MISUSE, alex_close(store));
     ASSERT_CODE(ALEX_MISUSE, alex_sync(store));
-    ASSERT_CODE(ALEX_MISUSE, alex_store_stats(store, &stats));
+    ASSERT_CODE(ALEX_MISUSE, alex_store_stat(store, &stats));
     ASSERT_CODE(ALEX_MISUSE, alex_check(store, NULL, NULL, &report));
     ASSERT_CODE(ALEX_MISUSE, alex_table_open(store, "users", NULL, &opened));
     ASSERT_CODE(ALEX_MISUSE, alex_table_drop(store, "users"));
@@ -39,7 +39,7 @@ static void test_closed_store(void **state)
     ASSERT_CODE(ALEX_MISUSE, alex_delete(table, 1));
     ASSERT_CODE(ALEX_MISUSE, alex_get(table, 1, NULL, 0, NULL));
     ASSERT_CODE(ALEX_MISUSE, alex_exists(table, 1));
-    ASSERT_CODE(ALEX_MISUSE, alex_table_stats(table, &table_stats));
+    ASSERT_CODE(ALEX_MISUSE, alex_table_stat(table, &table_stats));
     ASSERT_CODE(ALEX_MISUSE, alex_loader_open(table, &loader));
     assert_true(opened == NULL && txn == NULL && loader == NULL && buffer == NULL);
 }

@@ -70,7 +70,7 @@ static void assert_keys(alex_table *table, int64_t count)
 static void assert_cut(alex_store *store, const char *path, uint64_t offset)
 {
     struct alex_open_report report;
-    alex_open_report(store, &report);
+    alex_store_open_report(store, &report);
     assert_false(report.clean);
     assert_false(report.created);
     assert_true(report.cut_bytes > 0);
@@ -85,7 +85,7 @@ static void assert_goes_on(struct fixture *fixture, int64_t count)
         helper_put(fixture->main, 1000 + round, "later");
         fixture_reopen(fixture);
         struct alex_open_report report;
-        alex_open_report(fixture->store, &report);
+        alex_store_open_report(fixture->store, &report);
         assert_true(report.clean);
         assert_int_equal(report.cut_bytes, 0);
         assert_keys(fixture->main, count);
@@ -102,7 +102,7 @@ static void test_killed_writer(void **state)
 
     assert_int_equal(helper_in_child(put_and_die, fixture), 0);
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_false(report.clean);
     assert_int_equal(report.cut_bytes, 0);
     assert_int_equal(report.records_dropped, 0);
@@ -190,7 +190,7 @@ static void test_garbage_behind_the_end(void **state)
     fixture_store_open(fixture, NULL);
     assert_cut(fixture->store, last.path, last.end);
     struct alex_open_report report;
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_in_range(report.cut_bytes, sizeof garbage, sizeof garbage + 7);
     assert_goes_on(fixture, KEYS);
 }
@@ -228,7 +228,7 @@ static void test_hole_above_the_durable_end(void **state)
     fixture_store_open(fixture, NULL);
     assert_cut(fixture->store, record.path, record.offset);
     struct alex_open_report report;
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_in_range(report.cut_bytes, last.end - 7 - record.offset, last.end - record.offset); /* padding may count */
     assert_keys(fixture->main, SYNCED + 5);
     assert_goes_on(fixture, SYNCED + 5);
@@ -267,7 +267,7 @@ static void test_value_below_the_durable_end(void **state)
     files_find_record(fixture->path, FILES_PUT, 1, 5, &record);
     files_flip_bit(record.path, record.value_offset, 0);
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_int_equal(report.cut_bytes, 0);
     ASSERT_CODE(ALEX_DAMAGED, alex_get(fixture->main, 5, value, sizeof value, NULL));
     for (int64_t key = 0; key < KEYS; key++) {
@@ -483,7 +483,7 @@ static void test_reopened_store_finds_the_logs_end(void **state)
 
     for (int64_t round = 0; round < 5; round++) {
         helper_put(fixture->main, round, "value");
-        ASSERT_OK(alex_store_stats(fixture->store, &stats));
+        ASSERT_OK(alex_store_stat(fixture->store, &stats));
         assert_true(stats.log_bytes < 4096);
         fixture_reopen(fixture);
     }

@@ -40,7 +40,7 @@ static void assert_sized(alex_store *store, int64_t key, size_t size)
 static uint64_t count_segments(alex_store *store)
 {
     struct alex_store_stats stats;
-    ASSERT_OK(alex_store_stats(store, &stats));
+    ASSERT_OK(alex_store_stat(store, &stats));
     return stats.segments;
 }
 
@@ -212,7 +212,7 @@ static void test_killed_writer(void **state)
 
     assert_int_equal(helper_in_child(put_and_die, fixture), 0);
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_false(report.clean);
     assert_int_equal(report.cut_bytes, 0);
     assert_keys(fixture, KEYS);
@@ -232,15 +232,15 @@ static void test_cut_across_segments(void **state)
     assert_string_not_equal(record.path, last.path);
     files_flip_bit(record.path, record.offset + 20, 0);
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_string_equal(report.cut_path, record.path);
     assert_int_equal(report.cut_offset, record.offset);
     assert_true(report.cut_bytes > (KEYS - SYNCED - 50) * 1000);
     assert_keys(fixture, SYNCED + 50);
 }
 
-/* A segment that the manifest lists is damage where it is missing or without its header, above the durable end too: both were on disk
- * before it was listed. */
+/* A segment that the manifest lists is damage where it is missing or without its header, above the durable end too:
+ * both were on disk before it was listed. */
 static void test_lost_segment_above_the_durable_end(void **state)
 {
     struct fixture *fixture = *state;
@@ -339,7 +339,7 @@ static void test_numbers_after_a_cut(void **state)
         files_flip_bit(last.path, last.offset, 0);
         fixture_store_open(fixture, NULL);
         helper_put(fixture->main, -1, "after the cut");
-        ASSERT_OK(alex_store_stats(fixture->store, &stats));
+        ASSERT_OK(alex_store_stat(fixture->store, &stats));
         assert_true(stats.last_number > last.number);
         fixture_store_close(fixture);
     }

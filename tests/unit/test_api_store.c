@@ -18,11 +18,11 @@ static void test_open_makes_or_opens(void **state)
     struct alex_open_report report;
 
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_true(report.created);
     helper_put(fixture->main, 1, "one");
     fixture_reopen(fixture);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_false(report.created);
     assert_true(report.clean);
     ASSERT_VALUE(fixture->main, 1, "one");
@@ -39,7 +39,7 @@ static void test_default_options(void **state)
     fixture_store_close(fixture);
     fixture_store_open(fixture, &zero);
     struct alex_open_report report;
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_false(report.created);
 }
 
@@ -95,7 +95,7 @@ static void test_empty_directory_becomes_a_store(void **state)
     assert_int_equal(mkdir(fixture->path, 0777), 0);
     fixture_store_open(fixture, NULL);
     struct alex_open_report report;
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_true(report.created);
 }
 
@@ -454,7 +454,7 @@ static void test_lock_dies_with_its_process(void **state)
 
     assert_int_equal(helper_in_child(die_with_store_open, fixture->path), 0);
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_false(report.created);
     assert_false(report.clean);
     assert_int_equal(report.cut_bytes, 0);
@@ -509,14 +509,14 @@ static void test_open_report(void **state)
     struct alex_open_report report;
 
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_true(report.created);
     assert_int_equal(report.records_replayed, 0);
     for (int64_t key = 0; key < 10; key++) {
         helper_put(fixture->main, key, "x");
     }
     fixture_reopen(fixture);
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_true(report.clean);
     assert_in_range(report.records_replayed, 10, 14); /* and what the log wrote for itself */
     assert_int_equal(report.records_dropped, 0);
@@ -534,13 +534,13 @@ static void test_many_reopens(void **state)
     helper_put(fixture->main, 1, "one");
     fixture_reopen(fixture);
     struct alex_store_stats before;
-    ASSERT_OK(alex_store_stats(fixture->store, &before));
+    ASSERT_OK(alex_store_stat(fixture->store, &before));
     for (int i = 0; i < 50; i++) {
         fixture_reopen(fixture);
         ASSERT_VALUE(fixture->main, 1, "one");
     }
     struct alex_store_stats after;
-    ASSERT_OK(alex_store_stats(fixture->store, &after));
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
     assert_int_equal(after.log_bytes, before.log_bytes);
     assert_int_equal(after.disk_bytes, before.disk_bytes);
     assert_int_equal(after.segments, before.segments);

@@ -123,7 +123,7 @@ static void test_nonsense_arguments(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_table_open(NULL, "users", NULL, &table));
     ASSERT_CODE(ALEX_INVALID, alex_table_drop(fixture->store, NULL));
     assert_null(table);
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.tables, 1);
 }
 
@@ -270,11 +270,11 @@ static void test_drop_and_make(void **state)
         }
         ASSERT_OK(alex_table_drop(fixture->store, "users"));
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.tables, 1);
     assert_int_equal(stats.keys, 0);
     fixture_reopen(fixture);
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.tables, 1);
     assert_int_equal(stats.keys, 0);
 }
@@ -291,15 +291,15 @@ static void test_drop_counts_as_dead(void **state)
     for (int64_t key = 0; key < 100; key++) {
         ASSERT_OK(alex_put(table, key, value, sizeof value, NULL));
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &before));
+    ASSERT_OK(alex_store_stat(fixture->store, &before));
     ASSERT_OK(alex_table_drop(fixture->store, "users"));
-    ASSERT_OK(alex_store_stats(fixture->store, &after));
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
     assert_true(before.live_bytes >= 100 * 1000);
     assert_true(after.live_bytes + 100 * 1000 <= before.live_bytes);
     assert_true(after.dead_bytes >= before.dead_bytes + 100 * 1000);
     assert_int_equal(after.keys, before.keys - 100);
     fixture_reopen(fixture);
-    ASSERT_OK(alex_store_stats(fixture->store, &after));
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
     assert_true(after.live_bytes + 100 * 1000 <= before.live_bytes);
 }
 
@@ -368,14 +368,14 @@ static void test_stats(void **state)
     struct fixture *fixture = *state;
     struct alex_table_stats stats;
 
-    ASSERT_OK(alex_table_stats(fixture->main, &stats));
+    ASSERT_OK(alex_table_stat(fixture->main, &stats));
     assert_int_equal(stats.keys, 0);
     assert_int_equal(stats.depth, 0);
     assert_int_equal(stats.live_bytes, 0);
     for (int64_t key = 0; key < 50000; key++) {
         helper_put(fixture->main, key * 3, "value");
     }
-    ASSERT_OK(alex_table_stats(fixture->main, &stats));
+    ASSERT_OK(alex_table_stat(fixture->main, &stats));
     assert_int_equal(stats.keys, 50000);
     assert_int_equal(stats.live_bytes, 50000 * 40); /* 32 bytes of header, 5 of value, to a multiple of 8 */
     assert_true(stats.index_bytes >= 50000 * 16);
@@ -392,11 +392,12 @@ static void test_stats(void **state)
     assert_true(stats.model_error_slots >= 0);
     assert_true(stats.predicted_line_share > 0.5 && stats.predicted_line_share <= 1.0); /* such keys are learned */
     assert_true(stats.structure_changes > 0);
-    ASSERT_CODE(ALEX_INVALID, alex_table_stats(fixture->main, NULL));
-    ASSERT_CODE(ALEX_INVALID, alex_table_stats(NULL, &stats));
+    ASSERT_CODE(ALEX_INVALID, alex_table_stat(fixture->main, NULL));
+    ASSERT_CODE(ALEX_INVALID, alex_table_stat(NULL, &stats));
 }
 
-/* A table's live bytes are those of its keys' current records, through overwrites, deletes, batches, loads and reopening. */
+/* A table's live bytes are those of its keys' current records, through overwrites, deletes, batches, loads and
+ * reopening. */
 static void test_live_bytes(void **state)
 {
     struct fixture *fixture = *state;
@@ -410,7 +411,7 @@ static void test_live_bytes(void **state)
             helper_put(table, key, "a value"); /* 40 bytes for the first round, 48 with a previous address */
         }
     }
-    ASSERT_OK(alex_table_stats(table, &stats));
+    ASSERT_OK(alex_table_stat(table, &stats));
     assert_int_equal(stats.live_bytes, 100 * 48);
     for (int64_t key = 0; key < 30; key++) {
         ASSERT_OK(alex_delete(table, key));
@@ -429,7 +430,7 @@ static void test_live_bytes(void **state)
     *(char *)buffer = 'x';
     ASSERT_OK(alex_put_commit(table, NULL));
     for (int round = 0; round < 2; round++) {
-        ASSERT_OK(alex_table_stats(table, &stats));
+        ASSERT_OK(alex_table_stat(table, &stats));
         assert_int_equal(stats.keys, 70);
         assert_int_equal(stats.live_bytes, 66 * 48 + 40 + 56 + 32 + 48);
         fixture_reopen(fixture);

@@ -54,7 +54,7 @@ static void test_many_snapshots(void **state)
         helper_put(fixture->main, 100 + i, text);
         txns[i] = helper_begin(fixture->store);
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.open_txns, COUNT);
     for (int i = 0; i < COUNT; i++) {
         int at = i * 37 % COUNT; /* every one, in a scattered order */
@@ -65,7 +65,7 @@ static void test_many_snapshots(void **state)
         ASSERT_OK(alex_end(txns[at]));
         helper_put(fixture->main, 1, "between");
     }
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.open_txns, 0);
     assert_int_equal(stats.oldest_snapshot, stats.last_number);
 }
@@ -345,17 +345,17 @@ static void test_oldest_snapshot(void **state)
     struct alex_store_stats stats;
 
     helper_put(fixture->main, 1, "one");
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     uint64_t number = stats.last_number;
     alex_txn *txn = helper_begin(fixture->store);
     helper_put(fixture->main, 2, "two");
     alex_txn *later = helper_begin(fixture->store);
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.open_txns, 2);
     assert_int_equal(stats.oldest_snapshot, number);
     assert_true(stats.last_number > number);
     ASSERT_OK(alex_end(txn));
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.oldest_snapshot, stats.last_number);
     ASSERT_OK(alex_end(later));
 }

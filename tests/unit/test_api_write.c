@@ -158,9 +158,9 @@ static void test_put_if_absent(void **state)
     struct alex_store_stats after;
 
     ASSERT_OK(alex_put_if_absent(fixture->main, 1, "one", 3));
-    ASSERT_OK(alex_store_stats(fixture->store, &before));
+    ASSERT_OK(alex_store_stat(fixture->store, &before));
     ASSERT_CODE(ALEX_EXISTS, alex_put_if_absent(fixture->main, 1, "other", 5));
-    ASSERT_OK(alex_store_stats(fixture->store, &after));
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
     assert_int_equal(after.log_bytes, before.log_bytes); /* nothing was appended for it */
     ASSERT_VALUE(fixture->main, 1, "one");
     ASSERT_OK(alex_put_if_absent(fixture->main, 2, NULL, 0));

@@ -71,7 +71,7 @@ static void test_nothing_found(void **state)
     struct alex_store_stats stats;
     fill(fixture);
     check(fixture->store, &findings, &report);
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(report.findings, 0);
     assert_int_equal(report.keys, KEYS);
     assert_int_equal(report.records, KEYS);

@@ -87,7 +87,7 @@ static void assert_recovers(const struct crashed *crashed, uint64_t end)
     for (int64_t opened = 0; opened < 3; opened++) {
         struct alex_open_report report;
         fixture_store_open(fixture, NULL);
-        alex_open_report(fixture->store, &report);
+        alex_store_open_report(fixture->store, &report);
         if (opened > 0) {
             assert_true(report.clean);
             assert_int_equal(report.cut_bytes, 0);

@@ -81,7 +81,7 @@ static void test_rollover(void **state)
             put_filled(fixture->main, key, (size_t)(key % 700));
         }
         struct alex_store_stats stats;
-        ASSERT_OK(alex_store_stats(fixture->store, &stats));
+        ASSERT_OK(alex_store_stat(fixture->store, &stats));
         assert_true(stats.segments > KEYS * 350 / SEGMENT_BYTES_TOTAL);
         for (int64_t key = 0; key < KEYS; key++) {
             assert_filled(fixture->main, key, (size_t)(key % 700));
@@ -295,7 +295,7 @@ static void test_thread_writes_no_clean_manifest(void **state)
     assert_int_equal(atomic_load(&clean_at), 2);
     fixture_store_open(fixture, NULL);
     struct alex_open_report report;
-    alex_open_report(fixture->store, &report);
+    alex_store_open_report(fixture->store, &report);
     assert_true(report.clean);
 }
 

@@ -143,7 +143,7 @@ static void test_failed_write_latches(void **state)
         for (int reopened = 0; reopened < 3; reopened++) {
             struct alex_open_report report;
             fixture_store_open(fixture, NULL);
-            alex_open_report(fixture->store, &report);
+            alex_store_open_report(fixture->store, &report);
             assert_int_equal(report.clean, reopened > 0);
             assert_int_equal(report.cut_bytes > 0, reopened == 0 && torn == 1);
             for (int64_t key = 0; key < 100; key++) {

@@ -164,7 +164,7 @@ static void end(struct fixture *fixture)
 static void open_and_report(struct fixture *fixture, struct alex_open_report *out_report)
 {
     fixture_store_open(fixture, NULL);
-    alex_open_report(fixture->store, out_report);
+    alex_store_open_report(fixture->store, out_report);
     helper_check(fixture->store);
 }
 
@@ -175,7 +175,7 @@ static void assert_goes_on(struct fixture *fixture)
         struct alex_open_report report;
         helper_put(fixture->main, 9000 + round, "later");
         fixture_reopen(fixture);
-        alex_open_report(fixture->store, &report);
+        alex_store_open_report(fixture->store, &report);
         assert_true(report.clean);
         assert_int_equal(report.cut_bytes, 0);
         ASSERT_VALUE(fixture->main, 9000 + round, "later");
@@ -475,7 +475,7 @@ static void test_dropped_table(void **state)
     end(fixture);
     open_and_report(fixture, &report);
     struct alex_store_stats stats;
-    ASSERT_OK(alex_store_stats(fixture->store, &stats));
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
     assert_int_equal(stats.tables, 2);
     assert_int_equal(stats.keys, 1);
     again = helper_table(fixture->store, "second", ALEX_KEYS_DEFAULT);

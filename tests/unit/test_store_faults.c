@@ -100,7 +100,7 @@ static void world_verify(struct world *world)
         }
         struct alex_table_stats stats;
         if (handle != NULL) {
-            ASSERT_OK(alex_table_stats(handle, &stats));
+            ASSERT_OK(alex_table_stat(handle, &stats));
             assert_int_equal(stats.keys, present);
         }
     }
@@ -415,7 +415,7 @@ static bool run(struct fixture *fixture, const struct scenario *scenario, const 
         world_verify(&world);
         assert_survives_kill(&world);
         code = alex_close(world.store);
-        assert_true(code == ALEX_OK || (struck && code == ALEX_READ_ONLY));
+        assert_true(code == ALEX_OK || (struck && code != ALEX_READ_ONLY));
     }
     ASSERT_OK(world_open(&world));
     world_verify(&world);
@@ -423,7 +423,7 @@ static bool run(struct fixture *fixture, const struct scenario *scenario, const 
     ASSERT_OK(alex_close(world.store));
     ASSERT_OK(world_open(&world));
     struct alex_open_report report;
-    alex_open_report(world.store, &report);
+    alex_store_open_report(world.store, &report);
     assert_true(report.clean);
     assert_int_equal(report.cut_bytes, 0);
     world_verify(&world);

@@ -176,7 +176,7 @@ static void assert_accounts(alex_store *store)
             }
         }
     }
-    ASSERT_OK(alex_store_stats(store, &stats));
+    ASSERT_OK(alex_store_stat(store, &stats));
     assert_int_equal(stats.live_bytes, recount.total_bytes);
     assert_int_equal(stats.keys, keys);
     assert_int_equal(stats.live_bytes + stats.dead_bytes, stats.log_bytes);
