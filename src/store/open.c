@@ -400,6 +400,7 @@ int store_open_tuned(const char *path, const struct alex_options *options, const
     if (result != ALEX_OK) {
         return result;
     }
+    BASE_ASSERT(store != NULL);
     uint32_t segment_shift =
         tuning != NULL && tuning->segment_shift != 0 ? tuning->segment_shift : SEGMENT_SHIFT_DEFAULT;
     result = lock_take(store, &store->error);

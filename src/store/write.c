@@ -110,7 +110,7 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
         return result;
     }
     struct index_position position;
-    struct record record;
+    struct record record = {0};
     uint64_t ref;
     result = prepare(table, key, RECORD_PUT, &position, &record);
     if (result == ALEX_OK && if_absent && is_value(position.payload)) {
