@@ -123,8 +123,6 @@ static void make_parts(struct batch *batch)
     size_t first = 0;
     while (first < batch->count) {
         size_t end = first + 1;
-        /* The analyzer takes what the sort moved through its scratch memory for unset. */
-        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
         while (end < batch->count && batch->entries[end].key == batch->entries[first].key) {
             end++;
         }
@@ -243,7 +241,7 @@ int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
     if (result != ALEX_OK || count == 0) {
         return result;
     }
-    struct batch batch;
+    struct batch batch = {0};
     result = batch_init(&batch, store, ops, count);
     if (result == ALEX_OK) {
         make_parts(&batch);
