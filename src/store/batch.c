@@ -64,8 +64,10 @@ static int check_ops(alex_store *store, const struct alex_op *ops, size_t count)
 }
 
 /** Lays the batch's arrays out in the store's scratch memory. */
-static int batch_init(struct batch *batch, alex_store *store, const struct alex_op *ops, size_t count)
+static int lay_out(struct batch *batch)
 {
+    alex_store *store = batch->store;
+    const size_t count = batch->count;
     const size_t each = 2 * sizeof(struct index_entry) + 2 * sizeof(uint64_t) + sizeof(struct part);
     if (count > SIZE_MAX / each) {
         return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path, "the batch has %zu operations; split it",
@@ -80,7 +82,6 @@ static int batch_init(struct batch *batch, alex_store *store, const struct alex_
         store->scratch = scratch;
         store->scratch_bytes = count * each;
     }
-    *batch = (struct batch){.store = store, .ops = ops, .count = count, .group = {.store = store}};
     batch->entries = store->scratch;
     batch->sorted = batch->entries + count;
     batch->previous = (uint64_t *)(batch->sorted + count);
@@ -241,8 +242,8 @@ int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
     if (result != ALEX_OK || count == 0) {
         return result;
     }
-    struct batch batch = {0};
-    result = batch_init(&batch, store, ops, count);
+    struct batch batch = {.store = store, .ops = ops, .count = count, .group = {.store = store}};
+    result = lay_out(&batch);
     if (result == ALEX_OK) {
         make_parts(&batch);
         result = carry_out(&batch);
