@@ -39,19 +39,26 @@
 /** Writes one line to stderr and aborts. */
 _Noreturn void base_assert_failed(const char *condition, const char *file, int line);
 
-/**
- * Fills `error` (may be NULL) and returns `code`, so that a failing call reads `return base_fail(error, ...)`.
- *
- * @param os_errno  0 if no system call is behind it
- * @param path      may be NULL
- * @param format    printf format of one sentence: what happened and what to do
- */
-int base_fail(struct alex_error *error, int code, int os_errno, const char *path, const char *format, ...)
+/** Fills `error`; NULL is fine. */
+void base_note_failure(struct alex_error *error, int code, int os_errno, const char *path, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+void base_note_failure_at(struct alex_error *error, int code, const char *path, uint64_t offset, const char *format,
+                          ...) __attribute__((format(printf, 5, 6)));
+
+/**
+ * Fills `error` (may be NULL) and gives `code`, so that a failing call reads `return base_fail(error, ...)`. A macro, so
+ * that compilers and analyzers see which code that is.
+ *
+ * - os_errno: 0 if no system call is behind it
+ * - path: may be NULL
+ * - then a printf format of one sentence: what happened and what to do; and its arguments
+ */
+#define base_fail(error, code, os_errno, path, ...) \
+    (base_note_failure((error), (code), (os_errno), (path), __VA_ARGS__), (code))
 
 /** As base_fail(), for a place in a file. */
-int base_fail_at(struct alex_error *error, int code, const char *path, uint64_t offset, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+#define base_fail_at(error, code, path, offset, ...) \
+    (base_note_failure_at((error), (code), (path), (offset), __VA_ARGS__), (code))
 
 /** Memory. All of the library's heap memory comes from these, so that tests can make each allocation fail. */
 void *base_alloc(size_t size);

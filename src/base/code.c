@@ -81,16 +81,16 @@ static void fail(struct alex_error *error, int code, int os_errno, const char *p
     (void)vsnprintf(error->message, sizeof error->message, format, args);
 }
 
-int base_fail(struct alex_error *error, int code, int os_errno, const char *path, const char *format, ...)
+void base_note_failure(struct alex_error *error, int code, int os_errno, const char *path, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     fail(error, code, os_errno, path, format, args);
     va_end(args);
-    return code;
 }
 
-int base_fail_at(struct alex_error *error, int code, const char *path, uint64_t offset, const char *format, ...)
+void base_note_failure_at(struct alex_error *error, int code, const char *path, uint64_t offset, const char *format,
+                          ...)
 {
     va_list args;
     va_start(args, format);
@@ -100,7 +100,6 @@ int base_fail_at(struct alex_error *error, int code, const char *path, uint64_t 
         error->has_offset = true;
         error->offset = offset;
     }
-    return code;
 }
 
 _Noreturn void base_assert_failed(const char *condition, const char *file, int line)
