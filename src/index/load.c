@@ -147,8 +147,7 @@ static int load_inner_nodes(struct index_pool *pool, uint32_t level, const struc
     return ALEX_OK;
 }
 
-/** Builds levels until one node is left, the root. The nodes of a level that fails are given back, with all below them.
- */
+/** Builds levels until one node is left, the root. Where a level fails, its nodes are given back with all below. */
 static int load_tree(struct index_pool *pool, const struct index_entry *entries, size_t count,
                      struct index_node **out_root)
 {
@@ -180,14 +179,19 @@ static int load_tree(struct index_pool *pool, const struct index_entry *entries,
 
 int index_load(struct index *index, const struct index_entry *entries, size_t count)
 {
-    BASE_ASSERT(index_root(index) == NULL);
+    BASE_ASSERT(index->count == 0);
     if (count == 0) {
         return ALEX_OK;
     }
     struct index_node *root;
     int code = load_tree(index->pool, entries, count, &root);
     if (code == ALEX_OK) {
+        /* Nodes without keys may be there: made by an index_prepare() whose index_set() never came. */
+        struct index_node *empty = index_root(index);
         index_set_root(index, root);
+        if (empty != NULL) {
+            index_tree_give_back(index->pool, empty);
+        }
         index->count = count;
         index_tree_check(index);
     }
