@@ -23,6 +23,8 @@ static uint8_t *place(struct log *log, uint64_t bytes)
     if (!log->tail->staged) {
         return log->tail->base + atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     }
+    /* At least what the tail keeps back: behind a record that was staged a COMMIT, ABORT, MARK or SEAL always fits. */
+    bytes = bytes > TAIL_RESERVE_BYTES ? bytes : TAIL_RESERVE_BYTES;
     if (log->stage_bytes < bytes) {
         uint8_t *stage = base_realloc(log->stage, bytes);
         if (stage == NULL) {

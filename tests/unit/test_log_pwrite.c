@@ -247,6 +247,33 @@ static void test_protection(void **state)
 
 #endif
 
+/* Whichever allocation of a batch and all after it fail: it counts as a whole or not at all, and what follows does. */
+static void test_no_memory_for_the_stage(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint64_t first = 1; first <= 6; first++) {
+        files_remove(fixture->path);
+        faults_set(&no_fallocate);
+        open_small(fixture, NULL);
+        helper_put(fixture->main, 1, "");
+        helper_put(fixture->main, 2, "");
+        fixture_reopen(fixture);
+        helper_put(fixture->main, 3, ""); /* a record of 32 bytes; the DELETE has 40, the COMMIT 64, the ABORT 48 */
+        struct alex_op remove = {ALEX_OP_DELETE, fixture->main, 1, {NULL, 0}};
+        faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_ALLOCATION), .first = first, .for_good = true});
+        int result = alex_write(fixture->store, &remove, 1);
+        faults_set(&no_fallocate);
+        struct alex_op put = {ALEX_OP_PUT, fixture->main, 4, {"four", 4}};
+        ASSERT_OK(alex_write(fixture->store, &put, 1));
+        for (int reopened = 0; reopened < 2; reopened++) {
+            ASSERT_VALUE(fixture->main, 1, result == ALEX_OK ? NULL : "");
+            ASSERT_VALUE(fixture->main, 4, "four");
+            fixture_reopen(fixture);
+        }
+        fixture_store_close(fixture);
+    }
+}
+
 static int setup(void **state)
 {
     faults_install();
@@ -265,9 +292,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_all_works),
-        TEST(test_failed_write_latches),
-        TEST(test_full_disk),
+        TEST(test_all_works),  TEST(test_failed_write_latches),
+        TEST(test_full_disk),  TEST(test_no_memory_for_the_stage),
 #ifndef BASE_SANITIZED
         TEST(test_protection),
 #endif
