@@ -94,12 +94,12 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
 /** The reader's place: where the next record is or would be. */
 struct log_position log_reader_position(const struct log_reader *reader);
 
-/** The path of the file that the reader is in; out_path has room for 512 bytes. */
+/** The path of the file that the reader is in, cut to `capacity` bytes with its terminating zero. */
 void log_reader_path(const struct log_reader *reader, char *out_path, size_t capacity);
 
-/** Whether only zero bytes (or nothing) follow the reader's place, in its segment and all later ones. out_bytes: how
- *  many bytes follow that are not zero, counted from the place to the last of them in each segment. */
-bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_bytes);
+/** How many bytes follow the reader's place, in its segment and all later ones, up to the last that is not zero in
+ *  each; 0 if nothing or only zero bytes follow. */
+uint64_t log_reader_rest_bytes(const struct log_reader *reader);
 
 /** Moves on from a place without good record to the next one that has one, at a multiple of 8, in this segment or a
  *  later one. @return false: there is none before the log's end */
@@ -201,7 +201,7 @@ struct log_position log_end(const struct log *log);
 /**
  * Finds the record of a reference. Verifies its checksums if the log is configured so.
  *
- * @return RECORD_GOOD, or RECORD_BAD if there is no good record there
+ * @return RECORD_GOOD, or RECORD_BAD or RECORD_NEWER if there is no good record there
  */
 enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record);
 
@@ -211,7 +211,8 @@ enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct r
 /** Asks for a record's cache lines ahead of log_fetch(). */
 void log_prefetch(const struct log *log, uint64_t ref);
 
-/** The place of a reference, for reports; out_path has room for `capacity` bytes. */
+/** The place of a reference, for reports, all 0 if it leads nowhere. The file's path is cut to `capacity` bytes; with
+ *  0 there is none. */
 struct log_position log_locate(const struct log *log, uint64_t ref, char *out_path, size_t capacity);
 
 /* ------------------------------------------------------------------------------------------------ accounts */

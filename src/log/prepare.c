@@ -41,12 +41,17 @@ static void grow_ahead(struct log *log)
     }
 }
 
+/** How far before a segment's end the next one is due: two greatest steps, or half of a small segment. */
+static uint64_t segment_lead(const struct log_segment *segment)
+{
+    return 2 * GROWTH_MAX_BYTES < segment->capacity / 2 ? 2 * GROWTH_MAX_BYTES : segment->capacity / 2;
+}
+
 /** Whether the tail is so near its segment's end that the next one is due. Called with the lock. */
 static bool segment_due(const struct log *log)
 {
     uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
-    uint64_t ahead = 2 * GROWTH_MAX_BYTES < log->tail->capacity / 2 ? 2 * GROWTH_MAX_BYTES : log->tail->capacity / 2;
-    return log->next == NULL && !log->preparing && log->tail->capacity - end < ahead;
+    return log->next == NULL && !log->preparing && log->tail->capacity - end < segment_lead(log->tail);
 }
 
 int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_segment, struct alex_error *error)
@@ -122,8 +127,7 @@ void prepare_adopt(struct log *log)
     log->wake_at = allocated - (step / 2 < allocated ? step / 2 : allocated);
     if (allocated == tail->capacity) {
         /* No step is left; the segment after this one is due where segment_due() says. */
-        uint64_t ahead = 2 * GROWTH_MAX_BYTES < allocated / 2 ? 2 * GROWTH_MAX_BYTES : allocated / 2;
-        log->wake_at = log->next == NULL ? allocated - ahead : UINT64_MAX;
+        log->wake_at = log->next == NULL ? tail->capacity - segment_lead(tail) : UINT64_MAX;
     }
 }
 

@@ -125,7 +125,7 @@ bool log_reader_segment_good(const struct log_reader *reader)
            header.slots == segment->slots && memcmp(header.store_id, log->config.store_id, sizeof header.store_id) == 0;
 }
 
-bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_bytes)
+uint64_t log_reader_rest_bytes(const struct log_reader *reader)
 {
     const struct log *log = reader->log;
     uint64_t bytes = 0;
@@ -140,8 +140,7 @@ bool log_reader_rest_is_zero(const struct log_reader *reader, uint64_t *out_byte
         last = (last + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
         bytes += last > from ? last - from : 0;
     }
-    *out_bytes = bytes;
-    return bytes == 0;
+    return bytes;
 }
 
 bool log_reader_find_mark(const struct log_reader *reader, struct log_position *out_durable)

@@ -43,6 +43,12 @@ static inline bool log_ref_is_tombstone(uint64_t ref)
     return (ref & LOG_REF_TOMBSTONE) != 0;
 }
 
+/** Whether an index entry, 0 where there is none, leads to a value. */
+static inline bool log_ref_is_value(uint64_t ref)
+{
+    return ref != 0 && !log_ref_is_tombstone(ref);
+}
+
 /** The record's size in bytes; LOG_REF_UNITS_MAX * 8 stands for that or more. */
 static inline uint64_t log_ref_bytes(uint64_t ref)
 {

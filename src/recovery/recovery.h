@@ -65,8 +65,7 @@ struct replay_result {
     uint64_t records;
     uint64_t dropped;    /**< grouped records without COMMIT */
     uint64_t open_first; /**< the first number of a group without end; 0 if there is none */
-    bool cut;            /**< bytes follow that are no records */
-    uint64_t cut_bytes;
+    uint64_t cut_bytes;  /**< bytes that follow and are no records; 0: nothing is to be cut */
 };
 
 /**

@@ -232,10 +232,10 @@ static int judge_end(struct replayer *replayer, bool *out_more)
 {
     struct replay_result *result = replayer->result;
     *out_more = false;
-    result->cut = !log_reader_rest_is_zero(&result->end, &result->cut_bytes);
+    result->cut_bytes = log_reader_rest_bytes(&result->end);
     struct log_position mark;
     struct log_position before = result->durable;
-    if (result->cut && log_reader_find_mark(&result->end, &mark)) {
+    if (result->cut_bytes > 0 && log_reader_find_mark(&result->end, &mark)) {
         raise_durable(replayer, mark);
     }
     struct log_position end = log_reader_position(&result->end);

@@ -222,7 +222,7 @@ static int make_log(alex_store *store, const struct manifest *manifest)
         .segment_shift = manifest->segment_shift,
         .growth_bytes = store->options.growth_bytes,
         .next_file_id = manifest->next_file_id,
-        .read_only = store->read_only,
+        .read_only = store->options.read_only,
         .background = !store->options.no_background,
         .verify = !store->options.no_checksums,
         .list_changed = write_manifest,
@@ -261,7 +261,7 @@ static void fill_report(alex_store *store, const struct manifest *manifest, cons
     report->clean = manifest->clean || report->created;
     report->records_replayed = replayed->records;
     report->records_dropped = replayed->dropped;
-    if (replayed->cut) {
+    if (replayed->cut_bytes > 0) {
         struct log_position end = log_reader_position(&replayed->end);
         report->cut_bytes = replayed->cut_bytes;
         report->cut_offset = end.offset;
@@ -276,11 +276,13 @@ static int start(alex_store *store, const struct manifest *manifest, const struc
     if (!manifest->clean && manifest->number_floor > last_number) {
         last_number = manifest->number_floor;
     }
-    if (store->read_only) {
+    if (store->options.read_only) {
         log_start_read_only(store->log, &replayed->end, last_number);
         return ALEX_OK;
     }
-    enum log_end_state state = replayed->cut ? LOG_END_CUT : manifest->clean ? LOG_END_CLEAN : LOG_END_OPEN;
+    /* No close leaves a group without end, but where one is, its ABORT needs space: the log is not left untouched. */
+    bool untouched = manifest->clean && replayed->open_first == 0;
+    enum log_end_state state = replayed->cut_bytes > 0 ? LOG_END_CUT : untouched ? LOG_END_CLEAN : LOG_END_OPEN;
     int result = log_start(store->log, &replayed->end, state, last_number, replayed->durable, &store->error);
     if (result == ALEX_OK && replayed->open_first != 0) {
         result = log_append_abort(store->log, replayed->open_first, replayed->last_number, &store->error);
@@ -374,7 +376,6 @@ static int make_store(const char *path, const struct alex_options *options, alex
     store->path = absolute;
     store->options = *options;
     store->options.error = &store->error; /* the caller's is for this call only */
-    store->read_only = options->read_only;
     store->lock_fd = -1;
     *out_store = store;
     return ALEX_OK;
@@ -430,7 +431,7 @@ int alex_open(const char *path, const struct alex_options *options, alex_store *
 int alex_sync(alex_store *store)
 {
     int result = store_usable(store);
-    if (result == ALEX_OK && store->read_only) {
+    if (result == ALEX_OK && store->options.read_only) {
         result = base_fail(&store->error, ALEX_READ_ONLY, 0, store->path, "the store was opened read-only");
     }
     return result == ALEX_OK ? log_sync(store->log, &store->error) : result;
@@ -451,7 +452,7 @@ int alex_close(alex_store *store)
                          "them first",
                          store->mvcc.open_count, store->open_cursors, store->loader != NULL, store->reserved != NULL);
     }
-    if (!store->read_only) {
+    if (!store->options.read_only) {
         result = log_finish(store->log, &store->error);
     }
     destroy(store);

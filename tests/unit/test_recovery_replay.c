@@ -262,6 +262,24 @@ static void test_group_without_commit(void **state)
     assert_goes_on(fixture);
 }
 
+/* The same where the manifest says that the store was closed, which no writer leaves so. */
+static void test_clean_with_open_group(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_open_report report;
+    begin();
+    put(1, "single");
+    put_grouped(2, "never");
+    hand.manifest.clean = true;
+    hand.manifest.durable = here();
+    end(fixture);
+    open_and_report(fixture, &report);
+    assert_int_equal(report.records_dropped, 1);
+    ASSERT_VALUE(fixture->main, 1, "single");
+    ASSERT_VALUE(fixture->main, 2, NULL);
+    assert_goes_on(fixture);
+}
+
 /* An ABORT takes back what it names and nothing else. */
 static void test_aborts(void **state)
 {
@@ -617,21 +635,14 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_committed_group),
-        TEST(test_group_without_commit),
-        TEST(test_aborts),
-        TEST(test_commit_that_disagrees),
-        TEST(test_bad_value),
-        TEST(test_mark_beyond_hole),
-        TEST(test_numbers_must_ascend),
-        TEST(test_seal_to_nowhere),
-        TEST(test_clean_but_elsewhere),
-        TEST(test_newer_record),
-        TEST(test_dropped_table),
-        TEST(test_impossible_tables),
-        TEST(test_record_to_the_segments_end),
-        TEST(test_numbers_used_up),
-        TEST(test_file_lost),
+        TEST(test_committed_group),       TEST(test_group_without_commit),
+        TEST(test_clean_with_open_group), TEST(test_aborts),
+        TEST(test_commit_that_disagrees), TEST(test_bad_value),
+        TEST(test_mark_beyond_hole),      TEST(test_numbers_must_ascend),
+        TEST(test_seal_to_nowhere),       TEST(test_clean_but_elsewhere),
+        TEST(test_newer_record),          TEST(test_dropped_table),
+        TEST(test_impossible_tables),     TEST(test_record_to_the_segments_end),
+        TEST(test_numbers_used_up),       TEST(test_file_lost),
     };
     return cmocka_run_group_tests_name("recovery replay", tests, NULL, NULL);
 }
