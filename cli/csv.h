@@ -7,8 +7,8 @@
  * - Quoted: a field with the delimiter, a quote or a line's end in it stands in quotes, and a quote in it is doubled. A
  *   quote elsewhere, or text behind a closing quote, is an error and not guessed at.
  * - Escaped: a tab is \t, a line's end \n or \r, a backslash \\, and \xHH is any byte. Written that way are also
- * control characters and what isn't UTF-8, so that each record is one line that a terminal takes no harm from. Any
- * other escape is an error.
+ *   control characters and what isn't UTF-8, so that each record is one line that a terminal takes no harm from. Any
+ *   other escape is an error.
  *
  * A record ends with LF, CR LF or the input; empty lines are skipped.
  */

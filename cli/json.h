@@ -33,8 +33,7 @@ void json_array_add(json_t *array, json_t *element);
 /** Reads a key: a number, or a string as key_parse() takes it. On failure, `message` says what is wrong. */
 bool json_to_key(const json_t *json, enum alex_key_order order, int64_t *out_key, char message[MESSAGE_SIZE]);
 
-/** Appends the bytes that a string, an integer (its digits) or {"base64": "..."} stands for; false for anything else.
- */
+/** Appends the bytes that a string, an integer (its digits) or {"base64": "..."} stands for; false for all else. */
 bool json_to_bytes(const json_t *json, struct buffer *out);
 
 /** Prints a value, with a newline, to stdout. Takes the reference. @return STATUS_OK */

@@ -18,8 +18,7 @@ enum status {
     STATUS_DATA = 5,      /**< the input can't be read or parsed, or the output can't be written */
 };
 
-/** Prints "alexstorage: <sentence>" to stderr, and returns `status` so that a failing step reads `return report(...)`.
- */
+/** Prints "alexstorage: <sentence>" to stderr. Returns `status`, so that a failing step reads `return report(...)`. */
 enum status report(enum status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Reports the failure of a call on a store, with the detail that the store keeps. */

@@ -33,8 +33,7 @@ const char *format_count(uint64_t count, char text[FORMATTED_SIZE]);
 /** "1,234,567 (1.2 MiB)". @return `text` */
 const char *format_bytes(uint64_t bytes, char text[FORMATTED_SIZE]);
 
-/** The beginning of `bytes` for a message: at most 40 bytes, '?' for what is not printable ASCII, and "..." where cut.
- */
+/** The beginning of `bytes` for a message: at most 40 bytes, '?' for what isn't printable ASCII, "..." where cut. */
 const char *format_excerpt(const void *bytes, size_t size, char text[FORMATTED_SIZE]);
 
 #endif /* CLI_TEXT_H */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `make install` puts where: libraries, header, pkg-config and CMake package files, licence, manual pages.
+# What `make install` puts where: libraries, header, pkg-config and CMake package files, licence.
 
 include(CMakePackageConfigHelpers)
 
@@ -9,9 +9,6 @@ install(TARGETS alexstorage EXPORT alexstorage-shared)
 install(TARGETS alexstorage_static EXPORT alexstorage-static)
 install(FILES include/alexstorage.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-
-file(GLOB manual_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.1")
-install(FILES ${manual_pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
 
 # The static target is in a file of its own: only those who link it need ISA-L's development files.
 install(EXPORT alexstorage-shared NAMESPACE alexstorage:: DESTINATION "${package_dir}")

@@ -18,6 +18,8 @@
  * - **Results.** A call returns ALEX_OK (0) or one of the codes of enum alex_code. What it hands out goes to the
  *   parameters named `out_…`, which are left alone when the call fails. An `out_…` parameter described as optional may
  *   be NULL.
+ * - **Arguments.** A NULL handle or `out_…` parameter, a dropped table, or a value outside of its enum gives
+ *   ALEX_INVALID wherever a call returns a code; the lists of results below don't repeat it.
  * - **Errors.** alex_code_text() explains a code; alex_store_error() gives the detail (path, offset, errno, a sentence)
  *   of the last failure on a store and on everything opened from it. ALEX_NOT_FOUND and ALEX_EXISTS are answers and
  *   leave no detail. The library never prints, exits or aborts because of what it finds on disk or is given.
@@ -174,7 +176,8 @@ ALEX_API int alex_open(const char *path, const struct alex_options *options, ale
  *
  * @param store  may be NULL
  * @return ALEX_OK; ALEX_BUSY if a transaction, cursor, loader or reservation is open (nothing happens then);
- *         ALEX_IO or ALEX_NO_SPACE if the end could not be made durable: the next open then recovers as after a crash
+ *         ALEX_IO, ALEX_NO_SPACE, ALEX_NO_PERMISSION or ALEX_NO_MEMORY if the end could not be made durable: the next
+ *         open then recovers as after a crash
  */
 ALEX_API int alex_close(alex_store *store);
 
@@ -218,7 +221,7 @@ struct alex_store_stats {
     uint64_t oldest_snapshot; /**< the number that the oldest of them sees; last_number if there is none */
 };
 
-/** Gives the store's figures. Cost: one step a segment and table. */
+/** Gives the store's figures. Cost: one step a segment and table. @return ALEX_OK */
 ALEX_API int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats);
 
 /* ------------------------------------------------------------------------------------------------ tables */
@@ -256,7 +259,8 @@ ALEX_API int alex_table_open(alex_store *store, const char *name, const struct a
  * go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID). Cost: one step
  * a key.
  *
- * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_INVALID, ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_INVALID, ALEX_TOO_LARGE (name), ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_SPACE,
+ *         ALEX_NO_MEMORY, ALEX_IO
  */
 ALEX_API int alex_table_drop(alex_store *store, const char *name);
 
@@ -301,7 +305,7 @@ struct alex_table_stats {
     uint64_t moved_bytes;        /**< bytes of index entries moved by inserts since then */
 };
 
-/** Gives a table's figures. Cost: reads its whole index. */
+/** Gives a table's figures. Cost: reads its whole index. @return ALEX_OK */
 ALEX_API int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats);
 
 /* ------------------------------------------------------------------------------------------------ single writes
@@ -334,8 +338,8 @@ ALEX_API int alex_put_reserve(alex_table *table, int64_t key, size_t size, void 
 
 /**
  * Makes the reserved value the key's. @param out_replaced as in alex_put().
- * @return ALEX_OK; ALEX_INVALID if nothing is reserved in this table; ALEX_IO, ALEX_NO_SPACE: the key is as it was, and
- *         the reservation is over
+ * @return ALEX_OK; ALEX_INVALID if nothing is reserved in this table; ALEX_READ_ONLY (a sync has failed meanwhile),
+ *         ALEX_IO, ALEX_NO_SPACE: the key is as it was, and the reservation is over
  */
 ALEX_API int alex_put_commit(alex_table *table, bool *out_replaced);
 
@@ -372,8 +376,9 @@ ALEX_API int alex_write(alex_store *store, const struct alex_op *ops, size_t cou
 /**
  * Begins a bulk load: a stream of any length, in any order, into a table that may hold keys already. It is one atomic
  * step: nothing of it is visible before alex_loader_commit(), and after a crash all or none of it is there. Until it
- * ends every other write to the store is refused with ALEX_BUSY; reads go on. Takes 16 bytes of memory an entry until
- * the commit. Keys in ascending order are fastest.
+ * ends every other write to the store is refused with ALEX_BUSY; reads go on. Takes 16 bytes of memory an entry, up to
+ * twice that as it grows, and in the commit another 16 unless keys come ascending into an empty table, which is also
+ * fastest.
  *
  * @return ALEX_OK, ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_MEMORY
  */
@@ -458,8 +463,8 @@ struct alex_range {
     uint64_t limit; /**< entries handed out after each positioning, or counted, at most; 0: no limit */
 };
 
-/** Counts the keys in `range` (optional). Cost: one step an index node where nothing was written since the transaction
- *  began, else one a key. */
+/** Counts the keys in `range` (optional). Cost: one step an index node where nothing was written to the table since the
+ *  transaction began, else a get of each key. @return ALEX_OK, ALEX_DAMAGED (one of those gets), ALEX_NO_MEMORY */
 ALEX_API int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *range, uint64_t *out_count);
 
 /* ------------------------------------------------------------------------------------------------ cursors */
@@ -473,7 +478,8 @@ struct alex_entry {
 /**
  * Opens a cursor over the keys of `range` (optional: all keys), at no entry yet. Every move hands out the entry it
  * arrives at; ALEX_NOT_FOUND means that there is none, and leaves the cursor at no entry beyond that end: a move back
- * then gives the last entry before it. ALEX_DAMAGED means that the entry's record is damaged: the cursor is at it, and
+ * then gives the last entry before it. Once the range's limit is reached every move gives ALEX_NOT_FOUND, until the
+ * cursor is positioned again. ALEX_DAMAGED means that the entry's record is damaged: the cursor is at it, and
  * may be moved on.
  *
  * @param out_cursor  close it before the transaction ends
@@ -503,7 +509,7 @@ ALEX_API void alex_cursor_close(alex_cursor *cursor);
 /** One thing that a check found. */
 struct alex_finding {
     int code;            /**< enum alex_code: ALEX_DAMAGED mostly */
-    const char *path;    /**< file; until the visit returns */
+    const char *path;    /**< file, or the store's directory if it is in no file; until the visit returns */
     uint64_t offset;     /**< bytes from the file's beginning */
     const char *message; /**< until the visit returns */
 };

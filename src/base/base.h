@@ -46,8 +46,8 @@ void base_note_failure_at(struct alex_error *error, int code, const char *path, 
                           ...) __attribute__((format(printf, 5, 6)));
 
 /**
- * Fills `error` (may be NULL) and gives `code`, so that a failing call reads `return base_fail(error, ...)`. A macro, so
- * that compilers and analyzers see which code that is.
+ * Fills `error` (may be NULL) and gives `code`, so that a failing call reads `return base_fail(error, ...)`. A macro,
+ * so that compilers and analyzers see which code that is.
  *
  * - os_errno: 0 if no system call is behind it
  * - path: may be NULL

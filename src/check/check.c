@@ -110,11 +110,22 @@ static int check_entry(struct checker *checker, const struct store_table_view *t
     return find(checker, path, at.offset, message);
 }
 
+/** Checks the index's own invariants. The index is in memory: the finding's path is the store's. */
+static int check_index(struct checker *checker, const struct store_table_view *table)
+{
+    const char *wrong = index_verify(table->index);
+    if (wrong == NULL) {
+        return 0;
+    }
+    char message[512];
+    (void)snprintf(message, sizeof message, "the index of table \"%.255s\" is wrong: %s", table->name, wrong);
+    return find(checker, store_path(checker->store), 0, message);
+}
+
 static int check_table(void *context, const struct store_table_view *table)
 {
     struct checker *checker = context;
-    const char *wrong = index_verify(table->index);
-    int result = wrong != NULL ? find(checker, table->name, 0, wrong) : 0;
+    int result = check_index(checker, table);
     struct index_entry run[RUN];
     uint64_t from = 0;
     size_t count = RUN;
@@ -143,7 +154,11 @@ static int check_manifest(struct checker *checker)
     if (result == ALEX_NOT_FOUND) {
         return find(checker, store_path(checker->store), 0, "the manifest is missing");
     }
-    return find(checker, error.path, error.offset, error.message);
+    if (result == ALEX_DAMAGED || result == ALEX_NEWER_FORMAT) {
+        return find(checker, error.path, error.offset, error.message);
+    }
+    *store_error(checker->store) = error; /* it could not be read: that says nothing about the store */
+    return result;
 }
 
 int alex_check(alex_store *store, int (*visit)(void *context, const struct alex_finding *finding), void *context,

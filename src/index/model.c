@@ -51,8 +51,7 @@ static void take_sample(struct sample *sample, const uint64_t *keys, uint32_t co
     }
 }
 
-/** The line through (low, low_block) and (high, high_block); false if it would be steeper than a block a key, or flat.
- */
+/** The line through (low, low_block) and (high, high_block); false if that is steeper than a block a key, or flat. */
 static bool model_through(uint64_t low, double low_block, uint64_t high, double high_block,
                           struct index_model *out_model)
 {
@@ -72,8 +71,9 @@ static bool model_through(uint64_t low, double low_block, uint64_t high, double 
 /** Cost of a key that lies `distance` blocks from where it is predicted. */
 static double distance_cost(double distance)
 {
-    if (distance < 1)
+    if (distance < 1) {
         return 0;
+    }
     return 1 + (double)(63 - __builtin_clzll((uint64_t)distance));
 }
 
@@ -99,10 +99,12 @@ static double sample_cost(const struct sample *sample, const struct index_model 
 
 uint64_t index_model_first_key(const struct index_model *model, uint32_t block)
 {
-    if (block == 0)
+    if (block == 0) {
         return 0;
-    if (block > model->last_block || model->slope == 0)
+    }
+    if (block > model->last_block || model->slope == 0) {
         return UINT64_MAX;
+    }
     double distance = 0x1p64 / (double)model->slope * (double)(UINT64_C(1) << model->shift) * block;
     if (distance >= (double)(UINT64_MAX - model->base)) {
         return UINT64_MAX;
@@ -123,13 +125,15 @@ double index_model_fit(const uint64_t *keys, uint32_t count, struct index_layout
     for (size_t i = 0; i < sizeof candidates / sizeof candidates[0] && best_cost > COST_GOOD; i++) {
         uint32_t low = (uint32_t)((uint64_t)candidates[i].low * (count - 1) / 64);
         uint32_t high = (uint32_t)((uint64_t)candidates[i].high * (count - 1) / 64);
-        if (low == high)
+        if (low == high) {
             continue;
+        }
         double blocks_per_rank = (double)layout.extent / count;
         struct index_model model = {.last_block = layout.blocks - 1};
         if (!model_through(keys[low], layout.origin + low * blocks_per_rank, keys[high],
-                           layout.origin + high * blocks_per_rank, &model))
+                           layout.origin + high * blocks_per_rank, &model)) {
             continue;
+        }
         double cost = sample_cost(&sample, &model, best_cost);
         if (cost < best_cost) {
             best_cost = cost;

@@ -11,13 +11,16 @@
  *  N1  The keys of all slots, gaps included, never descend from slot to slot.
  *  N2  A block's entries are packed to its left; its gaps follow.
  *  N3  A gap's key, the separator, is greater than the key of every entry before it and at most that of every entry
- * behind it; so entries' keys are distinct. Only UINT64_MAX, where it is an entry, may be the key of gaps behind it
- * too. N4  An entry with key UINT64_MAX lies in the last block. N5  `count` is the number of entries, and at most
- * `count_max`, which is at most the number of slots. N6  In a data node (level 0) a gap's payload is 0 and an entry's
- * isn't. N7  In an inner node an entry's payload is the address of a child, and a gap's payload is that of the entry
- * before it with INDEX_NODE_GAP set. The first entry is in the first slot. N8  `least` and `greatest` enclose the
- * entries' keys. N9  While no call is changing it, the version of a node of the tree is even and without the obsolete
- * mark. N10 A data node has at most INDEX_DATA_BLOCKS_MAX blocks, an inner node at most INDEX_INNER_BLOCKS_MAX.
+ *      behind it; so entries' keys are distinct. Only UINT64_MAX, where it is an entry, may be the key of gaps behind
+ *      it too.
+ *  N4  An entry with key UINT64_MAX lies in the last block.
+ *  N5  `count` is the number of entries, and at most `count_max`, which is at most the number of slots.
+ *  N6  In a data node (level 0) a gap's payload is 0 and an entry's isn't.
+ *  N7  In an inner node an entry's payload is the address of a child, and a gap's payload is that of the entry before
+ *      it with INDEX_NODE_GAP set. The first entry is in the first slot.
+ *  N8  `least` and `greatest` enclose the entries' keys.
+ *  N9  While no call is changing it, the version of a node of the tree is even and without the obsolete mark.
+ *  N10 A data node has at most INDEX_DATA_BLOCKS_MAX blocks, an inner node at most INDEX_INNER_BLOCKS_MAX.
  *
  * From N1 to N4: only the last block whose first key is at most k can hold k; and a block whose first key is at most k
  * and whose last key is greater is that block, so that one line of keys decides.
@@ -180,8 +183,8 @@ struct index_place index_node_place(const struct index_node *node, uint32_t floo
 /** The block whose gap an insert at `place` would use: the nearest within INDEX_SPILL_BLOCKS_MAX, or INDEX_NO_BLOCK. */
 uint32_t index_node_gap(const struct index_node *node, struct index_place place);
 
-/** Inserts an entry, using the gap in `gap_block`, which index_node_gap() gave for the same place. @return slots moved
- */
+/** Inserts an entry, using the gap in `gap_block`, which index_node_gap() gave for the same place.
+ *  @return slots moved */
 uint32_t index_node_insert(struct index_node *node, struct index_place place, uint32_t gap_block, uint64_t key,
                            uint64_t payload);
 

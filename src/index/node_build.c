@@ -66,8 +66,7 @@ static uint32_t block_capacity(const struct builder *builder, bool own)
 static void place_entries(struct builder *builder, struct index_run run)
 {
     const struct index_model *model = &builder->node->model;
-    /* The last block where an entry may go, so that those behind it find room: one more for each `stray_max` entries.
-     */
+    /* The last block where an entry may go if those behind it are to find room: one more each `stray_max` entries. */
     uint32_t limit = model->last_block - (run.count - 1) / builder->stray_max;
     uint32_t until_next = (run.count - 1) % builder->stray_max;
     for (uint32_t i = 0; i < run.count; i++) {

@@ -146,8 +146,7 @@ static void end_chunk(struct index_pool *pool, struct index_chunk *chunk)
     base_free(chunk);
 }
 
-/** A free run of at least `granules`: the first that fits of the list of that size, else any of the next list in use.
- */
+/** A free run of at least `granules`: the first that fits of the list of that size, else any of the next one in use. */
 static struct index_free_run *find_run(const struct index_pool *pool, uint32_t granules)
 {
     uint32_t list = list_of(granules);

@@ -74,8 +74,7 @@ struct index_decision {
 /** Decides what to do about a node without room for `key`, by the cost of what would come of it. A pure function. */
 struct index_decision index_decide(const struct index_node *node, const uint64_t *keys, uint64_t key);
 
-/** Whether an append goes so far beyond its data node's model that it should open a new node, though there may be room.
- */
+/** Whether an append goes so far beyond its data node's model that it should open a new node, even if there is room. */
 bool index_is_jump(const struct index_node *node, uint64_t key);
 
 /** Whether a node has become so sparse that it should be rebuilt smaller. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file os.h
- * The operating system: files, mappings, directories, locks, clock, threads. The only place with system calls.
+ * The operating system: files, mappings, directories, locks, threads. The only place with system calls.
  *
  * System calls on files, mappings and threads go through the table `os_calls`, where tests put faults. Calls here
  * return an enum alex_code and fill `error` (may be NULL) with path and errno; what the operating system reports is
@@ -131,8 +131,6 @@ void os_map_populate(void *address, size_t bytes);
 /* ------------------------------------------------------------------------------------------------ the rest */
 
 int os_random(void *buffer, size_t size, struct alex_error *error);
-/** Nanoseconds of a clock that never steps back. */
-uint64_t os_clock_ns(void);
 int64_t os_process_id(void);
 
 struct os_mutex;

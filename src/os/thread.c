@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file thread.c Threads, locks, clock, randomness. */
+/** @file thread.c Threads, locks, randomness. */
 #include "os/os.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 struct os_mutex {
@@ -151,13 +150,6 @@ int os_random(void *buffer, size_t size, struct alex_error *error)
         }
     }
     return ALEX_OK;
-}
-
-uint64_t os_clock_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 int64_t os_process_id(void)

@@ -21,8 +21,8 @@ struct batch {
     alex_store *store;
     const struct alex_op *ops;
     size_t count;
-    struct index_entry
-        *entries; /**< a part's puts, then its deletes; payload: first the operation's index, then the reference */
+    /** A part's puts, then its deletes; payload: first the operation's index, then the reference. */
+    struct index_entry *entries;
     struct index_entry *sorted; /**< scratch */
     uint64_t *previous;
     uint64_t *numbers;
@@ -38,7 +38,7 @@ static int check_ops(alex_store *store, const struct alex_op *ops, size_t count)
     }
     for (size_t i = 0; i < count; i++) {
         const struct alex_op *op = &ops[i];
-        int result = write_table_check(op->table);
+        int result = table_check(op->table);
         if (result == ALEX_INVALID && op->table == NULL) {
             return base_fail(&store->error, result, 0, store->path, "operation %zu of the batch names no table", i);
         }
@@ -147,7 +147,7 @@ static void find_previous(struct batch *batch, struct part *part)
     index_find_many(part->table->index, keys, count, previous);
     size_t kept = part->puts;
     for (size_t i = part->puts; i < count; i++) {
-        if (previous[i] != 0 && !log_ref_is_tombstone(previous[i])) {
+        if (log_ref_is_value(previous[i])) {
             entries[kept] = entries[i];
             previous[kept++] = previous[i];
         }

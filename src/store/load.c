@@ -17,7 +17,7 @@ struct alex_loader {
 
 int alex_loader_open(alex_table *table, alex_loader **out_loader)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }
@@ -160,7 +160,7 @@ static uint64_t publish(alex_loader *loader, const uint64_t *previous)
     for (size_t i = 0; i < loader->count; i++) {
         uint64_t before = previous != NULL ? previous[i] : 0;
         version_account(loader->table, before, loader->entries[i].payload);
-        replaced += before != 0 && !log_ref_is_tombstone(before);
+        replaced += log_ref_is_value(before);
     }
     loader->table->last_change = log_last_number(store->log);
     mvcc_publish(&store->mvcc, log_last_number(store->log));

@@ -33,12 +33,12 @@ static struct alex_store *find_twin(const alex_store *store)
 static int lock_file(alex_store *store, const char *path, struct alex_error *error)
 {
     int64_t holder = 0;
-    int result = os_file_lock(store->lock_fd, path, !store->read_only, &holder, error);
+    int result = os_file_lock(store->lock_fd, path, !store->options.read_only, &holder, error);
     if (result == ALEX_LOCKED) {
         return base_fail(error, ALEX_LOCKED, 0, store->path,
                          "the store is open in process %" PRId64 "; close it there first", holder);
     }
-    if (result != ALEX_OK || store->read_only) {
+    if (result != ALEX_OK || store->options.read_only) {
         return result;
     }
     char text[32];
@@ -53,7 +53,7 @@ static int lock_file(alex_store *store, const char *path, struct alex_error *err
 static int take(alex_store *store, struct alex_error *error)
 {
     const struct alex_store *twin = find_twin(store);
-    if (twin != NULL && !(twin->read_only && store->read_only)) {
+    if (twin != NULL && !(twin->options.read_only && store->options.read_only)) {
         return base_fail(error, ALEX_LOCKED, 0, store->path,
                          "the store is open in this process already; use that handle, or close it first");
     }
@@ -63,14 +63,14 @@ static int take(alex_store *store, struct alex_error *error)
     char path[512];
     (void)snprintf(path, sizeof path, "%s/%s", store->path, LOCK_NAME);
     int result;
-    if (store->read_only) {
+    if (store->options.read_only) {
         enum os_kind kind;
         result = os_path_kind(path, &kind, error);
         if (result != ALEX_OK || kind == OS_KIND_NONE) {
             return result; /* left out of a copy: then nobody writes there */
         }
     }
-    result = os_file_open(path, store->read_only ? OS_READ : OS_KEEP, &store->lock_fd, error);
+    result = os_file_open(path, store->options.read_only ? OS_READ : OS_KEEP, &store->lock_fd, error);
     return result == ALEX_OK ? lock_file(store, path, error) : result;
 }
 

@@ -19,7 +19,7 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
 
 int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
@@ -28,7 +28,7 @@ int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size
                          "the buffer is NULL but its capacity is not 0");
     }
     uint64_t ref = index_find(table->index, table_index_key(table, key));
-    if (ref == 0 || log_ref_is_tombstone(ref)) {
+    if (!log_ref_is_value(ref)) {
         return ALEX_NOT_FOUND;
     }
     struct record record;
@@ -51,10 +51,10 @@ int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size
 
 int alex_exists(alex_table *table, int64_t key)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }
     uint64_t ref = index_find(table->index, table_index_key(table, key));
-    return ref != 0 && !log_ref_is_tombstone(ref) ? ALEX_OK : ALEX_NOT_FOUND;
+    return log_ref_is_value(ref) ? ALEX_OK : ALEX_NOT_FOUND;
 }

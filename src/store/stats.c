@@ -42,7 +42,7 @@ int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats)
 
 int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }

@@ -65,6 +65,18 @@ struct alex_table {
     struct alex_table *next_dropped;
 };
 
+/** The key that stands in the table's index for a user's key: unsigned, in the table's order. */
+static inline uint64_t table_index_key(const struct alex_table *table, int64_t key)
+{
+    return (uint64_t)key ^ table->key_flip;
+}
+
+/** The user's key behind a key of the table's index. */
+static inline int64_t table_user_key(const struct alex_table *table, uint64_t index_key)
+{
+    return (int64_t)(index_key ^ table->key_flip);
+}
+
 /** The tables that are not dropped, found by name and by id. */
 struct catalog {
     struct alex_table **by_name;
@@ -92,8 +104,7 @@ struct tombstone_queue {
 struct alex_store {
     struct handle handle;
     char *path;
-    bool read_only;
-    struct alex_options options;
+    struct alex_options options; /**< as opened, but for `error`: this store's own */
     struct alex_error error;
     struct alex_open_report report;
 
@@ -150,6 +161,8 @@ int table_create(alex_store *store, uint32_t id, const char *name, size_t name_l
 void table_destroy(struct alex_table *table);
 
 /* table.c */
+/** ALEX_OK, or why a table's handle is refused: NULL, ended, dropped. */
+int table_check(struct alex_table *table);
 /** Takes a table with all its entries out of the accounts and the catalog, and ends it once no snapshot needs it. */
 void table_drop(alex_store *store, struct alex_table *table, uint64_t number);
 /** Ends dropped tables that no open snapshot is older than. */
@@ -183,14 +196,6 @@ int txn_check(alex_txn *txn, const alex_table *table);
 /* read.c */
 /** Fills the store's error for a damaged record. @return ALEX_DAMAGED */
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref);
-static inline uint64_t table_index_key(const struct alex_table *table, int64_t key)
-{
-    return (uint64_t)key ^ table->key_flip;
-}
-static inline int64_t table_user_key(const struct alex_table *table, uint64_t index_key)
-{
-    return (int64_t)(index_key ^ table->key_flip);
-}
 /** The record that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND,
  *  ALEX_DAMAGED */
 static inline int read_visible(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
@@ -212,8 +217,6 @@ static inline struct alex_slice read_slice(const struct record *record)
 /* write.c */
 /** Whether the store takes a write now; if not, the store's error says why. */
 int write_allowed(alex_store *store);
-/** ALEX_OK, or why a table's handle is refused: NULL, ended, dropped. */
-int write_table_check(struct alex_table *table);
 /** Checks a value; `value` may be NULL only if it is empty. */
 int write_value_check(alex_store *store, const void *value, size_t size);
 /** Claims, fills and appends one record of a key. */

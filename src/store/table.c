@@ -5,6 +5,19 @@
 
 #include "store/store_internal.h"
 
+int table_check(struct alex_table *table)
+{
+    int result = handle_check(table, HANDLE_TABLE);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    if (BASE_UNLIKELY(table->drop_number != 0)) {
+        return base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
+                         "the table \"%s\" was dropped; its handle has ended", table->name);
+    }
+    return ALEX_OK;
+}
+
 alex_table *alex_main_table(alex_store *store)
 {
     return store_usable(store) == ALEX_OK ? store->main : NULL;
@@ -112,7 +125,7 @@ static void account_dropped(alex_store *store, struct alex_table *table)
     size_t count;
     while ((count = index_scan(table->index, from, INDEX_ASCENDING, entries, 64)) > 0) {
         for (size_t i = 0; i < count; i++) {
-            if (!log_ref_is_tombstone(entries[i].payload)) {
+            if (log_ref_is_value(entries[i].payload)) {
                 log_count_dead(store->log, entries[i].payload);
             }
         }

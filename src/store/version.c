@@ -8,12 +8,12 @@
 void version_account(struct alex_table *table, uint64_t previous, uint64_t ref)
 {
     struct log *log = table->store->log;
-    if (previous != 0 && !log_ref_is_tombstone(previous)) {
+    if (log_ref_is_value(previous)) {
         log_count_dead(log, previous);
         table->live_bytes -= log_record_bytes(log, previous);
         table->keys--;
     }
-    if (ref != 0 && !log_ref_is_tombstone(ref)) {
+    if (log_ref_is_value(ref)) {
         log_count_live(log, ref);
         table->live_bytes += log_record_bytes(log, ref);
         table->keys++;
@@ -26,11 +26,12 @@ int version_reserve_tombstones(alex_store *store, size_t count)
     if (store->mvcc.oldest == NULL || queue->first + queue->count + count <= queue->capacity) {
         return ALEX_OK;
     }
-    if (queue->first > 0) {
+    /* Moved to the front once as many have gone as are left: so each is moved about once, however long the queue is. */
+    if (queue->first > 0 && queue->first >= queue->count) {
         memmove(queue->items, queue->items + queue->first, queue->count * sizeof *queue->items);
         queue->first = 0;
     }
-    size_t needed = queue->count + count;
+    size_t needed = queue->first + queue->count + count;
     if (needed <= queue->capacity) {
         return ALEX_OK;
     }

@@ -6,7 +6,7 @@
 
 int write_allowed(alex_store *store)
 {
-    if (BASE_UNLIKELY(store->read_only)) {
+    if (BASE_UNLIKELY(store->options.read_only)) {
         return base_fail(&store->error, ALEX_READ_ONLY, 0, store->path,
                          "the store was opened read-only; open it without that option to write");
     }
@@ -18,19 +18,6 @@ int write_allowed(alex_store *store)
                          "a put is reserved; commit or cancel it first (alex_put_commit, alex_put_cancel)");
     }
     return log_writable(store->log, &store->error);
-}
-
-int write_table_check(struct alex_table *table)
-{
-    int result = handle_check(table, HANDLE_TABLE);
-    if (BASE_UNLIKELY(result != ALEX_OK)) {
-        return result;
-    }
-    if (BASE_UNLIKELY(table->drop_number != 0)) {
-        return base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
-                         "the table \"%s\" was dropped; its handle has ended", table->name);
-    }
-    return ALEX_OK;
 }
 
 int write_value_check(alex_store *store, const void *value, size_t size)
@@ -80,11 +67,6 @@ static int prepare(struct alex_table *table, int64_t key, enum record_kind kind,
     return ALEX_OK;
 }
 
-static bool is_value(uint64_t ref)
-{
-    return ref != 0 && !log_ref_is_tombstone(ref);
-}
-
 /** Gives the prepared key its appended record. */
 static void enter(struct alex_table *table, const struct index_position *position, const struct record *record,
                   uint64_t ref)
@@ -98,7 +80,7 @@ static void enter(struct alex_table *table, const struct index_position *positio
 static int put(struct alex_table *table, int64_t key, const void *value, size_t size, bool if_absent,
                bool *out_replaced)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
@@ -113,7 +95,7 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
     struct record record = {0};
     uint64_t ref;
     result = prepare(table, key, RECORD_PUT, &position, &record);
-    if (result == ALEX_OK && if_absent && is_value(position.payload)) {
+    if (result == ALEX_OK && if_absent && log_ref_is_value(position.payload)) {
         return ALEX_EXISTS;
     }
     if (result == ALEX_OK) {
@@ -124,7 +106,7 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
     }
     enter(table, &position, &record, ref);
     if (out_replaced != NULL) {
-        *out_replaced = is_value(position.payload);
+        *out_replaced = log_ref_is_value(position.payload);
     }
     return ALEX_OK;
 }
@@ -141,7 +123,7 @@ int alex_put_if_absent(alex_table *table, int64_t key, const void *value, size_t
 
 int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }
@@ -169,7 +151,7 @@ int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buf
 
 int alex_put_commit(alex_table *table, bool *out_replaced)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }
@@ -191,7 +173,7 @@ int alex_put_commit(alex_table *table, bool *out_replaced)
     if (result == ALEX_OK) {
         enter(table, &store->position, &record, ref);
         if (out_replaced != NULL) {
-            *out_replaced = is_value(store->position.payload);
+            *out_replaced = log_ref_is_value(store->position.payload);
         }
     }
     txn_reclaim(store);
@@ -200,7 +182,7 @@ int alex_put_commit(alex_table *table, bool *out_replaced)
 
 void alex_put_cancel(alex_table *table)
 {
-    if (write_table_check(table) == ALEX_OK && table->store->reserved == table) {
+    if (table_check(table) == ALEX_OK && table->store->reserved == table) {
         table->store->reserved = NULL;
         txn_reclaim(table->store);
     }
@@ -208,7 +190,7 @@ void alex_put_cancel(alex_table *table)
 
 int alex_delete(alex_table *table, int64_t key)
 {
-    int result = write_table_check(table);
+    int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }
@@ -219,7 +201,7 @@ int alex_delete(alex_table *table, int64_t key)
     }
     uint64_t index_key = table_index_key(table, key);
     uint64_t previous = index_find(table->index, index_key);
-    if (!is_value(previous)) {
+    if (!log_ref_is_value(previous)) {
         return ALEX_NOT_FOUND;
     }
     if (version_reserve_tombstones(store, 1) != ALEX_OK) {
