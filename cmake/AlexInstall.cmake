@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/alexstorage")
 
 install(TARGETS alexstorage EXPORT alexstorage-shared)
-install(TARGETS alexstorage_static EXPORT alexstorage-static)
+install(TARGETS alexstorage_archive EXPORT alexstorage-static)
 install(FILES include/alexstorage.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The library: compiled once, as position-independent code, and linked as an archive and as a shared object.
+# The library: compiled once, as position-independent code, and linked as a shared object and as two archives: one with
+# all its symbols, for the programs and tests here, and the one that is installed.
 
 file(GLOB_RECURSE library_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
 add_library(alex_objects OBJECT ${library_sources})
@@ -27,12 +28,22 @@ endif()
 add_library(alexstorage SHARED $<TARGET_OBJECTS:alex_objects>)
 add_library(alexstorage_static STATIC $<TARGET_OBJECTS:alex_objects>)
 set_target_properties(alexstorage PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-set_target_properties(alexstorage_static PROPERTIES OUTPUT_NAME alexstorage EXPORT_NAME static)
+
+# Hidden visibility means nothing within an archive: a program with a log_append() of its own could not be linked. So
+# what is installed is one object in which hidden symbols are local.
+set(installed_object "${PROJECT_BINARY_DIR}/alexstorage.o")
+add_custom_command(OUTPUT "${installed_object}"
+    COMMAND "${CMAKE_LINKER}" -r $<TARGET_OBJECTS:alex_objects> -o "${installed_object}"
+    COMMAND "${CMAKE_OBJCOPY}" --localize-hidden "${installed_object}"
+    DEPENDS alex_objects $<TARGET_OBJECTS:alex_objects>
+    COMMAND_EXPAND_LISTS VERBATIM)
+add_library(alexstorage_archive STATIC "${installed_object}")
+set_target_properties(alexstorage_archive PROPERTIES OUTPUT_NAME alexstorage EXPORT_NAME static)
 if(NOT ALEX_SANITIZE)
     target_link_options(alexstorage PRIVATE -Wl,--no-undefined)
 endif()
 
-foreach(library IN ITEMS alexstorage alexstorage_static)
+foreach(library IN ITEMS alexstorage alexstorage_static alexstorage_archive)
     set_target_properties(${library} PROPERTIES LINKER_LANGUAGE C)
     target_include_directories(${library} PUBLIC
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -40,4 +51,4 @@ foreach(library IN ITEMS alexstorage alexstorage_static)
         $<BUILD_INTERFACE:alex_compiler> Threads::Threads m $<$<BOOL:${ALEX_HAVE_ISAL}>:PkgConfig::ISAL>)
 endforeach()
 add_library(alexstorage::alexstorage ALIAS alexstorage)
-add_library(alexstorage::static ALIAS alexstorage_static)
+add_library(alexstorage::static ALIAS alexstorage_archive)

@@ -58,6 +58,11 @@ class Install(unittest.TestCase):
         symbols = {line.split()[-1] for line in run("nm", "-D", "--defined-only", self.shared).splitlines()}
         self.assertEqual(self.declared, symbols)
 
+    def test_archive_symbols(self):
+        """The static library defines those functions too, and nothing else that a program's own names could meet."""
+        lines = run("nm", "--extern-only", "--defined-only", self.libdir / "libalexstorage.a").splitlines()
+        self.assertEqual(self.declared, {line.split()[-1] for line in lines if len(line.split()) == 3})
+
     def test_soname(self):
         """The soname holds the major version only, so that compatible versions replace each other."""
         dynamic = run("readelf", "-d", self.shared)
