@@ -65,8 +65,8 @@ int log_attach(struct log *log, uint64_t file_id, uint32_t slots, enum log_attac
 static struct log_segment *settle(struct log *log, const struct log_reader *end)
 {
     size_t kept = end->segment < log->segment_count ? end->segment + 1 : 0;
-    for (size_t i = kept; i < log->segment_count; i++) {
-        segment_destroy(log, log->segments[i]);
+    for (size_t i = log->segment_count; i > kept; i--) {
+        segment_destroy(log, log->segments[i - 1]); /* the last first, so that all address space is given back */
     }
     log->segment_count = kept;
     if (kept == 0) {
@@ -82,8 +82,8 @@ void log_start_read_only(struct log *log, const struct log_reader *end, uint64_t
     (void)settle(log, end);
 }
 
-/** Writes a SEAL at the log's cut end, through the file as nothing there is mapped writable, and makes the segment
- *  durable. */
+/** Writes a SEAL at the log's cut end, through the file as nothing there is mapped writable, ends the file there, and
+ *  makes the segment durable. */
 static int seal_cut(struct log *log, struct log_segment *segment, uint64_t next_file_id, struct alex_error *error)
 {
     char path[512];
@@ -94,14 +94,15 @@ static int seal_cut(struct log *log, struct log_segment *segment, uint64_t next_
     record_finish(bytes, segment->seed, offset, &seal);
     int result = os_file_write(segment->fd, path, offset, bytes, seal.bytes, error);
     if (result == ALEX_OK) {
+        result = os_file_truncate(segment->fd, path, offset + seal.bytes, error);
+    }
+    if (result == ALEX_OK) {
         result = os_file_sync(segment->fd, path, error);
     }
     if (result == ALEX_OK) {
         atomic_store(&log->last_number, seal.number);
         atomic_store(&segment->end, offset + seal.bytes);
-        if (atomic_load(&segment->allocated) < offset + seal.bytes) {
-            atomic_store(&segment->allocated, offset + seal.bytes); /* the file was cut short within the SEAL */
-        }
+        atomic_store(&segment->allocated, offset + seal.bytes);
         segment->sealed = true;
     }
     return result;
@@ -151,6 +152,37 @@ static void resume_segment(struct log *log, struct log_segment *segment)
     log->wake_at = UINT64_MAX;
 }
 
+/** Writes again what is kept above the durable end, and syncs it: after a failed sync the page cache shows bytes that
+ *  the kernel has given up, and a sync alone would not write them. From here on they are durable. */
+static int rewrite_unsynced(struct log *log, struct alex_error *error)
+{
+    const uint64_t piece = (uint64_t)1 << 20;
+    struct log_segment *last = log->segments[log->segment_count - 1];
+    struct log_position end = {last->file_id, atomic_load(&last->end)};
+    for (size_t i = log->sync_from; i < log->segment_count && log_position_compare(log->durable, end) < 0; i++) {
+        const struct log_segment *segment = log->segments[i];
+        char path[512];
+        log_path(log, segment->file_id, path, sizeof path);
+        uint64_t to = atomic_load(&segment->end);
+        uint64_t from = segment->file_id == log->durable.file_id ? log->durable.offset : 0;
+        int result = ALEX_OK;
+        for (; from < to && result == ALEX_OK; from += piece) {
+            uint64_t bytes = to - from < piece ? to - from : piece;
+            result = os_file_write(segment->fd, path, from, segment->base + from, bytes, error);
+        }
+        if (result == ALEX_OK) {
+            result = os_file_sync(segment->fd, path, error);
+        }
+        if (result != ALEX_OK) {
+            return result;
+        }
+    }
+    log->mark_due = log_position_compare(log->durable, end) < 0;
+    log->durable = log->mark_due ? end : log->durable;
+    log->sync_from = log->segment_count - 1;
+    return ALEX_OK;
+}
+
 int log_start(struct log *log, const struct log_reader *end, enum log_end_state state, uint64_t last_number,
               struct log_position durable, struct alex_error *error)
 {
@@ -162,7 +194,13 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
     atomic_store(&log->last_number, last_number);
     log->durable = durable;
     struct log_segment *last = settle(log, end);
-    int result = ALEX_OK;
+    while (log->sync_from + 1 < log->segment_count && log->segments[log->sync_from]->file_id < durable.file_id) {
+        log->sync_from++;
+    }
+    int result = last != NULL && state != LOG_END_CLEAN ? rewrite_unsynced(log, error) : ALEX_OK;
+    if (result != ALEX_OK) {
+        return result;
+    }
     if (last != NULL && state != LOG_END_CUT) {
         resume_segment(log, last);
     } else {
@@ -170,9 +208,6 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
     }
     if (result != ALEX_OK) {
         return result;
-    }
-    while (log->sync_from + 1 < log->segment_count && log->segments[log->sync_from]->file_id < durable.file_id) {
-        log->sync_from++;
     }
     close_before(log, log->sync_from);
     log->untouched = true; /* the first preparation writes the manifest */

@@ -280,8 +280,10 @@ static int start(alex_store *store, const struct manifest *manifest, const struc
         log_start_read_only(store->log, &replayed->end, last_number);
         return ALEX_OK;
     }
-    /* No close leaves a group without end, but where one is, its ABORT needs space: the log is not left untouched. */
-    bool untouched = manifest->clean && replayed->open_first == 0;
+    /* No close leaves a group without end or a segment without records behind, but the format allows it, and then there
+     * is something to write. */
+    bool untouched =
+        manifest->clean && replayed->open_first == 0 && replayed->end.segment + 1 >= manifest->segment_count;
     enum log_end_state state = replayed->cut_bytes > 0 ? LOG_END_CUT : untouched ? LOG_END_CLEAN : LOG_END_OPEN;
     int result = log_start(store->log, &replayed->end, state, last_number, replayed->durable, &store->error);
     if (result == ALEX_OK && replayed->open_first != 0) {

@@ -253,7 +253,7 @@ class Log:
             if record.end > min(len(segment.data), segment.limit - (0 if record.kind == SEAL else RECORD_HEADER_SIZE)):
                 break
             if record.kind == SEAL:
-                if followers.get(segment.file_id) != record.key:
+                if followers.get(segment.file_id, 0) < record.key:
                     break
             elif record.kind in (COMMIT, ABORT, MARK, TABLE) and not record.value_holds():
                 break
@@ -272,7 +272,7 @@ class Log:
             last_number = record.number
             offset = record.end
             if record.kind == SEAL:
-                segment = self.segments[record.key]
+                segment = self.segments[followers[segment.file_id]]
                 offset = SEGMENT_HEADER_SIZE
         return (segment.file_id, offset)
 

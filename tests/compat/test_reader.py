@@ -247,6 +247,14 @@ class WrittenByHand(StoreTest):
         b.put(3, b"three")
         self.expect(b, {1: "one"})
 
+    def test_seal_that_names_a_retired_segment(self):
+        b = self.builder()
+        b.put(1, b"one")
+        b.record(SEAL, 0, 2)
+        b.next_segment(3)
+        b.put(3, b"three")
+        self.expect(b, {1: "one", 3: "three"})
+
     def test_record_that_leaves_no_space_for_a_seal(self):
         for left, fits in ((32, True), (24, False), (0, False)):
             with self.subTest(left=left):

@@ -97,6 +97,34 @@ static void test_load_is_refused(void **state)
     ASSERT_VALUE(fixture->main, 2, NULL);
 }
 
+/* What the page cache shows after a failed sync may be on no disk: the opening that follows writes it again. */
+static void test_kept_records_are_written_again(void **state)
+{
+    struct fixture *fixture = *state;
+    static unsigned char value[100000];
+    struct log_description described;
+    helper_put(fixture->main, 1, "one");
+    ASSERT_OK(alex_sync(fixture->store));
+    helper_fill(value, sizeof value, 1);
+    ASSERT_OK(alex_put(fixture->main, 2, value, sizeof value, NULL));
+    fail_sync(fixture);
+    assert_int_not_equal(alex_close(fixture->store), ALEX_OK);
+
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
+    struct alex_error error;
+    helper_open_fails(fixture->path, ALEX_IO, &error);
+    assert_non_null(strstr(error.path, ".log"));
+    faults_set(&(struct faults_plan){0});
+    fixture_store_open(fixture, NULL);
+    assert_true(faults_count(FAULTS_PWRITE) >= 2); /* the records and the manifest */
+    ASSERT_OK(log_describe(store_log(fixture->store), &described));
+    free(described.segments);
+    assert_int_equal(log_position_compare(described.durable, log_end(store_log(fixture->store))), 0);
+    memset(value, 0, sizeof value);
+    ASSERT_OK(alex_get(fixture->main, 2, value, sizeof value, NULL));
+    assert_true(helper_is_filled(value, sizeof value, 1));
+}
+
 static int setup(void **state)
 {
     faults_install();
@@ -118,6 +146,7 @@ int main(void)
         TEST(test_writes_are_refused),
         TEST(test_reserved_put_is_refused),
         TEST(test_load_is_refused),
+        TEST(test_kept_records_are_written_again),
     };
     return cmocka_run_group_tests_name("log latch", tests, NULL, NULL);
 }
