@@ -23,6 +23,8 @@
  * - **Errors.** alex_code_text() explains a code; alex_store_error() gives the detail (path, offset, errno, a sentence)
  *   of the last failure on a store and on everything opened from it. ALEX_NOT_FOUND and ALEX_EXISTS are answers and
  *   leave no detail. The library never prints, exits or aborts because of what it finds on disk or is given.
+ *   But values are read through mappings: a file that another program cuts short while the store is open, or a disk
+ *   that fails under a read, ends in the signal SIGBUS.
  * - **Lifetimes.** A handle is valid until its own close call; closing a store with open transactions, cursors or
  *   loaders is refused with ALEX_BUSY. Close calls accept NULL. Debug builds answer most uses of a closed handle with
  *   ALEX_MISUSE; in release builds they are undefined.
@@ -213,7 +215,7 @@ struct alex_store_stats {
     uint64_t live_bytes;      /**< bytes of log that hold the current records of keys and tables */
     uint64_t dead_bytes;      /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
     uint64_t log_bytes;       /**< live_bytes + dead_bytes: all that was appended */
-    uint64_t disk_bytes;      /**< lengths of all of the store's files, prepared space included */
+    uint64_t disk_bytes;      /**< file space of log and manifest, prepared space included */
     uint64_t index_bytes;     /**< memory that the indexes of all tables take */
     uint64_t segments;        /**< files of the log */
     uint64_t last_number;     /**< number of the newest record */

@@ -58,7 +58,7 @@ uint32_t base_crc32c_portable(uint32_t crc, const void *data, size_t size)
     return ~crc;
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(ALEX_PORTABLE)
 
 static bool crc_hardware;
 
