@@ -525,7 +525,7 @@ struct alex_check_report {
 };
 
 /**
- * Reads everything: every byte of the log, every checksum, every index entry against its record.
+ * Reads everything: every byte of the log, every record's checksums, every index entry against its record.
  *
  * @param visit  optional; called for each finding; returns 0 to go on, anything else to stop
  * @return ALEX_OK whether or not there are findings, what `visit` returned to stop, ALEX_NO_MEMORY, ALEX_IO

@@ -227,6 +227,17 @@ static int damaged(const struct replayer *replayer)
                         replayer->result->durable.offset, replayer->result->durable.file_id);
 }
 
+/** The error for a log that goes on behind the place where it was closed. */
+static int damaged_beyond(const struct replayer *replayer)
+{
+    const struct log_position *closed = &replayer->manifest->durable;
+    char path[512];
+    log_path(replayer->log, closed->file_id, path, sizeof path);
+    return base_fail_at(replayer->error, ALEX_DAMAGED, path, closed->offset,
+                        "the manifest says that the log was closed here, but it goes on: they don't belong together; "
+                        "restore both from one copy");
+}
+
 /** Judges what follows the place where the reading ended. @param out_more  W turned out to be higher: read on */
 static int judge_end(struct replayer *replayer, bool *out_more)
 {
@@ -240,8 +251,8 @@ static int judge_end(struct replayer *replayer, bool *out_more)
     }
     struct log_position end = log_reader_position(&result->end);
     if (log_position_compare(end, result->durable) >= 0) {
-        bool early = replayer->manifest->clean && log_position_compare(end, replayer->manifest->durable) != 0;
-        return early ? damaged(replayer) : ALEX_OK;
+        bool beyond = replayer->manifest->clean && log_position_compare(end, replayer->manifest->durable) > 0;
+        return beyond ? damaged_beyond(replayer) : ALEX_OK;
     }
     /* A record whose value is bad ended the reading, but it lies below W after all: one damaged record, not the log's
      * end. */

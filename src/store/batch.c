@@ -8,6 +8,9 @@
  */
 #include "store/store_internal.h"
 
+/** Scratch memory that is kept for the next batch; more is given back. */
+#define SCRATCH_KEPT_BYTES ((size_t)1 << 20)
+
 /** The operations of a batch on one table. */
 struct part {
     struct alex_table *table;
@@ -247,6 +250,11 @@ int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
     if (result == ALEX_OK) {
         make_parts(&batch);
         result = carry_out(&batch);
+    }
+    if (store->scratch_bytes > SCRATCH_KEPT_BYTES) {
+        base_free(store->scratch);
+        store->scratch = NULL;
+        store->scratch_bytes = 0;
     }
     return result;
 }

@@ -132,7 +132,7 @@ struct alex_store {
     struct log_claim claim;      /**< of that put */
     struct index_position position;
 
-    struct index_entry *scratch; /**< memory for batches, kept from one to the next */
+    void *scratch; /**< memory for batches, kept from one to the next unless it is large */
     size_t scratch_bytes;
 };
 
