@@ -135,8 +135,8 @@ int manifest_decode(const uint8_t *bytes, size_t size, const char *path, struct 
     memcpy(manifest.store_id, bytes + AT_STORE_ID, sizeof manifest.store_id);
     if (version == 0 || manifest.segment_shift < MANIFEST_SEGMENT_SHIFT_MIN ||
         manifest.segment_shift > MANIFEST_SEGMENT_SHIFT_MAX || manifest.number_floor > RECORD_NUMBER_MAX ||
-        manifest.next_table_id < 2 || manifest.segment_count > size / SEGMENT_BYTES ||
-        size != manifest_bytes(manifest.segment_count)) {
+        manifest.next_table_id < 2 || manifest.next_file_id == 0 || manifest.next_file_id > MANIFEST_FILE_ID_MAX ||
+        manifest.segment_count > size / SEGMENT_BYTES || size != manifest_bytes(manifest.segment_count)) {
         return damaged(path, AT_SEGMENT_SHIFT, "its fields make no sense", error);
     }
     int result = decode_segments(bytes, path, &manifest, error);

@@ -18,6 +18,9 @@
 #define MANIFEST_SEGMENT_SHIFT_MIN 16
 #define MANIFEST_SEGMENT_SHIFT_MAX 40
 
+/** More than any use can have counted up to, and far from where counting on would overflow. */
+#define MANIFEST_FILE_ID_MAX (UINT64_MAX / 2)
+
 /** A manifest, decoded. */
 struct manifest {
     uint8_t store_id[RECORD_STORE_ID_BYTES];
