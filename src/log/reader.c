@@ -64,8 +64,8 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
         return LOG_READ_END;
     }
     bool seal = record.kind == RECORD_SEAL;
-    if (seal &&
-        (reader->segment + 1 >= log->segment_count || log->segments[reader->segment + 1]->file_id < record.key)) {
+    if (seal && (record.key <= segment->file_id || reader->segment + 1 >= log->segment_count ||
+                 log->segments[reader->segment + 1]->file_id < record.key)) {
         return LOG_READ_END;
     }
     uint64_t address = ((uint64_t)segment->first_slot << log->config.segment_shift) + reader->offset;

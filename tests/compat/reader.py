@@ -253,7 +253,7 @@ class Log:
             if record.end > min(len(segment.data), segment.limit - (0 if record.kind == SEAL else RECORD_HEADER_SIZE)):
                 break
             if record.kind == SEAL:
-                if followers.get(segment.file_id, 0) < record.key:
+                if not segment.file_id < record.key <= followers.get(segment.file_id, 0):
                     break
             elif record.kind in (COMMIT, ABORT, MARK, TABLE) and not record.value_holds():
                 break

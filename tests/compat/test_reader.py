@@ -255,6 +255,16 @@ class WrittenByHand(StoreTest):
         b.put(3, b"three")
         self.expect(b, {1: "one", 3: "three"})
 
+    def test_seal_that_names_its_own_segment(self):
+        b = self.builder()
+        b.put(1, b"one")
+        b.clean = False
+        b.durable = b.place
+        b.record(SEAL, 0, 1)
+        b.next_segment(2)
+        b.put(2, b"two")
+        self.expect(b, {1: "one"})
+
     def test_record_that_leaves_no_space_for_a_seal(self):
         for left, fits in ((32, True), (24, False), (0, False)):
             with self.subTest(left=left):
