@@ -56,6 +56,11 @@ if(CMOCKA_FOUND)
     if(support_sources)
         add_library(alex_test_support STATIC ${support_sources})
         target_link_libraries(alex_test_support PUBLIC alex_test_base PkgConfig::CMOCKA)
+        if(ZLIB_FOUND)
+            target_link_libraries(alex_test_support PRIVATE PkgConfig::ZLIB)
+            target_compile_definitions(alex_test_support PRIVATE
+                SUPPORT_ADDRESSES_FILE="${PROJECT_SOURCE_DIR}/data/ipv4-country.csv.gz")
+        endif()
     endif()
 endif()
 

@@ -11,7 +11,7 @@
 
 #include "example.h"
 
-/** Prints what went wrong with a store. The detail is the store's: there is none to ask where opening failed. */
+/** Prints what went wrong, with the detail from the store; `store` is NULL where it is closed already. */
 static int report(alex_store *store, const char *call, int code)
 {
     struct alex_error error = {0};
@@ -65,10 +65,10 @@ static int run(const char *path)
     struct alex_options options = ALEX_OPTIONS_DEFAULT;
     alex_store *store;
 
-    options.error = &error;
+    options.error = &error; /* the detail of a failed open, as there is no store then to ask */
     int code = alex_open(path, &options, &store);
     if (code != ALEX_OK) {
-        fprintf(stderr, "alex_open: %s\n  %s\n", alex_code_text(code), error.message);
+        fprintf(stderr, "alex_open: %s (%s)\n  %s\n", alex_code_text(code), alex_code_name(code), error.message);
         return code;
     }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/store.h"
+#include "support/keysets.h"
 
 _Noreturn void run_fail(const struct run *run, const char *what, const char *file, int line)
 {
@@ -49,7 +50,9 @@ int64_t run_choose_key(struct run *run)
     struct helper_random *random = &run->random;
     uint64_t way = helper_random_below(random, 100);
     uint64_t key;
-    if (way < 45) { /* one that is likely there */
+    if (options->with_hot_keys && way < 80) {
+        key = (uint64_t)options->keys[keyset_zipf(&random->state, options->key_count)];
+    } else if (way < 45) { /* one that is likely there */
         key = (uint64_t)options->keys[helper_random_below(random, run->progress + 1)];
     } else if (way < 80) { /* the next in the set's own order */
         key = (uint64_t)options->keys[run->progress];

@@ -19,6 +19,7 @@ struct run_options {
     uint64_t seed;
     uint64_t operations;
     uint32_t segment_shift; /**< 0: the library's own segment size */
+    bool with_hot_keys;     /**< the earlier in `keys`, the more often chosen, by Zipf's law */
     bool with_kills;        /**< some stretches are run by a child that dies without closing */
 };
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file keysets.c Making the key sets. */
+/** @file keysets.c Making the key sets, and reading the real one. */
 #include "support/keysets.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#ifdef SUPPORT_ADDRESSES_FILE
+#include <zlib.h>
+#endif
 
 /** Parameters of a cascade: the greatest unevenness of cells of CELL_LARGE keys and more, and of smaller ones. */
 struct cascade {
@@ -217,3 +221,71 @@ void keyset_make(enum keyset set, uint64_t *keys, size_t count, uint64_t seed)
         keyset_shuffle(keys, count, seed + 1);
     }
 }
+
+size_t keyset_zipf(uint64_t *state, size_t count)
+{
+    /* Hörmann and Derflinger, Rejection-inversion to generate variates from monotone discrete distributions, 1996:
+     * ranks count from 1, the hat is 1 / x, and its integral the logarithm. */
+    double low = log(1.5) - 1;
+    double high = log((double)count + 0.5);
+    for (;;) {
+        double drawn = low + random_unit(state) * (high - low);
+        double rank = fmax(1, round(exp(drawn)));
+        if (rank <= (double)count && drawn >= log(rank + 0.5) - 1 / rank) {
+            return (size_t)rank - 1;
+        }
+    }
+}
+
+#ifdef SUPPORT_ADDRESSES_FILE
+
+/** Different addresses in the file, as data/README.md has it. */
+#define ADDRESSES 334294
+
+bool keyset_has_addresses(void)
+{
+    return access(SUPPORT_ADDRESSES_FILE, R_OK) == 0;
+}
+
+bool keyset_read_addresses(uint64_t *keys, size_t count, uint64_t seed)
+{
+    gzFile file = gzopen(SUPPORT_ADDRESSES_FILE, "rb");
+    if (file == NULL || count > ADDRESSES) {
+        gzclose(file);
+        return false;
+    }
+    uint64_t state = seed;
+    size_t start = (size_t)(keyset_random(&state) % (ADDRESSES - count + 1));
+    size_t read = 0;
+    uint64_t previous = 0;
+    char line[128];
+    while (gzgets(file, line, sizeof line) != NULL) {
+        uint64_t key = strtoull(line, NULL, 10);
+        if (read > 0 && key == previous) {
+            continue;
+        }
+        if (read >= start && read - start < count) {
+            keys[read - start] = key;
+        }
+        previous = key;
+        read++;
+    }
+    gzclose(file);
+    keyset_shuffle(keys, count, seed + 1);
+    return read == ADDRESSES;
+}
+
+#else
+
+bool keyset_has_addresses(void)
+{
+    return false;
+}
+
+bool keyset_read_addresses(uint64_t *keys, size_t count, uint64_t seed)
+{
+    (void)keys, (void)count, (void)seed;
+    return false;
+}
+
+#endif

@@ -92,7 +92,9 @@ void model_release(struct model_table *table)
 void model_save(const struct model_table *table, FILE *file)
 {
     assert_int_equal(fwrite(table, sizeof *table, 1, file), 1);
-    assert_int_equal(fwrite(table->entries, sizeof *table->entries, table->count, file), table->count);
+    if (table->count > 0) {
+        assert_int_equal(fwrite(table->entries, sizeof *table->entries, table->count, file), table->count);
+    }
 }
 
 void model_load(struct model_table *out_table, FILE *file)

@@ -13,7 +13,15 @@
 #include "support/model.h"
 #include "support/store_helper.h"
 
-#ifdef BASE_SANITIZED
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FINDS_LEAKS 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define FINDS_LEAKS 1
+#endif
+#ifdef FINDS_LEAKS
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -409,7 +417,7 @@ static int run_once(void *context)
     }
     model_release(&scenario.main);
     model_release(&scenario.other);
-#ifdef BASE_SANITIZED
+#ifdef FINDS_LEAKS
     if (__lsan_do_recoverable_leak_check() != 0) {
         return LEAKED;
     }
