@@ -86,6 +86,10 @@ static int check_options(const char *path, const struct alex_options *options)
     if (path == NULL || path[0] == '\0') {
         return base_fail(options->error, ALEX_INVALID, 0, NULL, "a store needs a path");
     }
+    if (strlen(path) > STORE_PATH_MAX) {
+        return base_fail(options->error, ALEX_INVALID, 0, path, "the store's path is longer than %d bytes",
+                         STORE_PATH_MAX);
+    }
     if ((unsigned)options->mode > ALEX_MUST_BE_NEW) {
         return base_fail(options->error, ALEX_INVALID, 0, path, "the mode %d is none of enum alex_open_mode",
                          (int)options->mode);

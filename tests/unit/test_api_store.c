@@ -230,6 +230,42 @@ static void test_missing_parent(void **state)
     assert_false(files_exists(fixture->path));
 }
 
+/* A path that is too long for the names of the store's files is refused, as given and as what it stands for. */
+static void test_long_path(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[2 * FILES_PATH_MAX];
+    struct alex_error error;
+
+    (void)snprintf(path, sizeof path, "%s/", fixture->directory);
+    while (strlen(path) < 600) {
+        strcat(path, "./");
+    }
+    strcat(path, "store");
+    helper_open_fails(path, ALEX_INVALID, &error);
+    assert_string_not_equal(error.message, "");
+    assert_false(files_exists(fixture->path));
+
+    char before[FILES_PATH_MAX];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(fixture->directory), 0);
+    char name[201];
+    memset(name, 'd', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    for (int level = 0; level < 3; level++) {
+        assert_int_equal(mkdir(name, 0777), 0);
+        assert_int_equal(chdir(name), 0);
+    }
+    helper_open_fails("store", ALEX_INVALID, &error);
+    assert_string_not_equal(error.message, "");
+    (void)rmdir("store");
+    for (int level = 0; level < 3; level++) {
+        assert_int_equal(chdir(".."), 0);
+        assert_int_equal(rmdir(name), 0);
+    }
+    assert_int_equal(chdir(before), 0);
+}
+
 static int open_without_permission(void *context)
 {
     const char *path = context;
@@ -605,6 +641,7 @@ int main(int argc, char **argv)
         TEST_WITH_DIRECTORY(test_directory_of_other_things),
         TEST_WITH_DIRECTORY(test_foreign_files_in_a_store),
         TEST_WITH_DIRECTORY(test_missing_parent),
+        TEST_WITH_DIRECTORY(test_long_path),
         TEST_WITH_DIRECTORY(test_no_permission_to_make),
         TEST_WITH_DIRECTORY(test_no_permission_to_read),
         TEST_WITH_DIRECTORY(test_read_only_needs_no_write_permission),
