@@ -77,6 +77,11 @@ extern bool (*base_alloc_fails)(void);
 /** CRC32C, continued from `crc` (0 to begin) over `size` bytes: crc(crc(0, a), b) is that of a and b joined. */
 uint32_t base_crc32c(uint32_t crc, const void *data, size_t size);
 
+#if defined(__x86_64__) && !defined(ALEX_PORTABLE)
+/** Whether the processor has an instruction for it (SSE 4.2). Set before main(). */
+extern bool base_crc32c_hardware;
+#endif
+
 /** For tests: the portable implementation, whatever the processor. */
 uint32_t base_crc32c_portable(uint32_t crc, const void *data, size_t size);
 

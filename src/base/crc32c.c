@@ -60,12 +60,12 @@ uint32_t base_crc32c_portable(uint32_t crc, const void *data, size_t size)
 
 #if defined(__x86_64__) && !defined(ALEX_PORTABLE)
 
-static bool crc_hardware;
+bool base_crc32c_hardware;
 
 __attribute__((constructor)) static void crc_hardware_init(void)
 {
     __builtin_cpu_init();
-    crc_hardware = __builtin_cpu_supports("sse4.2") != 0;
+    base_crc32c_hardware = __builtin_cpu_supports("sse4.2") != 0;
 }
 
 __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const unsigned char *bytes, size_t size)
@@ -91,7 +91,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 
 uint32_t base_crc32c(uint32_t crc, const void *data, size_t size)
 {
-    if (BASE_UNLIKELY(!crc_hardware)) {
+    if (BASE_UNLIKELY(!base_crc32c_hardware)) {
         return base_crc32c_portable(crc, data, size);
     }
 #ifdef BASE_HAVE_ISAL

@@ -205,6 +205,13 @@ struct log_position log_end(const struct log *log);
  */
 enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record);
 
+/**
+ * The quick way to what nearly every read meets: a good PUT of this table and key, verified as log_fetch() does.
+ *
+ * @return false if log_fetch() should look: it is something else, or not good, or this machine has no quick way
+ */
+bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key, struct record *out_record);
+
 /** As log_fetch(), but verifies the header whatever the configuration, and leaves the value unverified. */
 enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct record *out_record);
 

@@ -6,20 +6,8 @@
 
 #include "base/base.h"
 #include "base/bytes.h"
-
-/* Offsets in a record's header (FORMAT.md, "Records"). */
-enum {
-    AT_HEADER_CHECKSUM = 0,
-    AT_VALUE_CHECKSUM = 4,
-    AT_VALUE_BYTES = 8,
-    AT_TABLE = 12,
-    AT_KEY = 16,
-    AT_NUMBER_AND_KIND = 24,
-    AT_PREVIOUS = 32,
-};
-
-#define KIND_SHIFT 56
-#define KIND_MASK 0x0Fu
+#include "log/record_fast.h"
+#include "log/record_layout.h"
 
 uint32_t record_seed(const uint8_t store_id[RECORD_STORE_ID_BYTES], uint64_t file_id)
 {
@@ -31,11 +19,27 @@ uint32_t record_seed(const uint8_t store_id[RECORD_STORE_ID_BYTES], uint64_t fil
 /** Checksum of a header: offset and header joined in one buffer, so that it is one call over at most 44 bytes. */
 static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32_t seed, uint64_t offset)
 {
+#if RECORD_FAST
+    if (record_fast_usable()) {
+        return record_fast_header_checksum(at, header_bytes != RECORD_HEADER_BYTES, seed, offset);
+    }
+#endif
     uint8_t joined[8 + RECORD_HEADER_BYTES + RECORD_PREVIOUS_BYTES - AT_VALUE_CHECKSUM];
     uint64_t covered = header_bytes - AT_VALUE_CHECKSUM;
     bytes_store64(joined, offset);
     memcpy(joined + 8, at + AT_VALUE_CHECKSUM, covered);
     return base_crc32c(seed, joined, 8 + covered);
+}
+
+/** Checksum of a value that is followed by its padding. */
+static uint32_t value_checksum(const uint8_t *value, uint32_t value_bytes)
+{
+#if RECORD_FAST
+    if (record_fast_usable()) {
+        return record_fast_value_checksum(value, value_bytes);
+    }
+#endif
+    return base_crc32c(0, value, value_bytes);
 }
 
 void record_finish(uint8_t *at, uint32_t seed, uint64_t offset, struct record *record)
@@ -44,7 +48,7 @@ void record_finish(uint8_t *at, uint32_t seed, uint64_t offset, struct record *r
     uint64_t header_bytes = record_header_bytes(has_previous);
     record->bytes = record_bytes(record->value_bytes, has_previous);
     record->value = at + header_bytes;
-    record->value_checksum = base_crc32c(0, record->value, record->value_bytes);
+    record->value_checksum = value_checksum(record->value, record->value_bytes);
     uint64_t used = header_bytes + record->value_bytes;
     memset(at + used, 0, record->bytes - used);
 
@@ -132,7 +136,7 @@ enum record_state record_decode(const uint8_t *at, uint64_t available, uint32_t 
 
 bool record_value_good(const struct record *record)
 {
-    return base_crc32c(0, record->value, record->value_bytes) == record->value_checksum;
+    return value_checksum(record->value, record->value_bytes) == record->value_checksum;
 }
 
 bool record_padding_good(const struct record *record)

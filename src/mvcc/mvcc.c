@@ -33,6 +33,10 @@ void mvcc_close(struct mvcc *mvcc, struct mvcc_snapshot *snapshot)
 enum mvcc_state mvcc_visible(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key, uint64_t ref,
                              struct record *out_record, uint64_t *out_ref)
 {
+    *out_ref = ref;
+    if (BASE_LIKELY(log_fetch_put(log, ref, table, key, out_record)) && BASE_LIKELY(out_record->number <= snapshot)) {
+        return MVCC_VALUE;
+    }
     uint64_t newer_number = UINT64_MAX;
     for (;;) {
         *out_ref = ref;

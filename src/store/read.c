@@ -8,6 +8,8 @@
 /** Sees every record: single reads see the newest. */
 #define SNAPSHOT_NEWEST UINT64_MAX
 
+#define WORD_BYTES 8u
+
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref)
 {
     char path[512];
@@ -15,6 +17,23 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
     return base_fail_at(&store->error, ALEX_DAMAGED, path, at.offset,
                         "the record of key %" PRId64 " in table \"%s\" is damaged; other keys are not affected", key,
                         table->name);
+}
+
+/** Copies a value. Its size is known only when its record's first line has come, the record's size long before; so all
+ *  but the last word is copied by that, and the last word, over some of the same bytes again, by the value's size. */
+static inline void copy_value(const struct record *record, uint8_t *buffer)
+{
+    if (record->value_bytes < WORD_BYTES) {
+        for (uint32_t i = 0; i < record->value_bytes; i++) {
+            buffer[i] = record->value[i];
+        }
+        return;
+    }
+    bool has_previous = (record->flags & RECORD_FLAG_PREVIOUS) != 0;
+    uint64_t padded_bytes = record->bytes - record_header_bytes(has_previous);
+    memcpy(buffer, record->value, padded_bytes - WORD_BYTES);
+    uint32_t last = record->value_bytes - WORD_BYTES;
+    memcpy(buffer + last, record->value + last, WORD_BYTES);
 }
 
 int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
@@ -43,9 +62,7 @@ int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size
         return base_fail(&table->store->error, ALEX_TOO_SMALL, 0, table->store->path,
                          "the value has %" PRIu32 " bytes, the buffer %zu", record.value_bytes, capacity);
     }
-    if (record.value_bytes > 0) {
-        memcpy(buffer, record.value, record.value_bytes);
-    }
+    copy_value(&record, buffer);
     return ALEX_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "base/bytes.h"
 #include "log/record.h"
+#include "log/record_fast.h"
 #include "log/ref.h"
 #include "support/store_helper.h"
 
@@ -328,15 +329,107 @@ static void test_refs(void **state)
     }
 }
 
+#if RECORD_FAST
+enum { FAST_VALUE_BYTES_MAX = 300 };
+
+/** A PUT of each size, with and without a previous version. */
+static struct record fast_sample(uint32_t value_bytes, bool has_previous)
+{
+    struct record sample = {.kind = RECORD_PUT, .table = 3, .key = 77, .number = 9, .value_bytes = value_bytes};
+    if (has_previous) {
+        sample.flags = RECORD_FLAG_PREVIOUS | RECORD_FLAG_GROUPED;
+        sample.previous = 0x123456789;
+    }
+    return sample;
+}
+
+/* The quick reader gives what the thorough one gives, for values of every size; its checksums are CRC32C. */
+static void test_fast_agrees(void **state)
+{
+    (void)state;
+    if (!record_fast_usable()) {
+        skip();
+    }
+    for (uint32_t i = 0; i < 2 * FAST_VALUE_BYTES_MAX; i++) {
+        struct record sample = fast_sample(i / 2, i % 2 != 0);
+        struct record record;
+        struct record expected;
+        struct record found;
+        memset(&found, 0xEE, sizeof found);
+        uint8_t *at = encode(&sample, &record);
+        assert_int_equal(record.value_checksum, base_crc32c_portable(0, record.value, record.value_bytes));
+        assert_int_equal(record_decode(at, record.bytes, seed(), OFFSET, true, &expected), RECORD_GOOD);
+        assert_true(record_fast_read(at, record.bytes, seed(), OFFSET, true, sample.table, sample.key, &found));
+        assert_int_equal(found.kind, expected.kind);
+        assert_int_equal(found.flags, expected.flags);
+        assert_int_equal(found.table, expected.table);
+        assert_true(found.key == expected.key);
+        assert_true(found.number == expected.number);
+        assert_true(found.previous == expected.previous);
+        assert_ptr_equal(found.value, expected.value);
+        assert_int_equal(found.value_bytes, expected.value_bytes);
+        assert_int_equal(found.value_checksum, expected.value_checksum);
+        assert_int_equal(found.header_checksum, expected.header_checksum);
+        assert_true(found.bytes == expected.bytes);
+        free(at);
+    }
+}
+
+/* The quick reader takes nothing but a good PUT of the key at hand: no flipped bit, no other key, table, place, size or
+ * kind; and unverified it still reads within the size it was told. */
+static void test_fast_refuses(void **state)
+{
+    (void)state;
+    if (!record_fast_usable()) {
+        skip();
+    }
+    for (uint32_t i = 0; i < 80; i++) {
+        struct record sample = fast_sample(i / 2, i % 2 != 0);
+        struct record record;
+        struct record found;
+        uint8_t *at = encode(&sample, &record);
+        uint64_t used = (uint64_t)(record.value - at) + record.value_bytes;
+        for (uint64_t bit = 0; bit < used * 8; bit++) {
+            at[bit / 8] = (uint8_t)(at[bit / 8] ^ (1u << bit % 8));
+            assert_false(record_fast_read(at, record.bytes, seed(), OFFSET, true, sample.table, sample.key, &found));
+            (void)record_fast_read(at, record.bytes, seed(), OFFSET, false, sample.table, sample.key, &found);
+            at[bit / 8] = (uint8_t)(at[bit / 8] ^ (1u << bit % 8));
+        }
+        assert_false(record_fast_read(at, record.bytes, seed(), OFFSET, true, sample.table + 1, sample.key, &found));
+        assert_false(record_fast_read(at, record.bytes, seed(), OFFSET, true, sample.table, sample.key + 1, &found));
+        assert_false(record_fast_read(at, record.bytes, seed(), OFFSET + 8, true, sample.table, sample.key, &found));
+        assert_false(record_fast_read(at, record.bytes - 8, seed(), OFFSET, true, sample.table, sample.key, &found));
+        free(at);
+    }
+    for (size_t i = 0; i < SAMPLE_COUNT; i++) {
+        struct record record;
+        struct record found;
+        uint8_t *at = encode(&samples[i], &record);
+        bool taken = record_fast_read(at, record.bytes, seed(), OFFSET, true, record.table, record.key, &found);
+        assert_int_equal(taken, record.kind == RECORD_PUT);
+        free(at);
+    }
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_every_bit),
-        cmocka_unit_test(test_cut_short),      cmocka_unit_test(test_seeds),
-        cmocka_unit_test(test_image_in_value), cmocka_unit_test(test_reserved),
-        cmocka_unit_test(test_fields),         cmocka_unit_test(test_absurd_lengths),
-        cmocka_unit_test(test_segment_header), cmocka_unit_test(test_segment_header_versions),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_bit),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_image_in_value),
+        cmocka_unit_test(test_reserved),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_absurd_lengths),
+        cmocka_unit_test(test_segment_header),
+        cmocka_unit_test(test_segment_header_versions),
         cmocka_unit_test(test_refs),
+#if RECORD_FAST
+        cmocka_unit_test(test_fast_agrees),
+        cmocka_unit_test(test_fast_refuses),
+#endif
     };
     return cmocka_run_group_tests_name("log record", tests, NULL, NULL);
 }
