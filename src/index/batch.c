@@ -69,19 +69,13 @@ static bool set_in_node(struct batch *batch, uint64_t *out_previous)
 {
     const struct index_entry *entry = &batch->entries[batch->done];
     struct index_step *step = &batch->steps[0];
-    struct index_position position = {.key = entry->key, .node = step->node};
-    position.payload = batch->search->locate_in_node(step->node, entry->key, step);
-    struct index_place place = {step->block, step->slot};
-    if (position.payload == 0) {
-        place = index_node_place(step->node, step->block, entry->key);
-        if (!index_tree_has_room(batch->index, step->node, place, entry->key)) {
-            return false;
-        }
+    uint64_t previous = batch->search->locate_in_node(step->node, entry->key, step);
+    struct index_position position = index_position_of(previous, entry->key, step);
+    if (previous == 0 && !index_tree_place(batch->index, step, entry->key, &position)) {
+        return false;
     }
-    position.block = place.block;
-    position.slot = place.slot;
     index_set(batch->index, &position, entry->payload);
-    *out_previous = position.payload;
+    *out_previous = previous;
     return true;
 }
 

@@ -46,23 +46,14 @@ static void copy_slot(struct index_block *to, uint32_t to_slot, const struct ind
     set_payload(to, to_slot, index_block_payload(from, from_slot));
 }
 
-uint32_t index_block_count(const struct index_node *node, uint32_t block)
-{
-    uint32_t count = 0;
-    for (uint32_t slot = 0; slot < INDEX_BLOCK_SLOTS; slot++) {
-        count += !index_payload_is_gap(node->level, index_block_payload(&node->blocks[block], slot));
-    }
-    return count;
-}
-
 static bool block_is_full(const struct index_node *node, uint32_t block)
 {
-    return !index_payload_is_gap(node->level, index_block_payload(&node->blocks[block], INDEX_BLOCK_SLOTS - 1));
+    return !index_slot_is_gap(node, block, INDEX_BLOCK_SLOTS - 1);
 }
 
 static bool block_is_empty(const struct index_node *node, uint32_t block)
 {
-    return index_payload_is_gap(node->level, index_block_payload(&node->blocks[block], 0));
+    return index_slot_is_gap(node, block, 0);
 }
 
 /** The greatest separator that the gaps of `block` may have. */
@@ -71,23 +62,18 @@ static uint64_t key_behind(const struct index_node *node, uint32_t block)
     return block == node->model.last_block ? UINT64_MAX : index_block_key(&node->blocks[block + 1], 0);
 }
 
-struct index_place index_node_place(const struct index_node *node, uint32_t floor_block, uint64_t key)
+struct index_place index_node_place(const struct index_node *node, struct index_place floor, uint64_t key)
 {
-    const struct index_block *block = &node->blocks[floor_block];
-    uint32_t count = index_block_count(node, floor_block);
-    uint32_t slot = 0;
-    while (slot < count && index_block_key(block, slot) < key) {
-        slot++;
-    }
-    struct index_place place = {floor_block, slot};
-    if (slot < count) {
+    uint32_t count = index_block_count(node, floor.block);
+    struct index_place place = {floor.block, floor.slot < count ? floor.slot : count};
+    if (place.slot < count) {
         return place;
     }
     /* Behind the block's last entry the key may as well go into an empty block that follows, or before the next entry.
      * Not so an append that is out of the model's range: it would leave the node's rest unused. */
     uint64_t predicted = index_model_project(&node->model, key);
     if (predicted > node->model.last_block) {
-        predicted = key > node->greatest ? floor_block : node->model.last_block;
+        predicted = key > node->greatest ? floor.block : node->model.last_block;
     }
     while (place.block < predicted && !block_is_full(node, place.block + 1)) {
         place = (struct index_place){place.block + 1, 0};

@@ -190,8 +190,12 @@ static uint64_t locate_in_node(const struct index_node *node, uint64_t key, stru
     out_step->block = floor_block(node, predicted, key, &mask);
     const struct index_block *block = &node->blocks[out_step->block];
     unsigned equal = equal_mask(block, key);
-    out_step->slot = equal == 0 ? 0 : (uint32_t)__builtin_ctz(equal);
-    return equal == 0 ? 0 : index_block_payload(block, out_step->slot);
+    if (equal == 0) {
+        out_step->slot = (uint32_t)__builtin_popcount(mask);
+        return 0;
+    }
+    out_step->slot = (uint32_t)__builtin_ctz(equal);
+    return index_block_payload(block, out_step->slot);
 }
 
 static uint64_t locate(struct index_node *root, uint64_t key, struct index_step *out_steps)

@@ -63,11 +63,14 @@ static int create_root(struct index *index, uint64_t key)
     return ALEX_OK;
 }
 
-bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place,
-                         uint64_t key)
+bool index_tree_place(const struct index *index, const struct index_step *step, uint64_t key,
+                      struct index_position *out_position)
 {
+    struct index_node *node = step->node;
+    struct index_place place = index_node_place(node, (struct index_place){step->block, step->slot}, key);
+    *out_position = (struct index_position){0, key, node, place.block, place.slot, index_node_gap(node, place)};
     /* An insert that finds room pays for one change at most, so a jump counts only before any. */
-    return node->count < node->count_max && index_node_gap(node, place) != INDEX_NO_BLOCK &&
+    return node->count < node->count_max && out_position->gap_block != INDEX_NO_BLOCK &&
            (index->moved_bytes_now > 0 || !index_is_jump(node, key));
 }
 
@@ -83,14 +86,11 @@ int index_prepare(struct index *index, uint64_t key, struct index_position *out_
             code = create_root(index, key);
         } else {
             uint64_t payload = search->locate(root, key, steps);
-            struct index_node *node = steps[0].node;
             if (payload != 0) {
-                *out_position = (struct index_position){payload, key, node, steps[0].block, steps[0].slot};
+                *out_position = index_position_of(payload, key, &steps[0]);
                 return ALEX_OK;
             }
-            struct index_place place = index_node_place(node, steps[0].block, key);
-            if (index_tree_has_room(index, node, place, key)) {
-                *out_position = (struct index_position){0, key, node, place.block, place.slot};
+            if (index_tree_place(index, &steps[0], key, out_position)) {
                 return ALEX_OK;
             }
             code = index_tree_make_room(index, steps, 0, key);
@@ -110,9 +110,8 @@ void index_set(struct index *index, const struct index_position *position, uint6
         return;
     }
     struct index_place place = {position->block, position->slot};
-    uint32_t gap_block = index_node_gap(node, place);
-    BASE_ASSERT(gap_block != INDEX_NO_BLOCK);
-    uint64_t moved = (uint64_t)index_node_insert(node, place, gap_block, position->key, payload) * INDEX_SLOT_BYTES;
+    uint64_t moved =
+        (uint64_t)index_node_insert(node, place, position->gap_block, position->key, payload) * INDEX_SLOT_BYTES;
     index->count++;
     index->moved_bytes += moved;
     index->moved_bytes_now += moved;

@@ -80,9 +80,16 @@ bool index_is_jump(const struct index_node *node, uint64_t key);
 /** Whether a node has become so sparse that it should be rebuilt smaller. */
 bool index_is_sparse(const struct index_node *node);
 
-/** Whether `key` can be entered at `place` of a data node, and should be. */
-bool index_tree_has_room(const struct index *index, const struct index_node *node, struct index_place place,
-                         uint64_t key);
+/** The position of a key that was found at `step`. */
+static inline struct index_position index_position_of(uint64_t payload, uint64_t key, const struct index_step *step)
+{
+    return (struct index_position){payload, key, step->node, step->block, step->slot, INDEX_NO_BLOCK};
+}
+
+/** Where in the data node of `step` the absent `key` should go.
+ *  @return false if it can't or shouldn't be entered before the node has changed */
+bool index_tree_place(const struct index *index, const struct index_step *step, uint64_t key,
+                      struct index_position *out_position);
 
 /**
  * One step towards room for `key` in the node of steps[level]: replaces the node, or splits it, or takes such a step

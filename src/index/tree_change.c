@@ -48,7 +48,7 @@ static bool parent_has_room(const struct index_step *steps, uint32_t level, uint
     const struct index_node *parent = steps[level + 1].node;
     struct index_step step;
     index_search_chosen()->locate_in_node(parent, key, &step);
-    *out_place = index_node_place(parent, step.block, key);
+    *out_place = index_node_place(parent, (struct index_place){step.block, step.slot}, key);
     return parent->count < parent->count_max && index_node_gap(parent, *out_place) != INDEX_NO_BLOCK;
 }
 
