@@ -5,34 +5,116 @@
  */
 #include "dataset.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "distributions.h"
 #include "support.h"
 
-static int64_t uniform_key(uint64_t random_seed, uint64_t index)
+/** Counters that count in turn. */
+#define COUNTERS 16
+
+static int64_t uniform_key(const struct dataset *dataset, uint64_t index)
 {
     /* mix() is a bijection, so no two indexes meet. */
-    return (int64_t)mix(index + mix(random_seed));
+    return (int64_t)mix(index + mix(dataset->random_seed));
 }
 
-static int64_t sequential_key(uint64_t random_seed, uint64_t index)
+static int64_t sequential_key(const struct dataset *dataset, uint64_t index)
 {
-    (void)random_seed;
+    (void)dataset;
     return (int64_t)index;
 }
 
-static int64_t reverse_key(uint64_t random_seed, uint64_t index)
+static int64_t reverse_key(const struct dataset *dataset, uint64_t index)
 {
-    (void)random_seed;
+    (void)dataset;
     return -(int64_t)index;
 }
 
+/* Each counter has a sixteenth of int64 and begins somewhere in the lower half of it. */
+static int64_t counter_key(const struct dataset *dataset, uint64_t index)
+{
+    uint64_t counter = index % COUNTERS;
+    uint64_t first = (counter << 60) + (mix(dataset->random_seed + counter) >> 5);
+    return (int64_t)((first + index / COUNTERS) ^ (uint64_t)1 << 63);
+}
+
+/* Of the two below, the new keys may in theory meet one of those loaded; with a million of each the chance is 2^-24,
+ * and the check of the contents would tell. */
+static int64_t then_dense_key(const struct dataset *dataset, uint64_t index)
+{
+    uint64_t first = mix(dataset->random_seed) >> 2;
+    return index < dataset->loaded ? uniform_key(dataset, index) : (int64_t)(first + (index - dataset->loaded));
+}
+
+static int64_t then_counters_key(const struct dataset *dataset, uint64_t index)
+{
+    return index < dataset->loaded ? uniform_key(dataset, index) : counter_key(dataset, index - dataset->loaded);
+}
+
+/* clang-format off */
 const struct distribution distributions[] = {
-    {"uniform", "random over the whole of int64, loaded in random order", uniform_key},
-    {"sequential", "0, 1, 2, ... loaded in ascending order", sequential_key},
-    {"reverse", "0, -1, -2, ... loaded in descending order", reverse_key},
+    {"uniform", "random over the whole of int64, loaded in random order", uniform_key, NULL, false, false},
+    {"sequential", "0, 1, 2, ... loaded in ascending order", sequential_key, NULL, false, false},
+    {"reverse", "0, -1, -2, ... loaded in descending order", reverse_key, NULL, false, false},
+    {"timestamps", "microseconds, in order: bursts of about a thousand some 50 apart, then a pause of about a second",
+     NULL, make_timestamps, false, false},
+    {"lognormal", "1e9 times exp(2 * normal), in random order", NULL, make_lognormal, true, false},
+    {"pareto", "gaps of a Pareto distribution with alpha 1, which have no mean, in random order",
+     NULL, make_pareto, true, false},
+    {"osm", "a cascade as uneven as cell ids of places, on both scales, in random order",
+     NULL, make_osm, true, false},
+    {"genome", "a cascade as uneven as positions in a genome, mostly in the small, in random order",
+     NULL, make_genome, true, false},
+    {"fb", "a cascade as uneven as user ids of a social network, mostly in the small, in random order",
+     NULL, make_fb, true, false},
+    {"planet", "a cascade as uneven as cell ids of a planet's map, in random order", NULL, make_planet, true, false},
+    {"covid", "a cascade nearly as even as random numbers, like message ids, in random order",
+     NULL, make_covid, true, false},
+    {"counters", "16 counters that begin far apart and count in turn, in that order", counter_key, NULL, false, false},
+    {"ipv4", "first addresses of data/ipv4-country.csv.gz, in random order; above 334,294 keys also copies 2^32 apart",
+     NULL, make_ipv4, false, false},
+    {"clustered", "runs of some 1,000 consecutive keys, far apart, in random order",
+     NULL, make_clustered, true, false},
+    {"dense_53", "consecutive from 2^53 on, in random order", NULL, make_dense_53, true, false},
+    {"dense_58", "consecutive from 2^58 on, in random order", NULL, make_dense_58, true, false},
+    {"dense_62", "consecutive from 2^62 on, in random order", NULL, make_dense_62, true, false},
+    {"outlier", "2^62, then consecutive from 0 on in random order", NULL, make_outlier, false, false},
+    {"uniform_dense", "uniform ones are loaded; new and absent keys are consecutive",
+     then_dense_key, NULL, false, false},
+    {"uniform_counters", "uniform ones are loaded; new and absent keys are those of counters",
+     then_counters_key, NULL, false, false},
+    {"file", "file:PATH: a decimal int64 a line, plain or gzip, in the file's order",
+     NULL, make_from_file, false, true},
 };
+/* clang-format on */
 const size_t distribution_count = sizeof distributions / sizeof *distributions;
+
+void dataset_prepare(struct dataset *dataset)
+{
+    const struct distribution *distribution = &distributions[dataset->distribution];
+    if (distribution->make == NULL) {
+        return;
+    }
+    dataset->table = allocate(dataset->count, sizeof *dataset->table);
+    distribution->make(dataset, dataset->table);
+    if (distribution->shuffled) {
+        shuffle_keys(dataset->table, dataset->count, dataset->random_seed);
+    }
+}
+
+void dataset_release(struct dataset *dataset)
+{
+    free(dataset->table);
+    dataset->table = NULL;
+}
+
+char *dataset_distribution_text(const struct dataset *dataset)
+{
+    const struct distribution *distribution = &distributions[dataset->distribution];
+    return text("%s%s%s", distribution->name, distribution->from_file ? ":" : "", dataset->path);
+}
 
 /** What a value's size and words come from. */
 static inline uint64_t value_origin(int64_t key, uint32_t version)

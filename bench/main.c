@@ -12,14 +12,25 @@
 #include "report.h"
 #include "run.h"
 
-/** Runs everything on small sizes, with stores of both states. */
+/** Runs everything on small sizes, with stores of both states, and then puts and gets with every distribution. */
 static void run_smoke(struct options *options)
 {
+    size_t workloads_run = options->workloads.count;
     for (int loads_each = 0; loads_each < 2; loads_each++) {
         options->loads_each = loads_each != 0;
         free(plan_run(options, NULL));
     }
-    printf("%zu workloads with %zu engines: all answers agree\n", options->workloads.count, options->engines.count);
+    options_set_workloads(options, "mixed,get_missing");
+    size_t distributions_run = 0;
+    for (uint32_t i = 0; i < distribution_count; i++) {
+        options->dataset.distribution = i;
+        if (!distributions[i].from_file) {
+            distributions_run++;
+            free(plan_run(options, NULL));
+        }
+    }
+    printf("%zu workloads with %zu engines, and %zu distributions: all answers agree\n", workloads_run,
+           options->engines.count, distributions_run);
 }
 
 int main(int argc, char **argv)

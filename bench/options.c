@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "support.h"
 #include "workload.h"
 
 #define COUNT_MAX 1000000000u
@@ -33,11 +34,10 @@ static const char help[] =
     "  --keys N                 keys in the store (default: 1M; the seed's workloads have 100K whatever is said here)\n"
     "  --ops N                  operations of a workload (default, and which are fixed: see --list)\n"
     "  --values MIN-MAX         sizes of values in bytes (default: 16-256)\n"
-    "  --distribution NAME      how keys are laid out (default: uniform)\n"
+    "  --distribution NAME      how keys are laid out: one of --list, or file:PATH (default: uniform)\n"
     "  --rounds N               times that each is run; the table gives medians (default: 3)\n"
-    "  --state STATE            of the store a workload begins with: 'reopened', loaded by an earlier process "
-    "(default),\n"
-    "                           or 'loaded' by the same one, as the seed's workloads always do\n"
+    "  --state STATE            of the store a workload begins with: 'reopened', loaded by an earlier process,\n"
+    "                           or 'loaded' by the same one, as for some it always is (default: reopened)\n"
     "  --random-seed N          begin of all random choices (default: 1)\n"
     "  --dir DIRECTORY          where to make stores (default: $TMPDIR, or /var/tmp)\n"
     "\n"
@@ -50,16 +50,15 @@ static const char help[] =
     "\n"
     "Numbers may end in K, M or G (thousands, millions, ...).\n"
     "\n"
-    "How it measures: each run (engine, workload, round) is a process of its own; rounds are the outermost loop, and "
-    "the\n"
-    "order of engines rotates. Before the clock starts the whole store is read, which warms the caches and checks its\n"
-    "contents; every value read later is compared byte for byte, and at the end the contents are checked again. "
-    "Nothing is\n"
-    "synced by any engine. ns_per_op comes from a pass without clock reads between operations; percentiles come from\n"
-    "a further fifth of operations, each timed by itself. Where a call handles many records (bulk_insert, get_many,\n"
-    "scan, full_scan), each call is timed, ns_per_op is per record, and percentiles are those of calls. "
-    "peak_rss_bytes\n"
-    "includes mapped files and 16 bytes an operation of the harness; disk_bytes are those allocated after closing.\n"
+    "How it measures: each run (engine, workload, round) is a process of its own; rounds are the outermost\n"
+    "loop, and the order of engines rotates. Before the clock starts the whole store is read, which warms the\n"
+    "caches and checks its contents; every value read later is compared byte for byte, and at the end the\n"
+    "contents are checked again. Nothing is synced by any engine. ns_per_op comes from a pass without clock\n"
+    "reads between operations; percentiles come from a further fifth of operations, and at least 100,000 or\n"
+    "as many again, each timed by itself. Where a call handles many records (bulk_insert, get_many, scan,\n"
+    "full_scan), each call is timed, ns_per_op is per record, and percentiles are those of calls.\n"
+    "peak_rss_bytes includes mapped files, 16 bytes an operation of the harness, and 8 bytes a key where keys\n"
+    "are made in memory; disk_bytes are those allocated after closing.\n"
     "\n"
     "Exit status: 0 if all ran and agreed, 1 if anything failed or differed, 2 if the command line is wrong.\n";
 
@@ -179,14 +178,17 @@ static void parse_engines(struct choice *choice, char *list)
     }
 }
 
-static void parse_workloads(struct choice *choice, char *list)
+void options_set_workloads(struct options *options, const char *list)
 {
+    char *names = text("%s", list);
+    struct choice *choice = &options->workloads;
     choice->count = 0;
-    for (char *name = strtok(list, ","); name != NULL; name = strtok(NULL, ",")) {
+    for (char *name = strtok(names, ","); name != NULL; name = strtok(NULL, ",")) {
         if (!choose_set(choice, name)) {
             choose_name(choice, name, "--workloads", workload_count, workload_name);
         }
     }
+    free(names);
     if (choice->count == 0) {
         refuse("--workloads names none");
     }
@@ -199,6 +201,28 @@ static bool parse_word(const char *option, const char *text, const char *first, 
         refuse("%s is '%s' or '%s', not '%s'", option, first, second, text);
     }
     return strcmp(text, second) == 0;
+}
+
+/** Takes the name of a distribution; that of one from a file is followed by the file's path. */
+static void parse_distribution(struct dataset *dataset, char *name)
+{
+    struct choice choice = {.count = 0};
+    char *colon = strchr(name, ':');
+    if (colon != NULL) {
+        *colon = '\0';
+    }
+    choose_name(&choice, name, "--distribution", distribution_count, distribution_name);
+    dataset->distribution = choice.index[0];
+    const char *path = colon != NULL ? colon + 1 : "";
+    if (distributions[dataset->distribution].from_file != (*path != '\0')) {
+        refuse(colon != NULL && *path != '\0' ? "--distribution: '%s' takes no path"
+                                              : "--distribution: '%s' needs a path, as in file:PATH",
+               name);
+    }
+    if (strlen(path) >= sizeof dataset->path) {
+        refuse("--distribution: the path is too long");
+    }
+    strcpy(dataset->path, path);
 }
 
 static void print_list(void)
@@ -224,7 +248,6 @@ static void print_list(void)
 static void set_defaults(struct options *options)
 {
     const char *directory = getenv("TMPDIR");
-    char standard[] = "standard";
     *options = (struct options){
         .keys = 1000000,
         .rounds = 3,
@@ -234,7 +257,7 @@ static void set_defaults(struct options *options)
     for (size_t i = 0; i < engine_count; i++) {
         choose(&options->engines, i);
     }
-    parse_workloads(&options->workloads, standard);
+    options_set_workloads(options, "standard");
 }
 
 static void set_smoke(struct options *options)
@@ -248,13 +271,12 @@ static void set_smoke(struct options *options)
 /** Takes one option. */
 static void take(struct options *options, int option, char *value)
 {
-    struct choice choice = {.count = 0};
     switch (option) {
     case 'e':
         parse_engines(&options->engines, value);
         break;
     case 'w':
-        parse_workloads(&options->workloads, value);
+        options_set_workloads(options, value);
         break;
     case 'k':
         options->keys = parse_number("--keys", value, 1, COUNT_MAX);
@@ -266,8 +288,7 @@ static void take(struct options *options, int option, char *value)
         parse_values(&options->dataset, value);
         break;
     case 'd':
-        choose_name(&choice, value, "--distribution", distribution_count, distribution_name);
-        options->dataset.distribution = choice.index[0];
+        parse_distribution(&options->dataset, value);
         break;
     case 'r':
         options->rounds = (uint32_t)parse_number("--rounds", value, 1, ROUNDS_MAX);
@@ -328,5 +349,10 @@ void options_parse(struct options *options, int argc, char **argv)
     }
     if (optind < argc) {
         refuse("'%s' is not an option", argv[optind]);
+    }
+    const struct distribution *distribution = &distributions[options->dataset.distribution];
+    if (distribution->make != NULL && options->keys > DATASET_MADE_KEYS_MAX) {
+        refuse("--distribution %s has %u keys at most: they are made in memory", distribution->name,
+               DATASET_MADE_KEYS_MAX);
     }
 }

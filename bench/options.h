@@ -38,4 +38,7 @@ struct options {
  */
 void options_parse(struct options *options, int argc, char **argv);
 
+/** Chooses workloads by a list of names as --workloads takes it. */
+void options_set_workloads(struct options *options, const char *list);
+
 #endif /* BENCH_OPTIONS_H */

@@ -53,23 +53,52 @@ static void make_work_directory(const char *parent)
     }
 }
 
+/** Number of operations of a workload on `keys` keys. */
+static uint64_t ops_of(const struct options *options, const struct workload *workload, uint64_t keys)
+{
+    uint64_t ops = workload->fixed_ops || options->ops == 0 ? workload_default_ops(workload, keys) : options->ops;
+    return options->smoke && ops > SMOKE_OPS && !workload_starts_empty(workload, keys) ? SMOKE_OPS : ops;
+}
+
 struct plan_size plan_size(const struct options *options, uint32_t workload)
 {
     const struct workload *chosen = &workloads[workload];
     uint64_t keys = chosen->fixed_keys != 0 && !options->smoke ? chosen->fixed_keys : options->keys;
-    uint64_t ops = chosen->fixed_ops || options->ops == 0 ? workload_default_ops(chosen, keys) : options->ops;
-    return (struct plan_size){keys, options->smoke && ops > SMOKE_OPS ? SMOKE_OPS : ops};
+    return (struct plan_size){keys, ops_of(options, chosen, keys)};
+}
+
+/* The keys of some distributions depend on how many there are. So as many are made as the most demanding of all
+ * workloads would take, whichever of them run: they share their stores, and their figures shall not depend on each other. A file
+ * gives the same keys in any case, and need not have more than are used. */
+struct dataset plan_dataset(const struct options *options, uint32_t workload)
+{
+    struct plan_size size = plan_size(options, workload);
+    struct dataset dataset = options->dataset;
+    bool from_file = distributions[dataset.distribution].from_file;
+    uint64_t new_keys = 0;
+    for (uint32_t i = 0; i < workload_count; i++) {
+        uint64_t own = workload_new_keys(&workloads[i], ops_of(options, &workloads[i], size.keys));
+        if (own > new_keys && (!from_file || i == workload)) {
+            new_keys = own;
+        }
+    }
+    dataset.loaded = size.keys;
+    dataset.count = size.keys + new_keys;
+    return dataset;
 }
 
 /** Whether the workload opens a store that another process has loaded. */
 static bool reopens(const struct options *options, uint32_t workload)
 {
-    return workloads[workload].start == START_LOADED && workloads[workload].fixed_keys == 0 && !options->loads_each;
+    const struct workload *chosen = &workloads[workload];
+    return chosen->start != START_OWN && !options->loads_each &&
+           !workload_starts_empty(chosen, plan_size(options, workload).keys);
 }
 
 const char *plan_state(const struct options *options, uint32_t workload)
 {
-    return workloads[workload].start == START_EMPTY ? "empty" : reopens(options, workload) ? "reopened" : "loaded";
+    bool empty = workload_starts_empty(&workloads[workload], plan_size(options, workload).keys);
+    return empty ? "empty" : reopens(options, workload) ? "reopened" : "loaded";
 }
 
 /** Performs a run or ends the process. */
@@ -171,7 +200,7 @@ static void run_round(struct execution *execution, size_t workload, uint32_t rou
         struct run_request request = {
             .engine = engine_index,
             .workload = workload_index,
-            .dataset = options->dataset,
+            .dataset = plan_dataset(options, workload_index),
             .keys = size.keys,
             .ops = size.ops,
             .random_seed = mix(options->dataset.random_seed + ((uint64_t)round << 32)),
@@ -195,6 +224,19 @@ static void run_round(struct execution *execution, size_t workload, uint32_t rou
     }
 }
 
+/** Fails before anything runs if the file of keys isn't fit for one of the workloads. */
+static void check_files(const struct options *options)
+{
+    struct dataset most = {.count = 0};
+    for (size_t i = 0; i < options->workloads.count; i++) {
+        struct dataset dataset = plan_dataset(options, options->workloads.index[i]);
+        if (dataset.count > most.count) {
+            most = dataset;
+        }
+    }
+    dataset_check_file(&most);
+}
+
 struct measurement *plan_run(const struct options *options, plan_visit_fn *visit)
 {
     size_t kinds = options->workloads.count * options->engines.count;
@@ -206,6 +248,7 @@ struct measurement *plan_run(const struct options *options, plan_visit_fn *visit
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    check_files(options);
     make_work_directory(options->directory);
     progress_init(&execution.progress, kinds, options->rounds);
     for (uint32_t round = 0; round < options->rounds; round++) {

@@ -22,6 +22,9 @@ typedef void plan_visit_fn(const struct options *options, uint32_t workload, uin
 /** Number of keys and operations of a workload under these options. */
 struct plan_size plan_size(const struct options *options, uint32_t workload);
 
+/** The keys and values that a workload uses. */
+struct dataset plan_dataset(const struct options *options, uint32_t workload);
+
 /** "empty", "loaded" or "reopened": the state of the store that a workload begins with. */
 const char *plan_state(const struct options *options, uint32_t workload);
 

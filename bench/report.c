@@ -23,17 +23,18 @@ void report_json(const struct options *options, uint32_t workload, uint32_t engi
     const struct workload *ran = &workloads[workload];
     const struct dataset *dataset = &options->dataset;
     uint64_t keys = plan_size(options, workload).keys;
+    char *distribution = dataset_distribution_text(dataset);
     printf("{\"engine\":\"%s\",\"workload\":\"%s\",\"state\":\"%s\",\"keys\":%" PRIu64 ",\"distribution\":\"%s\","
            "\"value_min\":%" PRIu32 ",\"value_max\":%" PRIu32 ",\"threads\":1,\"sync\":\"none\",\"round\":%" PRIu32
            ",\"ops\":%" PRIu64 ",\"call_ops\":%" PRIu64 ",\"ns_per_op\":%.1f,\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64
            ",\"p999_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64 ",\"peak_rss_bytes\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
            ",\"found\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\"}\n",
-           engines[engine]->name, ran->name, plan_state(options, workload), keys,
-           distributions[dataset->distribution].name, dataset->value_min, dataset->value_max, round + 1, measured->ops,
-           ran->call_ops ? ran->call_ops : keys, measured->ns_per_op, measured->p50_ns, measured->p99_ns,
-           measured->p999_ns, measured->max_ns, measured->peak_rss_bytes, measured->disk_bytes, measured->found,
-           measured->checksum);
+           engines[engine]->name, ran->name, plan_state(options, workload), keys, distribution, dataset->value_min,
+           dataset->value_max, round + 1, measured->ops, ran->call_ops ? ran->call_ops : keys, measured->ns_per_op,
+           measured->p50_ns, measured->p99_ns, measured->p999_ns, measured->max_ns, measured->peak_rss_bytes,
+           measured->disk_bytes, measured->found, measured->checksum);
     fflush(stdout);
+    free(distribution);
 }
 
 /** A table that is being filled: all cells are text, for the widths of columns are known only at the end. */
@@ -220,6 +221,7 @@ __attribute__((format(printf, 1, 2))) static void print_item_of(const char *form
 static void print_settings(const struct options *options)
 {
     const struct dataset *dataset = &options->dataset;
+    char *distribution = dataset_distribution_text(dataset);
     putchar('\n');
     if (options->engines.count > 1) {
         print_item_of("\"vs\": the other's time divided by %s's. Times are those of one operation, medians of %" PRIu32
@@ -228,8 +230,8 @@ static void print_settings(const struct options *options)
     }
     print_item_of("Keys: %s, %s. Values: %" PRIu32 " to %" PRIu32
                   " bytes. One thread; nothing is synced by anyone; every value read was compared byte for byte.",
-                  distributions[dataset->distribution].name, distributions[dataset->distribution].summary,
-                  dataset->value_min, dataset->value_max);
+                  distribution, distributions[dataset->distribution].summary, dataset->value_min, dataset->value_max);
+    free(distribution);
     for (size_t i = 0; i < options->workloads.count; i++) {
         uint32_t workload = options->workloads.index[i];
         print_item_of("%s: %s (store of %" PRIu64 " keys, %s)", workloads[workload].name, workloads[workload].summary,

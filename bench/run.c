@@ -28,7 +28,7 @@ static uint64_t estimated_bytes(const struct run_request *request)
 static void run_workload(const struct run_request *request, struct session *session)
 {
     const struct workload *workload = &workloads[request->workload];
-    if (workload->start == START_LOADED) {
+    if (!workload_starts_empty(workload, request->keys)) {
         while (session->index_count < session->keys) {
             session_add_index(session);
         }
@@ -48,6 +48,7 @@ int run_serve(void)
     if (fread(&request, sizeof request, 1, stdin) != 1) {
         fail("%s is for this program itself; see --help", RUN_ARGUMENT);
     }
+    dataset_prepare(&request.dataset);
     struct session session = {
         .engine = engines[request.engine],
         .dataset = &request.dataset,
@@ -69,6 +70,7 @@ int run_serve(void)
     measured.disk_bytes = tree_disk_bytes(request.path);
     free(session.versions);
     free(session.value);
+    dataset_release(&request.dataset);
     if (fwrite(&measured, sizeof measured, 1, stdout) != 1 || fflush(stdout) != 0) {
         fail("cannot hand over the measurement: %s", strerror(errno));
     }

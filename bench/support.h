@@ -40,6 +40,12 @@ static inline uint64_t random_below(uint64_t *state, uint64_t bound)
     return (random_next(state) >> 32) * bound >> 32;
 }
 
+/** A random number between 0 and 1, neither of them included. */
+static inline double random_unit(uint64_t *state)
+{
+    return ((double)(random_next(state) >> 12) + 0.5) * 0x1p-52;
+}
+
 void make_directory(const char *path);
 
 /** Makes a directory of a new name in `parent`. @return its path, for free() */

@@ -13,6 +13,7 @@
 
 #include "dataset.h"
 #include "engine.h"
+#include "measure.h"
 
 /** Records that the workload `scan` reads at a time. */
 #define SCAN_RECORDS 100
@@ -24,9 +25,10 @@
 struct measurement {
     uint64_t ops; /**< operations behind ns_per_op */
     double ns_per_op;
-    uint64_t p50_ns; /**< of single calls, as the three below */
+    uint64_t p50_ns; /**< of single calls, as the four below */
     uint64_t p99_ns;
     uint64_t p999_ns;
+    uint64_t p9999_ns;
     uint64_t max_ns;
     uint64_t found;             /**< entries that reads found */
     uint64_t checksum;          /**< over what reads found, in their order */
@@ -54,8 +56,9 @@ struct session {
 
 /** What a workload finds the store like. */
 enum workload_start {
-    START_EMPTY,  /**< nothing in it */
-    START_LOADED, /**< `keys` keys in it */
+    START_LOADED, /**< `keys` keys in it, loaded by another process unless the options say otherwise */
+    START_OWN,    /**< the same, but always loaded by the run's own process */
+    START_EMPTY,  /**< nothing in it, and the operations put `keys` keys there; loaded if those would be too many */
 };
 
 struct workload {
@@ -63,9 +66,10 @@ struct workload {
     const char *summary;
     enum workload_start start;
     bool writes;         /**< so it needs a store of its own */
+    bool takes_new;      /**< its operations take keys that are not loaded, one each at most */
+    bool fixed_ops;      /**< the number of operations is the default, whatever --ops says */
     uint32_t call_ops;   /**< operations in a call, where that is fixed; 0: all keys are one call */
     uint64_t fixed_keys; /**< whatever --keys says; 0: as it says */
-    bool fixed_ops;      /**< the number of operations is the default, whatever --ops says */
     uint64_t ops_max;    /**< operations by default at most */
     uint32_t op_keys;    /**< keys that there must be for each operation by default; 0: any number will do */
     void (*run)(struct session *session);
@@ -77,11 +81,23 @@ extern const size_t workload_count;
 /** How many operations a workload does by default on `keys` keys. */
 uint64_t workload_default_ops(const struct workload *workload, uint64_t keys);
 
+/** Whether a workload with this number of keys begins with an empty store. */
+bool workload_starts_empty(const struct workload *workload, uint64_t keys);
+
+/** Operations that are timed one by one, after `ops` others, where operations are single. */
+uint64_t workload_latency_ops(uint64_t ops);
+
+/** Keys besides those loaded that a workload of `ops` operations takes at most. */
+uint64_t workload_new_keys(const struct workload *workload, uint64_t ops);
+
 /** Loads the session's keys into its store, in batches, untimed, and lets the engine finish its work on them. */
 void session_load(struct session *session);
 
 /** Reads the whole store and fails unless it holds exactly what `versions` says. Warms the caches by the way. */
 void session_check_contents(struct session *session);
+
+/** Enters the percentiles of calls into the session's measurement. */
+void session_report_calls(struct session *session, const struct histogram *calls);
 
 /** Gives a new key its place in `versions`. @return its index */
 uint64_t session_add_index(struct session *session);
@@ -109,5 +125,11 @@ void run_delete(struct session *session);
 void run_scan(struct session *session);
 void run_full_scan(struct session *session);
 void run_open(struct session *session);
+void run_ycsb_a(struct session *session);
+void run_ycsb_b(struct session *session);
+void run_ycsb_c(struct session *session);
+void run_ycsb_d(struct session *session);
+void run_ycsb_e(struct session *session);
+void run_ycsb_f(struct session *session);
 
 #endif /* BENCH_WORKLOAD_H */

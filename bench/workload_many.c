@@ -12,7 +12,9 @@
 #include "support.h"
 #include "workload.h"
 
+/** Times that the whole store is read, and the greatest number of keys for which it is read more than once. */
 #define FULL_SCANS 3
+#define FULL_SCANS_KEYS 1000000
 
 /** What calls have taken so far. */
 struct timing {
@@ -39,10 +41,7 @@ static void finish(struct session *session, struct timing *timing, uint64_t ops)
     struct measurement *measured = session->measured;
     measured->ops = ops;
     measured->ns_per_op = (double)timing->total_ns / (double)ops;
-    measured->p50_ns = histogram_percentile(&timing->histogram, 0.5);
-    measured->p99_ns = histogram_percentile(&timing->histogram, 0.99);
-    measured->p999_ns = histogram_percentile(&timing->histogram, 0.999);
-    measured->max_ns = timing->histogram.max_ns;
+    session_report_calls(session, &timing->histogram);
     free(timing);
 }
 
@@ -65,9 +64,9 @@ void run_bulk_insert(struct session *session)
     size_t stride = dataset_buffer_bytes(session->dataset);
     unsigned char *values = allocate(BATCH_RECORDS, stride);
     struct record records[BATCH_RECORDS];
-    while (session->index_count < session->keys) {
+    for (uint64_t done = 0; done < session->ops;) {
         size_t count = 0;
-        for (; count < BATCH_RECORDS && session->index_count < session->keys; count++) {
+        for (; count < BATCH_RECORDS && done < session->ops; count++, done++) {
             int64_t key = dataset_key(session->dataset, session_add_index(session));
             unsigned char *value = values + count * stride;
             records[count] = (struct record){key, value, dataset_value(session->dataset, key, 0, value)};
@@ -77,7 +76,7 @@ void run_bulk_insert(struct session *session)
         call_ends(timing);
     }
     free(values);
-    finish(session, timing, session->keys);
+    finish(session, timing, session->ops);
 }
 
 void run_get_many(struct session *session)
@@ -113,7 +112,8 @@ void run_scan(struct session *session)
 void run_full_scan(struct session *session)
 {
     struct timing *timing = allocate(1, sizeof *timing);
-    for (int i = 0; i < FULL_SCANS; i++) {
+    uint64_t scans = session->keys <= FULL_SCANS_KEYS ? FULL_SCANS : 1;
+    for (uint64_t i = 0; i < scans; i++) {
         call_begins(timing);
         uint64_t count = session->engine->scan(session->store, INT64_MIN, UINT64_MAX, visit_loaded, session);
         call_ends(timing);
@@ -122,7 +122,7 @@ void run_full_scan(struct session *session)
                  session->keys);
         }
     }
-    finish(session, timing, FULL_SCANS * session->keys);
+    finish(session, timing, scans * session->keys);
 }
 
 void run_open(struct session *session)

@@ -13,36 +13,215 @@
 #define SEED_KEYS 100000
 #define SEED_OPS 10000
 
-/* clang-format off */
+/** Operations of a workload that puts many keys, at most. */
+#define BULK_OPS_MAX 1000000
+
+/** Of the operations that are timed one by one there is one to this many others, */
+#define LATENCY_SHARE 5
+
+/** but at least this many, or as many as others where those are fewer: ten of them make the slowest 0.01 %. */
+#define LATENCY_OPS_MIN 100000
+
 const struct workload workloads[] = {
-    {"seed_bulk_insert", "100,000 keys into an empty store, in batches of 1,000",
-     START_EMPTY, true, BATCH_RECORDS, SEED_KEYS, true, UINT64_MAX, 1, run_bulk_insert},
-    {"seed_query", "10,000 gets of random keys of 100,000",
-     START_LOADED, false, 1, SEED_KEYS, true, SEED_OPS, 0, run_get},
-    {"seed_mixed", "10,000 operations on 100,000 keys: 80 % gets, 10 % puts of new keys, 10 % overwrites",
-     START_LOADED, true, 1, SEED_KEYS, true, SEED_OPS, 0, run_mixed},
-    {"bulk_insert", "all keys into an empty store, in batches of 1,000",
-     START_EMPTY, true, BATCH_RECORDS, 0, true, UINT64_MAX, 1, run_bulk_insert},
-    {"insert", "puts of new keys, one by one",
-     START_LOADED, true, 1, 0, false, 200000, 1, run_insert},
-    {"get", "gets of random keys that are there",
-     START_LOADED, false, 1, 0, false, 500000, 0, run_get},
-    {"get_many", "the same, 64 keys a call",
-     START_LOADED, false, GET_MANY_KEYS, 0, false, 500000, 0, run_get_many},
-    {"get_missing", "gets of keys that are not there",
-     START_LOADED, false, 1, 0, false, 500000, 0, run_get_missing},
-    {"mixed", "80 % gets, 10 % puts of new keys, 10 % overwrites",
-     START_LOADED, true, 1, 0, false, 200000, 1, run_mixed},
-    {"scan", "100 records from a random key on; a record is an operation",
-     START_LOADED, false, SCAN_RECORDS, 0, false, 1000000, 0, run_scan},
-    {"full_scan", "all records in order, 3 times; a record is an operation",
-     START_LOADED, false, 0, 0, true, UINT64_MAX, 1, run_full_scan},
-    {"delete", "deletes of random keys, one by one",
-     START_LOADED, true, 1, 0, false, 200000, 2, run_delete},
-    {"open", "opening the store and getting one record, 5 times",
-     START_LOADED, false, 1, 0, true, 5, 0, run_open},
+    {
+        .name = "seed_bulk_insert",
+        .summary = "100,000 keys into an empty store, in batches of 1,000",
+        .start = START_EMPTY,
+        .writes = true,
+        .takes_new = true,
+        .fixed_ops = true,
+        .call_ops = BATCH_RECORDS,
+        .fixed_keys = SEED_KEYS,
+        .ops_max = BULK_OPS_MAX,
+        .op_keys = 1,
+        .run = run_bulk_insert,
+    },
+    {
+        .name = "seed_query",
+        .summary = "10,000 gets of random keys of 100,000",
+        .start = START_OWN,
+        .fixed_ops = true,
+        .call_ops = 1,
+        .fixed_keys = SEED_KEYS,
+        .ops_max = SEED_OPS,
+        .run = run_get,
+    },
+    {
+        .name = "seed_mixed",
+        .summary = "10,000 operations on 100,000 keys: 80 % gets, 10 % puts of new keys, 10 % overwrites",
+        .start = START_OWN,
+        .writes = true,
+        .takes_new = true,
+        .fixed_ops = true,
+        .call_ops = 1,
+        .fixed_keys = SEED_KEYS,
+        .ops_max = SEED_OPS,
+        .run = run_mixed,
+    },
+    {
+        .name = "bulk_insert",
+        .summary =
+            "all keys into an empty store, in batches of 1,000; above 1M keys: 1M new ones into a store that holds all",
+        .start = START_EMPTY,
+        .writes = true,
+        .takes_new = true,
+        .fixed_ops = true,
+        .call_ops = BATCH_RECORDS,
+        .ops_max = BULK_OPS_MAX,
+        .op_keys = 1,
+        .run = run_bulk_insert,
+    },
+    {
+        .name = "insert",
+        .summary = "puts of new keys, one by one",
+        .start = START_LOADED,
+        .writes = true,
+        .takes_new = true,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .op_keys = 1,
+        .run = run_insert,
+    },
+    {
+        .name = "get",
+        .summary = "gets of random keys that are there",
+        .start = START_LOADED,
+        .call_ops = 1,
+        .ops_max = 500000,
+        .run = run_get,
+    },
+    {
+        .name = "get_loaded",
+        .summary = "the same, always by the process that loaded the store",
+        .start = START_OWN,
+        .call_ops = 1,
+        .ops_max = 500000,
+        .run = run_get,
+    },
+    {
+        .name = "get_many",
+        .summary = "gets of random keys that are there, 64 keys a call",
+        .start = START_LOADED,
+        .call_ops = GET_MANY_KEYS,
+        .ops_max = 500000,
+        .run = run_get_many,
+    },
+    {
+        .name = "get_missing",
+        .summary = "gets of keys that are not there, each another one",
+        .start = START_LOADED,
+        .takes_new = true,
+        .call_ops = 1,
+        .ops_max = 500000,
+        .run = run_get_missing,
+    },
+    {
+        .name = "mixed",
+        .summary = "80 % gets, 10 % puts of new keys, 10 % overwrites",
+        .start = START_LOADED,
+        .writes = true,
+        .takes_new = true,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .op_keys = 1,
+        .run = run_mixed,
+    },
+    {
+        .name = "scan",
+        .summary = "100 records from a random key on; a record is an operation",
+        .start = START_LOADED,
+        .call_ops = SCAN_RECORDS,
+        .ops_max = 1000000,
+        .run = run_scan,
+    },
+    {
+        .name = "full_scan",
+        .summary = "all records in order, 3 times, or once above 1M keys; a record is an operation",
+        .start = START_LOADED,
+        .fixed_ops = true,
+        .call_ops = 0,
+        .ops_max = UINT64_MAX,
+        .op_keys = 1,
+        .run = run_full_scan,
+    },
+    {
+        .name = "delete",
+        .summary = "deletes of random keys, one by one",
+        .start = START_LOADED,
+        .writes = true,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .op_keys = 3,
+        .run = run_delete,
+    },
+    {
+        .name = "open",
+        .summary = "opening the store and getting one record, 5 times",
+        .start = START_LOADED,
+        .fixed_ops = true,
+        .call_ops = 1,
+        .ops_max = 5,
+        .run = run_open,
+    },
+    {
+        .name = "ycsb_a",
+        .summary = "YCSB A: 50 % gets, 50 % overwrites, of zipfian keys",
+        .start = START_LOADED,
+        .writes = true,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .run = run_ycsb_a,
+    },
+    {
+        .name = "ycsb_b",
+        .summary = "YCSB B: 95 % gets, 5 % overwrites, of zipfian keys",
+        .start = START_LOADED,
+        .writes = true,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .run = run_ycsb_b,
+    },
+    {
+        .name = "ycsb_c",
+        .summary = "YCSB C: gets of zipfian keys",
+        .start = START_LOADED,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .run = run_ycsb_c,
+    },
+    {
+        .name = "ycsb_d",
+        .summary = "YCSB D: 95 % gets of keys written lately, 5 % puts of new keys",
+        .start = START_LOADED,
+        .writes = true,
+        .takes_new = true,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .op_keys = 1,
+        .run = run_ycsb_d,
+    },
+    {
+        .name = "ycsb_e",
+        .summary =
+            "YCSB E: 95 % scans of 1 to 100 records from zipfian keys on, 5 % puts of new keys; a scan is an operation",
+        .start = START_LOADED,
+        .writes = true,
+        .takes_new = true,
+        .call_ops = 1,
+        .ops_max = 50000,
+        .op_keys = 1,
+        .run = run_ycsb_e,
+    },
+    {
+        .name = "ycsb_f",
+        .summary = "YCSB F: 50 % gets, 50 % reads and overwrites as one operation, of zipfian keys",
+        .start = START_LOADED,
+        .writes = true,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .run = run_ycsb_f,
+    },
 };
-/* clang-format on */
 const size_t workload_count = sizeof workloads / sizeof *workloads;
 
 uint64_t workload_default_ops(const struct workload *workload, uint64_t keys)
@@ -52,6 +231,23 @@ uint64_t workload_default_ops(const struct workload *workload, uint64_t keys)
         ops = keys / workload->op_keys;
     }
     return ops > 0 ? ops : 1;
+}
+
+bool workload_starts_empty(const struct workload *workload, uint64_t keys)
+{
+    return workload->start == START_EMPTY && keys <= BULK_OPS_MAX;
+}
+
+uint64_t workload_latency_ops(uint64_t ops)
+{
+    uint64_t share = (ops + LATENCY_SHARE - 1) / LATENCY_SHARE;
+    uint64_t wanted = ops < LATENCY_OPS_MIN ? ops : LATENCY_OPS_MIN;
+    return share > wanted ? share : wanted;
+}
+
+uint64_t workload_new_keys(const struct workload *workload, uint64_t ops)
+{
+    return workload->takes_new ? ops + workload_latency_ops(ops) : 0;
 }
 
 void session_load(struct session *session)
@@ -76,12 +272,25 @@ void session_load(struct session *session)
 
 uint64_t session_add_index(struct session *session)
 {
+    if (session->index_count == session->dataset->count) {
+        fail("%s: the keys have run out", session->engine->name);
+    }
     if (session->index_count == session->index_room) {
         session->index_room = session->index_room * 2 + 1024;
         session->versions = reallocate(session->versions, session->index_room * sizeof *session->versions);
     }
     session->versions[session->index_count] = 0;
     return session->index_count++;
+}
+
+void session_report_calls(struct session *session, const struct histogram *calls)
+{
+    struct measurement *measured = session->measured;
+    measured->p50_ns = histogram_percentile(calls, 0.5);
+    measured->p99_ns = histogram_percentile(calls, 0.99);
+    measured->p999_ns = histogram_percentile(calls, 0.999);
+    measured->p9999_ns = histogram_percentile(calls, 0.9999);
+    measured->max_ns = calls->max_ns;
 }
 
 void session_wrong_value(const struct session *session, int64_t key, size_t size)

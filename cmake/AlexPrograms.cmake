@@ -34,13 +34,14 @@ elseif(ALEX_BUILD_TOOL)
     install(TARGETS alexstorage_tool)
 endif()
 
-if(ALEX_BUILD_BENCH AND NOT (ROCKSDB_FOUND AND SQLITE_FOUND))
-    alex_missing("the benchmark needs RocksDB and SQLite")
+if(ALEX_BUILD_BENCH AND NOT (ROCKSDB_FOUND AND SQLITE_FOUND AND JANSSON_FOUND AND ZLIB_FOUND))
+    alex_missing("the benchmark needs RocksDB, SQLite, jansson and zlib")
 elseif(ALEX_BUILD_BENCH)
     file(GLOB bench_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
     add_executable(alexstorage-bench ${bench_sources})
     target_link_libraries(alexstorage-bench PRIVATE
-        alexstorage_static alex_compiler PkgConfig::ROCKSDB PkgConfig::SQLITE m)
+        alexstorage_static alex_compiler PkgConfig::ROCKSDB PkgConfig::SQLITE PkgConfig::JANSSON PkgConfig::ZLIB m)
+    target_compile_definitions(alexstorage-bench PRIVATE BENCH_DATA_DIRECTORY="${PROJECT_SOURCE_DIR}/data")
 endif()
 
 if(ALEX_BUILD_EXAMPLES)
