@@ -35,6 +35,13 @@ struct engine_setup {
     uint64_t data_bytes; /**< estimate of all keys and values, for engines whose caches must be given a size */
 };
 
+/** Figures of a learned index. */
+struct index_figures {
+    double bytes_per_key;        /**< memory that it takes */
+    double predicted_line_share; /**< share of keys that lie in the very cache line that the model names */
+    uint32_t depth;              /**< nodes from the root to a key, both ends counted; 0: there are no figures */
+};
+
 struct engine {
     const char *name;
     const char *settings; /**< one line for people: everything that differs from the engine's defaults */
@@ -56,6 +63,8 @@ struct engine {
     void (*get_many)(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context);
     /** Visits up to `limit` entries from the least key not below `first`, ascending. @return how many */
     uint64_t (*scan)(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context);
+    /** Gives the figures of the index. NULL: the engine has none that learns. */
+    void (*index_figures)(void *store, struct index_figures *out_figures);
 };
 
 extern const struct engine *const engines[];

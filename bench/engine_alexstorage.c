@@ -130,6 +130,18 @@ static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit
     return count;
 }
 
+static void index_figures(void *store, struct index_figures *out_figures)
+{
+    struct alexstorage *self = store;
+    struct alex_table_stats stats;
+    check(self, alex_table_stat(self->table, &stats), "alex_table_stat");
+    *out_figures = (struct index_figures){
+        stats.keys > 0 ? (double)stats.index_bytes / (double)stats.keys : 0,
+        stats.predicted_line_share,
+        stats.depth,
+    };
+}
+
 const struct engine engine_alexstorage = {
     .name = "alexstorage",
     .settings = "defaults: checksums verified on every read; get by alex_get, which copies; batches by alex_write",
@@ -142,4 +154,5 @@ const struct engine engine_alexstorage = {
     .get = get,
     .get_many = get_many,
     .scan = scan,
+    .index_figures = index_figures,
 };

@@ -40,6 +40,9 @@ static const char help[] =
     "                           or 'loaded' by the same one, as for some it always is (default: reopened)\n"
     "  --random-seed N          begin of all random choices (default: 1)\n"
     "  --dir DIRECTORY          where to make stores (default: $TMPDIR, or /var/tmp)\n"
+    "  --results FILE           append each run to FILE, as --format json prints it, as soon as it ends; runs that "
+    "are\n"
+    "                           in FILE already, with the same options and engine version, are taken from there\n"
     "\n"
     "What to print:\n"
     "  --format table|json      a table of ratios and times, or one JSON object a line and run (default: table)\n"
@@ -297,10 +300,13 @@ static void take(struct options *options, int option, char *value)
         options->loads_each = parse_word("--state", value, "reopened", "loaded");
         break;
     case 'n':
-        options->dataset.random_seed = parse_number("--random-seed", value, 0, UINT64_MAX);
+        options->dataset.random_seed = parse_number("--random-seed", value, 0, INT64_MAX);
         break;
     case 'D':
         options->directory = value;
+        break;
+    case 'R':
+        options->results = value;
         break;
     case 'f':
         options->json = parse_word("--format", value, "table", "json");
@@ -336,6 +342,7 @@ void options_parse(struct options *options, int argc, char **argv)
         {"state", required_argument, NULL, 's'},
         {"random-seed", required_argument, NULL, 'n'},
         {"dir", required_argument, NULL, 'D'},
+        {"results", required_argument, NULL, 'R'},
         {"format", required_argument, NULL, 'f'},
         {"details", no_argument, NULL, 't'},
         {"smoke", no_argument, NULL, 'S'},
@@ -349,6 +356,9 @@ void options_parse(struct options *options, int argc, char **argv)
     }
     if (optind < argc) {
         refuse("'%s' is not an option", argv[optind]);
+    }
+    if (options->smoke && options->results != NULL) {
+        refuse("--smoke measures nothing, so it has no results for --results");
     }
     const struct distribution *distribution = &distributions[options->dataset.distribution];
     if (distribution->make != NULL && options->keys > DATASET_MADE_KEYS_MAX) {

@@ -32,6 +32,7 @@ struct options {
     bool details;
     bool smoke;
     const char *directory; /**< where stores are made */
+    const char *results;   /**< the file of results to go on with; NULL: none */
 };
 
 /** Reads the command line; where it is wrong, says so and exits with 2; carries out --help and --list and exits with 0.

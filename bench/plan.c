@@ -18,6 +18,7 @@
 #include "engine.h"
 #include "measure.h"
 #include "progress.h"
+#include "results.h"
 #include "run.h"
 #include "support.h"
 
@@ -68,8 +69,8 @@ struct plan_size plan_size(const struct options *options, uint32_t workload)
 }
 
 /* The keys of some distributions depend on how many there are. So as many are made as the most demanding of all
- * workloads would take, whichever of them run: they share their stores, and their figures shall not depend on each other. A file
- * gives the same keys in any case, and need not have more than are used. */
+ * workloads would take, whichever of them run: they share their stores, and their figures shall not depend on each
+ * other. A file gives the same keys in any case, and need not have more than are used. */
 struct dataset plan_dataset(const struct options *options, uint32_t workload)
 {
     struct plan_size size = plan_size(options, workload);
@@ -183,43 +184,78 @@ struct execution {
     const struct options *options;
     struct progress progress;
     struct measurement *results;
+    struct results *file;              /**< of results to go on with; NULL: none */
+    bool *taken;                       /**< whether a result came from there, in the order of `results` */
     bool shared_is_there[CHOICES_MAX]; /**< by engine */
 };
+
+/** Makes one run; workload and engine are places in the options' choices. */
+static void run_one(struct execution *execution, size_t workload, size_t engine, uint32_t round,
+                    struct measurement *out_measured)
+{
+    const struct options *options = execution->options;
+    uint32_t workload_index = options->workloads.index[workload];
+    uint32_t engine_index = options->engines.index[engine];
+    struct plan_size size = plan_size(options, workload_index);
+    struct run_request request = {
+        .engine = engine_index,
+        .workload = workload_index,
+        .dataset = plan_dataset(options, workload_index),
+        .keys = size.keys,
+        .ops = size.ops,
+        .random_seed = mix(options->dataset.random_seed + ((uint64_t)round << 32)),
+    };
+    char *what = text("%s: %s, round %u of %u", workloads[workload_index].name, engines[engine_index]->name, round + 1,
+                      options->rounds);
+    progress_begin(&execution->progress, what);
+    free(what);
+    uint64_t ns = perform_on_store(options, &request, &execution->shared_is_there[engine], out_measured);
+    progress_end(&execution->progress, workload * options->engines.count + engine, ns);
+    progress_clear(&execution->progress);
+}
 
 /** Runs a workload with every engine; workload is its place in the options' choice. */
 static void run_round(struct execution *execution, size_t workload, uint32_t round, plan_visit_fn *visit)
 {
     const struct options *options = execution->options;
     size_t count = options->engines.count;
-    uint32_t workload_index = options->workloads.index[workload];
-    struct plan_size size = plan_size(options, workload_index);
-    struct measurement *results = &execution->results[workload * count * options->rounds];
+    size_t first = (round + workload) % count;
+    struct run_name name = {.workload = options->workloads.index[workload], .round = round};
     for (size_t i = 0; i < count; i++) {
-        size_t engine = (i + round + workload) % count;
-        uint32_t engine_index = options->engines.index[engine];
-        struct run_request request = {
-            .engine = engine_index,
-            .workload = workload_index,
-            .dataset = plan_dataset(options, workload_index),
-            .keys = size.keys,
-            .ops = size.ops,
-            .random_seed = mix(options->dataset.random_seed + ((uint64_t)round << 32)),
-        };
-        struct measurement *measured = &results[engine * options->rounds + round];
-        char *what = text("%s: %s, round %u of %u", workloads[workload_index].name, engines[engine_index]->name,
-                          round + 1, options->rounds);
-        progress_begin(&execution->progress, what);
-        free(what);
-        uint64_t ns = perform_on_store(options, &request, &execution->shared_is_there[engine], measured);
-        progress_end(&execution->progress, workload * count + engine, ns);
-        progress_clear(&execution->progress);
+        size_t engine = (first + i) % count;
+        size_t place = plan_place(options, workload, engine, round);
+        struct measurement *measured = &execution->results[place];
+        name.engine = options->engines.index[engine];
+        if (!execution->taken[place]) {
+            run_one(execution, workload, engine, round, measured);
+        }
         if (i > 0) {
-            size_t first = (round + workload) % count;
-            compare(workload_index, options->engines.index[first], engine_index,
-                    &results[first * options->rounds + round], measured);
+            compare(name.workload, options->engines.index[first], name.engine,
+                    plan_result(options, execution->results, workload, first, round), measured);
+        }
+        if (execution->file != NULL && !execution->taken[place]) {
+            results_append(execution->file, options, name, measured);
         }
         if (visit != NULL) {
-            visit(options, workload_index, engine_index, round, measured);
+            visit(options, name.workload, name.engine, round, measured);
+        }
+    }
+}
+
+/** Takes from the file of results what is there already. */
+static void take_results(struct execution *execution)
+{
+    const struct options *options = execution->options;
+    for (size_t workload = 0; workload < options->workloads.count; workload++) {
+        for (size_t engine = 0; engine < options->engines.count; engine++) {
+            for (uint32_t round = 0; round < options->rounds; round++) {
+                size_t place = plan_place(options, workload, engine, round);
+                struct run_name name = {options->workloads.index[workload], options->engines.index[engine], round};
+                execution->taken[place] = results_find(execution->file, options, name, &execution->results[place]);
+                if (execution->taken[place]) {
+                    progress_skip(&execution->progress, workload * options->engines.count + engine);
+                }
+            }
         }
     }
 }
@@ -243,14 +279,19 @@ struct measurement *plan_run(const struct options *options, plan_visit_fn *visit
     struct execution execution = {
         .options = options,
         .results = allocate(kinds * options->rounds, sizeof *execution.results),
+        .taken = allocate(kinds * options->rounds, sizeof *execution.taken),
     };
     struct sigaction action = {.sa_handler = remember_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     check_files(options);
-    make_work_directory(options->directory);
     progress_init(&execution.progress, kinds, options->rounds);
+    if (options->results != NULL) {
+        execution.file = results_open(options->results);
+        take_results(&execution);
+    }
+    make_work_directory(options->directory);
     for (uint32_t round = 0; round < options->rounds; round++) {
         for (size_t workload = 0; workload < options->workloads.count; workload++) {
             run_round(&execution, workload, round, visit);
@@ -258,5 +299,9 @@ struct measurement *plan_run(const struct options *options, plan_visit_fn *visit
     }
     progress_release(&execution.progress);
     remove_work_directory();
+    if (execution.file != NULL) {
+        results_close(execution.file);
+    }
+    free(execution.taken);
     return execution.results;
 }

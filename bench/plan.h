@@ -36,11 +36,17 @@ const char *plan_state(const struct options *options, uint32_t workload);
  */
 struct measurement *plan_run(const struct options *options, plan_visit_fn *visit);
 
-/** The measurement of a round; workload and engine are places in the options' choices. */
+/** Where a run's measurement is; workload and engine are places in the options' choices. */
+static inline size_t plan_place(const struct options *options, size_t workload, size_t engine, size_t round)
+{
+    return (workload * options->engines.count + engine) * options->rounds + round;
+}
+
+/** The measurement of a run, as above. */
 static inline const struct measurement *plan_result(const struct options *options, const struct measurement *results,
                                                     size_t workload, size_t engine, size_t round)
 {
-    return &results[(workload * options->engines.count + engine) * options->rounds + round];
+    return &results[plan_place(options, workload, engine, round)];
 }
 
 #endif /* BENCH_PLAN_H */

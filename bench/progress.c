@@ -15,29 +15,37 @@ void progress_init(struct progress *progress, size_t kinds, size_t rounds)
 {
     *progress = (struct progress){
         .shown = isatty(STDERR_FILENO) != 0,
-        .kinds = kinds,
-        .rounds = rounds,
-        .kind_ns = allocate(kinds, sizeof(uint64_t)),
+        .kind_count = kinds,
+        .runs = kinds * rounds,
+        .kinds = allocate(kinds, sizeof *progress->kinds),
     };
+    for (size_t i = 0; i < kinds; i++) {
+        progress->kinds[i].left = rounds;
+    }
 }
 
 void progress_release(struct progress *progress)
 {
     progress_clear(progress);
-    free(progress->kind_ns);
+    free(progress->kinds);
 }
 
-/** Each kind is taken to need what it needed last time, or the mean of all so far where it has not run yet. Runs of a
- *  round may come in any order, so a kind's runs to come are counted by rounds. */
+void progress_skip(struct progress *progress, size_t kind)
+{
+    progress->kinds[kind].left--;
+    progress->runs--;
+}
+
+/** Each run is taken to need what the latest of its kind needed, or the mean of all so far where there was none. */
 static uint64_t left_ns(const struct progress *progress)
 {
     uint64_t mean_ns = progress->total_ns / progress->done;
-    uint64_t round_ns = 0;
-    for (size_t kind = 0; kind < progress->kinds; kind++) {
-        round_ns += progress->kind_ns[kind] ? progress->kind_ns[kind] : mean_ns;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < progress->kind_count; i++) {
+        const struct progress_kind *kind = &progress->kinds[i];
+        sum += kind->left * (kind->latest_ns > 0 ? kind->latest_ns : mean_ns);
     }
-    double rounds_left = (double)progress->rounds - (double)progress->done / (double)progress->kinds;
-    return (uint64_t)(rounds_left * (double)round_ns);
+    return sum;
 }
 
 void progress_begin(const struct progress *progress, const char *what)
@@ -45,7 +53,7 @@ void progress_begin(const struct progress *progress, const char *what)
     if (!progress->shown) {
         return;
     }
-    fprintf(stderr, "\r\033[K[%zu/%zu] %s", progress->done + 1, progress->kinds * progress->rounds, what);
+    fprintf(stderr, "\r\033[K[%zu/%zu] %s", progress->done + 1, progress->runs, what);
     if (progress->done > 0) {
         unsigned seconds = (unsigned)(left_ns(progress) / 1000000000u);
         fprintf(stderr, "; about %u:%02u min left", seconds / 60, seconds % 60);
@@ -55,7 +63,8 @@ void progress_begin(const struct progress *progress, const char *what)
 
 void progress_end(struct progress *progress, size_t kind, uint64_t ns)
 {
-    progress->kind_ns[kind] = ns;
+    progress->kinds[kind].left--;
+    progress->kinds[kind].latest_ns = ns;
     progress->total_ns += ns;
     progress->done++;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "results.h"
 #include "support.h"
 
 #define LINE_COLUMNS 100
@@ -20,21 +21,10 @@
 void report_json(const struct options *options, uint32_t workload, uint32_t engine, uint32_t round,
                  const struct measurement *measured)
 {
-    const struct workload *ran = &workloads[workload];
-    const struct dataset *dataset = &options->dataset;
-    uint64_t keys = plan_size(options, workload).keys;
-    char *distribution = dataset_distribution_text(dataset);
-    printf("{\"engine\":\"%s\",\"workload\":\"%s\",\"state\":\"%s\",\"keys\":%" PRIu64 ",\"distribution\":\"%s\","
-           "\"value_min\":%" PRIu32 ",\"value_max\":%" PRIu32 ",\"threads\":1,\"sync\":\"none\",\"round\":%" PRIu32
-           ",\"ops\":%" PRIu64 ",\"call_ops\":%" PRIu64 ",\"ns_per_op\":%.1f,\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64
-           ",\"p999_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64 ",\"peak_rss_bytes\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
-           ",\"found\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\"}\n",
-           engines[engine]->name, ran->name, plan_state(options, workload), keys, distribution, dataset->value_min,
-           dataset->value_max, round + 1, measured->ops, ran->call_ops ? ran->call_ops : keys, measured->ns_per_op,
-           measured->p50_ns, measured->p99_ns, measured->p999_ns, measured->max_ns, measured->peak_rss_bytes,
-           measured->disk_bytes, measured->found, measured->checksum);
+    char *line = result_line(options, (struct run_name){workload, engine, round}, measured);
+    puts(line);
     fflush(stdout);
-    free(distribution);
+    free(line);
 }
 
 /** A table that is being filled: all cells are text, for the widths of columns are known only at the end. */
@@ -172,6 +162,10 @@ static double p999_ns(const struct measurement *measured)
 {
     return (double)measured->p999_ns;
 }
+static double p9999_ns(const struct measurement *measured)
+{
+    return (double)measured->p9999_ns;
+}
 static double max_ns(const struct measurement *measured)
 {
     return (double)measured->max_ns;
@@ -183,6 +177,31 @@ static double rss(const struct measurement *measured)
 static double disk(const struct measurement *measured)
 {
     return (double)measured->disk_bytes;
+}
+
+static double index_bytes(const struct measurement *measured)
+{
+    return measured->index.bytes_per_key;
+}
+static double predicted(const struct measurement *measured)
+{
+    return measured->index.predicted_line_share;
+}
+static double depth(const struct measurement *measured)
+{
+    return measured->index.depth;
+}
+
+/** Figures of an engine's learned index, or that there is none. */
+static char *index_text(const struct options *options, const struct measurement *results, size_t workload,
+                        size_t engine)
+{
+    double levels = median(options, results, workload, engine, depth);
+    if (levels == 0) {
+        return text("-");
+    }
+    return text("%.1f B/key, %.0f %%, %.0f", median(options, results, workload, engine, index_bytes),
+                100 * median(options, results, workload, engine, predicted), levels);
 }
 
 /** Prints an item of a list, broken between words. */
@@ -271,8 +290,8 @@ void report_table(const struct options *options, const struct measurement *resul
 
 void report_details(const struct options *options, const struct measurement *results)
 {
-    static const char *const head[] = {"workload, engine", "median", "least", "greatest", "call p50", "p99", "p99.9",
-                                       "longest",          "memory", "disk"};
+    static const char *const head[] = {"workload, engine", "median",  "least",  "greatest", "call p50", "p99", "p99.9",
+                                       "p99.99",           "longest", "memory", "disk",     "index"};
     struct table table = {.columns = sizeof head / sizeof *head};
     size_t place = 0;
     double *sorted = allocate(options->rounds, sizeof *sorted);
@@ -291,10 +310,12 @@ void report_details(const struct options *options, const struct measurement *res
             table_add(&table, &place, time_text(median(options, results, workload, engine, p50_ns)));
             table_add(&table, &place, time_text(median(options, results, workload, engine, p99_ns)));
             table_add(&table, &place, time_text(median(options, results, workload, engine, p999_ns)));
+            table_add(&table, &place, time_text(median(options, results, workload, engine, p9999_ns)));
             sorted_rounds(options, results, workload, engine, max_ns, sorted);
             table_add(&table, &place, time_text(sorted[options->rounds - 1]));
             table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, rss)));
             table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, disk)));
+            table_add(&table, &place, index_text(options, results, workload, engine));
         }
     }
     free(sorted);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -41,6 +42,19 @@ static void run_workload(const struct run_request *request, struct session *sess
     session_check_contents(session);
 }
 
+static double rounded(double number, double steps)
+{
+    return round(number * steps) / steps;
+}
+
+/** Rounds what isn't whole to what is worth saying, so that a result is the same before it is written and after. */
+static void round_figures(struct measurement *measured)
+{
+    measured->ns_per_op = rounded(measured->ns_per_op, 10);
+    measured->index.bytes_per_key = rounded(measured->index.bytes_per_key, 100);
+    measured->index.predicted_line_share = rounded(measured->index.predicted_line_share, 10000);
+}
+
 int run_serve(void)
 {
     struct run_request request;
@@ -66,8 +80,12 @@ int run_serve(void)
         run_workload(&request, &session);
     }
     measured.peak_rss_bytes = peak_rss_bytes();
+    if (session.engine->index_figures != NULL) {
+        session.engine->index_figures(session.store, &measured.index);
+    }
     session.engine->close(session.store);
     measured.disk_bytes = tree_disk_bytes(request.path);
+    round_figures(&measured);
     free(session.versions);
     free(session.value);
     dataset_release(&request.dataset);

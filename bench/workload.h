@@ -36,6 +36,7 @@ struct measurement {
     uint64_t contents_checksum; /**< over them, in any order */
     uint64_t peak_rss_bytes;
     uint64_t disk_bytes;
+    struct index_figures index; /**< at the end */
 };
 
 /** A workload at work in a run's own process. */
@@ -83,6 +84,9 @@ uint64_t workload_default_ops(const struct workload *workload, uint64_t keys);
 
 /** Whether a workload with this number of keys begins with an empty store. */
 bool workload_starts_empty(const struct workload *workload, uint64_t keys);
+
+/** Operations in a call with this number of keys. */
+uint64_t workload_call_ops(const struct workload *workload, uint64_t keys);
 
 /** Operations that are timed one by one, after `ops` others, where operations are single. */
 uint64_t workload_latency_ops(uint64_t ops);

@@ -238,6 +238,11 @@ bool workload_starts_empty(const struct workload *workload, uint64_t keys)
     return workload->start == START_EMPTY && keys <= BULK_OPS_MAX;
 }
 
+uint64_t workload_call_ops(const struct workload *workload, uint64_t keys)
+{
+    return workload->call_ops != 0 ? workload->call_ops : keys;
+}
+
 uint64_t workload_latency_ops(uint64_t ops)
 {
     uint64_t share = (ops + LATENCY_SHARE - 1) / LATENCY_SHARE;
