@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test bench install fuzz lint coverage clean help
+.PHONY: all demo test bench bench-remap install fuzz lint coverage clean help
 
 all: ## build the libraries, the tool, the benchmark and the tests into build/release (default)
 	@tools/build release
@@ -23,6 +23,10 @@ test: ## install what is missing, build, and run all tests
 bench: ## run the benchmark side by side with the other stores
 	@tools/build release --target alexstorage-bench
 	@build/release/bin/alexstorage-bench
+
+bench-remap: ## measure a write by its parts and by how often the file is mapped anew, and split against joined headers
+	@tools/build release --target alexstorage-bench-remap
+	@build/release/bin/alexstorage-bench-remap
 
 install: ## install below PREFIX (/usr/local), and DESTDIR if it is set
 	@tools/build release -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
@@ -43,5 +47,5 @@ clean: ## remove everything that was built
 	@rm -rf build
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "What each set of packages is: tools/install-dependencies --help"

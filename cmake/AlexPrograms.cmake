@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The tool, the benchmark and the examples: users of <alexstorage.h> like any other.
+# The tool, the benchmark and the examples: users of <alexstorage.h> like any other. One isn't: see bench/remap below.
 
 # Says that something is left out, or stops where everything is wanted.
 function(alex_missing text)
@@ -42,6 +42,14 @@ elseif(ALEX_BUILD_BENCH)
     target_link_libraries(alexstorage-bench PRIVATE
         alexstorage_static alex_compiler PkgConfig::ROCKSDB PkgConfig::SQLITE PkgConfig::JANSSON PkgConfig::ZLIB m)
     target_compile_definitions(alexstorage-bench PRIVATE BENCH_DATA_DIRECTORY="${PROJECT_SOURCE_DIR}/data")
+endif()
+
+# Needs none of the other engines, and the library's index by its inner header: it times the index by itself.
+if(ALEX_BUILD_BENCH)
+    file(GLOB remap_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/remap/*.c")
+    add_executable(alexstorage-bench-remap ${remap_sources} bench/support.c)
+    target_include_directories(alexstorage-bench-remap PRIVATE "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(alexstorage-bench-remap PRIVATE alexstorage_static alex_compiler)
 endif()
 
 if(ALEX_BUILD_EXAMPLES)

@@ -73,6 +73,15 @@ class Findings(unittest.TestCase):
         """A program that includes a header outside its folder is found."""
         self.assert_finds("cli/main.c", f'{SPDX}#include "../src/base/base.h"\n', "cli/ uses <alexstorage.h>")
 
+    def test_remap_includes_index(self):
+        """bench/remap may include the index's header, but no other of the library's, and no other folder may."""
+        self.write("src/index/index.h", SPDX)
+        self.write("src/README.md", "| `base` | |\n| `os` | |\n| `log` | |\n| `index` | |\n")
+        self.write("bench/remap/write.c", f'{SPDX}#include "index/index.h"\n')
+        self.assert_finds("bench/remap/header.c", f'{SPDX}#include "log/log.h"\n', "bench/ uses <alexstorage.h>")
+        (self.root / "bench/remap/header.c").unlink()
+        self.assert_finds("bench/main.c", f'{SPDX}#include "index/index.h"\n', "bench/ uses <alexstorage.h>")
+
     def test_system_call(self):
         """A system call outside src/os is found."""
         self.assert_finds("src/log/log.c", f"{SPDX}int x = fsync(1);\n", "src/log/log.c:2: fsync() belongs into src/os")
