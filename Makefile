@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test bench bench-remap install fuzz lint coverage clean help
+.PHONY: all demo test bench bench-full bench-remap install fuzz lint coverage clean help
 
 all: ## build the libraries, the tool, the benchmark and the tests into build/release (default)
 	@tools/build release
@@ -20,9 +20,13 @@ test: ## install what is missing, build, and run all tests
 	@tools/install-dependencies test
 	@tools/run-tests
 
-bench: ## run the benchmark side by side with the other stores
+bench: ## measure up to 1M keys side by side with the other stores, in under 20 minutes
 	@tools/build release --target alexstorage-bench
-	@build/release/bin/alexstorage-bench
+	@tools/benchmark standard
+
+bench-full: ## measure every table of docs/PERFORMANCE.md and write it; takes hours, and goes on where it stopped
+	@tools/build release --target alexstorage-bench alexstorage-bench-remap
+	@tools/benchmark full
 
 bench-remap: ## measure a write by its parts and by how often the file is mapped anew, and split against joined headers
 	@tools/build release --target alexstorage-bench-remap

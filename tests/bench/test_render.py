@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""docs/PERFORMANCE.md and the README's table say what the results say: medians, ratios, targets, and what is kept."""
+
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+TOOLS = Path(os.environ["ALEX_SOURCE_DIR"]) / "tools"
+sys.path.insert(0, str(TOOLS))
+loader = importlib.machinery.SourceFileLoader("benchmark", str(TOOLS / "benchmark"))
+benchmark = importlib.util.module_from_spec(importlib.util.spec_from_loader("benchmark", loader))
+sys.modules["benchmark"] = benchmark
+loader.exec_module(benchmark)
+report = benchmark.report
+
+SURROUNDINGS = {"machine": {"processor": "made up, 2 cores"}, "engines": ["`sqlite` 3.0; settings of it"]}
+
+
+def run(engine, workload, ns, round_number=1, **fields):
+    """A line of results."""
+    return {"engine": engine, "workload": workload, "distribution": "uniform", "round": round_number, "ns_per_op": ns,
+            "p50_ns": 90, "p99_ns": 200, "p999_ns": 3000, "p9999_ns": 40000, "max_ns": 5000000,
+            "peak_rss_bytes": 7e6, "disk_bytes": 8e6} | fields
+
+
+def runs(engine, workload, *times, **fields):
+    return [run(engine, workload, ns, number, **fields) for number, ns in enumerate(times, 1)]
+
+
+def row(text, label):
+    """The cells of the first table row that begins with this label."""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == label:
+            return cells[1:]
+    raise AssertionError(f"no row {label} in\n{text}")
+
+
+class Figures(unittest.TestCase):
+    def test_median(self):
+        """A figure is the median over rounds, not their mean; of two rounds, what lies between them."""
+        results = report.Results(runs("sqlite", "get", 100, 900, 200))
+        self.assertEqual(200, results.median())
+        self.assertEqual(150, report.Results(runs("sqlite", "get", 100, 200)).median())
+        self.assertIsNone(report.Results([]).median())
+
+    def test_comparison(self):
+        """Ratios are the other's median divided by ours, and stand before our time."""
+        results = report.Results(runs("alexstorage", "get", 90, 100, 5000) + runs("sqlite", "get", 800, 250, 200))
+        text = report.comparison(results)
+        self.assertEqual(["vs sqlite", "alexstorage"], row(text, "workload"))
+        self.assertEqual(["2.50x", "100 ns"], row(text, "get"))
+
+    def test_unmeasured_pair(self):
+        """Where an engine has no run of a workload its cell is empty."""
+        results = report.Results(runs("alexstorage", "get", 100) + runs("alexstorage", "scan", 10) +
+                                 runs("floor", "get", 80))
+        self.assertEqual(["", "10.0 ns"], row(report.comparison(results), "scan"))
+
+    def test_spread(self):
+        """Details give median, least and greatest of the rounds, and the longest call of all."""
+        results = report.Results(runs("sqlite", "get", 300, 100, 200))
+        cells = row(report.details(results), "get, sqlite")
+        self.assertEqual(["200 ns", "100 ns", "300 ns"], cells[:3])
+        self.assertEqual(["90.0 ns", "200 ns", "3.00 µs", "40.0 µs", "5.00 ms"], cells[3:8])
+
+    def test_distributions(self):
+        """Several distributions have a row each, and the index's figures stand beside uniform's."""
+        fields = {"index_bytes_per_key": 24.0, "predicted_line_share": 0.95, "index_depth": 2}
+        results = report.Results(runs("alexstorage", "get", 100, **fields) +
+                                 runs("alexstorage", "get", 250, **fields | {"distribution": "osm", "index_depth": 3}))
+        self.assertEqual(["250 ns"], row(report.comparison(results), "osm, get"))
+        self.assertEqual(["2.50x", "24.0", "95.0 %", "3"], row(report.index_figures(results), "osm, get"))
+
+    def test_interrupted_line(self):
+        """A last line that was cut off is not a result."""
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
+            file.write(json.dumps(run("sqlite", "get", 100)) + '\n{"engine":"sqli')
+            file.flush()
+            self.assertEqual(1, len(report.Results.read(Path(file.name)).runs))
+
+
+class Targets(unittest.TestCase):
+    def ratios(self, *lines):
+        empty = report.Results([])
+        return report.ratio_targets({"1M": report.Results([line for of in lines for line in of]), "10M": empty,
+                                     "100K": empty})
+
+    def test_met_and_missed(self):
+        """A ratio that reaches its target is met, the target itself too; a lower one is missed."""
+        text = self.ratios(runs("alexstorage", "get", 100), runs("rocksdb", "get", 1000), runs("sqlite", "get", 799))
+        self.assertEqual("10.0 ≥ 10 met", row(text, "get, 1M")[0])
+        self.assertEqual("**7.99 < 8 missed**", row(text, "get, 1M")[1])
+
+    def test_fastest_peer(self):
+        """The fastest peer is the one with the least median, and neither the floor nor a variant of ours is one."""
+        text = self.ratios(runs("alexstorage", "get", 100), runs("lmdb", "get", 200, 260, 250),
+                           runs("leveldb", "get", 150, 300, 400), runs("floor", "get", 50),
+                           runs("alexstorage-binary", "get", 120))
+        self.assertEqual("2.50 ≥ 2 met (lmdb)", row(text, "get, 1M")[2])
+
+    def test_get_many_against_get(self):
+        """get_many is held against the peers' get."""
+        text = self.ratios(runs("alexstorage", "get_many", 50), runs("rocksdb", "get_many", 500),
+                           runs("rocksdb", "get", 2000), runs("sqlite", "get", 1000))
+        self.assertEqual(["40.0 ≥ 40 met", "**20.0 < 30 missed**", "20.0 ≥ 6 met (sqlite)"],
+                         row(text, "get_many, 1M (their get)"))
+
+    def test_not_measured(self):
+        """What was not measured is neither met nor missed."""
+        self.assertEqual("not measured (target ≥ 10)", row(self.ratios(), "get, 10M")[0])
+
+    def others(self, one_million=(), floor=(), distributions=()):
+        empty = report.Results([])
+        return report.other_targets({"1M": report.Results(list(one_million)), "10M": empty},
+                                    {"1M": report.Results(list(floor))}, report.Results(list(distributions)))
+
+    def test_at_most(self):
+        """A figure above its greatest allowed is missed."""
+        text = self.others(floor=runs("alexstorage", "get", 150) + runs("floor", "get", 100))
+        self.assertEqual(["1.50 ≤ 1.5 met"], row(text, "get divided by the floor, 1M"))
+        text = self.others(one_million=runs("alexstorage", "get", 150, index_bytes_per_key=26.5))
+        self.assertEqual(["**26.5 > 26 missed**"], row(text, "index, bytes a key, loaded, 1M"))
+
+    def test_worst_distribution(self):
+        """The distribution that is farthest from uniform is named, and the deepest index of all counts."""
+        lines = (runs("alexstorage", "insert", 100, index_depth=2) +
+                 runs("alexstorage", "insert", 301, distribution="osm", index_depth=5) +
+                 runs("alexstorage", "insert", 200, distribution="fb", index_depth=3))
+        text = self.others(distributions=lines)
+        self.assertEqual(["**3.01 > 3 missed** (osm)"],
+                         row(text, "insert: time as a multiple of uniform's, worst distribution"))
+        self.assertEqual(["**5.00 > 4 missed**"], row(text, "depth of the index, deepest"))
+
+
+class Documents(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.document = self.folder / "PERFORMANCE.md"
+        self.readme = self.folder / "README.md"
+        self.readme.write_text(f"before\n{report.README_BEGIN}\nold\n{report.README_END}\nafter\n", encoding="utf-8")
+        (self.folder / "surroundings.json").write_text(json.dumps(SURROUNDINGS), encoding="utf-8")
+        self.write("reads-1m", runs("alexstorage", "get", 100, 100) + runs("sqlite", "get", 700, 900))
+
+    def write(self, table, lines):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (self.folder / f"{table}.jsonl").write_text(text, encoding="utf-8")
+
+    def render(self):
+        benchmark.render(self.folder, self.document, self.readme)
+        return self.document.read_text(encoding="utf-8")
+
+    def test_notes_are_kept(self):
+        """What is written between the markers of the notes stays; the rest is written anew."""
+        first = self.render()
+        noted = first.replace(report.NOTES_BEGIN, f"{report.NOTES_BEGIN}\nWhat was tried.\n")
+        self.document.write_text(noted.replace("8.00x", "9.99x"), encoding="utf-8")
+        second = self.render()
+        self.assertIn(f"{report.NOTES_BEGIN}\nWhat was tried.\n", second)
+        self.assertIn("8.00x", second)
+        self.assertNotIn("9.99x", second)
+        self.assertEqual(second, self.render())
+
+    def test_contents(self):
+        """The document has machine, engines with settings, each table's command and what is not measured yet."""
+        text = self.render()
+        for part in ("- processor: made up, 2 cores", "- `sqlite` 3.0; settings of it",
+                     "    build/release/bin/alexstorage-bench --engines alexstorage,floor --workloads get --keys 10M",
+                     "Not measured yet.", "Medians of 2 rounds. Not measured: rocksdb,"):
+            self.assertIn(part, text)
+
+    def test_readme(self):
+        """The README's table lies between its markers, and all around them stays."""
+        self.render()
+        text = self.readme.read_text(encoding="utf-8")
+        self.assertTrue(text.startswith(f"before\n{report.README_BEGIN}\n| workload"))
+        self.assertTrue(text.endswith(f"|\n{report.README_END}\nafter\n"))
+        self.assertEqual(["8.00x", "100 ns"], row(text, "get"))
+
+    def test_remap(self):
+        """The breakdown of a write is held against never mapping anew, headers against the joined one."""
+        write = {"table": "write", "append": "one write", "round": 1, "append_ns": 30, "flush_ns": 0, "index_ns": 10,
+                 "write_and_read_ns": 99}
+        header = {"table": "header", "round": 1}
+        self.write("remap", [
+            {"remap": "per write", "remap_ns": 60, "write_ns": 100, **write},
+            {"remap": "never", "remap_ns": 0, "write_ns": 40, **write},
+            {"layout": "joined", "record_ns": 10, "get_ns": 20, **header},
+            {"layout": "apart", "record_ns": 15, "get_ns": 50, **header}])
+        text = self.render()
+        self.assertEqual(["30", "0", "60", "10", "100", "100-100", "60.0 %", "2.50x", "99"],
+                         row(text, "one write, per write"))
+        self.assertEqual(["15", "15-15", "1.50x", "50", "50-50", "2.50x"], row(text, "apart"))
+
+
+class Resuming(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.table = benchmark.Table("made-up", "", ["get"], ["alexstorage", "sqlite"], rounds=5)
+        (self.folder / "made-up.jsonl").write_text(
+            "".join(json.dumps(line) + "\n" for line in runs("alexstorage", "get", 1) + runs("sqlite", "get", 2)),
+            encoding="utf-8")
+
+    def progress(self):
+        return benchmark.Progress(self.folder, self.table)
+
+    def test_done(self):
+        """A table is done when each engine has its rounds, and not again when it is defined in another way."""
+        self.progress().add(["alexstorage"], 5)
+        self.assertFalse(self.progress().done(self.table.engines, 5))
+        self.progress().add(["sqlite"], 3)
+        self.assertFalse(self.progress().done(self.table.engines, 5))
+        self.assertTrue(self.progress().done(self.table.engines, 3))
+        self.table = benchmark.Table("made-up", "", ["get", "scan"], ["alexstorage", "sqlite"], rounds=5)
+        self.assertFalse(self.progress().done(self.table.engines, 3))
+
+    def test_fresh(self):
+        """What is measured again is forgotten, what is not stays."""
+        self.progress().add(self.table.engines, 5)
+        self.progress().forget(["alexstorage"])
+        self.assertEqual(["sqlite"], report.Results.read(self.folder / "made-up.jsonl").values("engine"))
+        self.assertFalse(self.progress().done(["alexstorage"], 1))
+        self.assertTrue(self.progress().done(["sqlite"], 5))
+
+
+if __name__ == "__main__":
+    unittest.main()

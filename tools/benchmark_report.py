@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From results to docs/PERFORMANCE.md: medians, ratios, targets, and Markdown.
+
+A result is one of the JSON lines that alexstorage-bench writes: a run of one engine, workload and round. A ratio is
+always the other's time divided by AlexStorage's, of medians over rounds.
+"""
+
+import json
+import statistics
+from dataclasses import dataclass
+
+OURS = "alexstorage"
+PEERS = ["rocksdb", "rocksdb-stock", "sqlite", "lmdb", "lmdb-writemap", "leveldb", "wiredtiger"]
+
+NOTES_BEGIN = "<!-- notes begin: written by hand, kept by tools/benchmark -->"
+NOTES_END = "<!-- notes end -->"
+README_BEGIN = "<!-- bench table begin -->"
+README_END = "<!-- bench table end -->"
+
+
+@dataclass(frozen=True)
+class RatioTarget:
+    """Least ratios to RocksDB (tuned), SQLite and the fastest peer. Peers are taken at `other`, if that is not the same
+    workload."""
+    workload: str
+    rocksdb: float
+    sqlite: float
+    fastest: float
+    other: str = ""
+
+
+TARGETS = [
+    RatioTarget("get", 10, 8, 2),
+    RatioTarget("get_many", 40, 30, 6, other="get"),
+    RatioTarget("get_missing", 10, 8, 3),
+    RatioTarget("insert", 12, 50, 5),
+    RatioTarget("bulk_insert", 10, 30, 6),
+    RatioTarget("mixed", 10, 20, 2),
+    RatioTarget("scan", 4, 3, 1.3),
+]
+SEED_TARGETS = [
+    RatioTarget("seed_bulk_insert", 4, 5, 1.5),
+    RatioTarget("seed_query", 5, 5, 1.5),
+    RatioTarget("seed_mixed", 5, 5, 1.5),
+]
+LEARNED = ["uniform", "sequential", "timestamps"]
+
+
+class Results:
+    """The runs of one table."""
+
+    def __init__(self, runs):
+        self.runs = runs
+
+    @classmethod
+    def read(cls, path):
+        """Those in a file, none if there is no file. What an interrupted run left of a last line doesn't count."""
+        runs = []
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    runs.append(json.loads(line))
+                except json.JSONDecodeError:
+                    continue
+        return cls(runs)
+
+    def where(self, **fields):
+        return Results([run for run in self.runs if all(run.get(name) == value for name, value in fields.items())])
+
+    def values(self, field):
+        """What a field has in each run, first seen first, without repeats."""
+        return list(dict.fromkeys(run[field] for run in self.runs if field in run))
+
+    def median(self, field="ns_per_op"):
+        """Over the rounds; None if no run has the field."""
+        numbers = [run[field] for run in self.runs if run.get(field) is not None]
+        return statistics.median(numbers) if numbers else None
+
+    def least(self, field="ns_per_op"):
+        return min(run[field] for run in self.runs)
+
+    def greatest(self, field="ns_per_op"):
+        return max(run[field] for run in self.runs)
+
+    def rounds(self):
+        return len(self.values("round"))
+
+
+def ratio(numerator, denominator):
+    return numerator / denominator if numerator is not None and denominator else None
+
+
+def ratio_to(results, engine, workload, other=""):
+    """The engine's time divided by ours; None if either was not measured."""
+    theirs = results.where(engine=engine, workload=other or workload).median()
+    return ratio(theirs, results.where(engine=OURS, workload=workload).median())
+
+
+def fastest_peer(results, workload):
+    """The name of the peer with the least median time; None if none was measured."""
+    times = {peer: results.where(engine=peer, workload=workload).median() for peer in PEERS}
+    times = {peer: time for peer, time in times.items() if time is not None}
+    return min(times, key=times.get) if times else None
+
+
+# ---- texts
+
+def short(number):
+    """Three significant digits."""
+    size = abs(number)
+    return f"{number:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
+
+
+def time_text(ns):
+    for limit, divisor, unit in ((1e3, 1, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms")):
+        if ns < limit:
+            return f"{short(ns / divisor)} {unit}"
+    return f"{short(ns / 1e9)} s"
+
+
+def ratio_text(number):
+    return "" if number is None else f"{short(number)}x"
+
+
+def count_text(number):
+    for divisor, unit in ((10**9, "G"), (10**6, "M"), (10**3, "K")):
+        if number >= divisor and number % divisor == 0:
+            return f"{number // divisor}{unit}"
+    return str(number)
+
+
+def markdown_table(head, rows):
+    """First column to the left, others to the right, padded so that it reads as plain text too."""
+    cells = [[str(cell) for cell in row] for row in [head, *rows]]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(head))]
+    lines = []
+    for number, row in enumerate(cells):
+        padded = [cell.ljust(width) if column == 0 else cell.rjust(width)
+                  for column, (cell, width) in enumerate(zip(row, widths))]
+        lines.append("| " + " | ".join(padded) + " |")
+        if number == 0:
+            rules = ["-" * (width + 2) if column == 0 else "-" * (width + 1) + ":"
+                     for column, width in enumerate(widths)]
+            lines.append("|" + "|".join(rules) + "|")
+    return "\n".join(lines)
+
+
+# ---- targets
+
+def verdict(value, bound, at_least=True, note=""):
+    """A figure beside its bound and whether it keeps to it."""
+    if value is None:
+        return f"not measured (target {'≥' if at_least else '≤'} {bound:g})"
+    met = value >= bound if at_least else value <= bound
+    sign = {(True, True): "≥", (True, False): "<", (False, True): "≤", (False, False): ">"}[at_least, met]
+    text = f"{short(value)} {sign} {bound:g} " + ("met" if met else "missed")
+    return (text if met else f"**{text}**") + (f" ({note})" if note else "")
+
+
+def ratio_row(results, target, size):
+    peers_at = target.other or target.workload
+    fastest = fastest_peer(results, peers_at)
+    label = f"{target.workload}, {size}" + (f" (their {target.other})" if target.other else "")
+    return [label,
+            verdict(ratio_to(results, "rocksdb", target.workload, target.other), target.rocksdb),
+            verdict(ratio_to(results, "sqlite", target.workload, target.other), target.sqlite),
+            verdict(ratio_to(results, fastest, target.workload, target.other), target.fastest, note=fastest or "")]
+
+
+def ratio_targets(tables):
+    """The table of ratios; `tables` gives results by size: "100K" for the seed's workloads, "1M", "10M"."""
+    rows = [ratio_row(tables[size], target, size) for target in TARGETS for size in ("1M", "10M")]
+    rows += [ratio_row(tables["100K"], target, "100K") for target in SEED_TARGETS]
+    return markdown_table(["workload, keys", "against RocksDB (tuned)", "against SQLite", "against the fastest peer"],
+                          rows)
+
+
+def greatest_to_uniform(results, workload, field):
+    """Over all distributions, the greatest of our median as a multiple of uniform's, and that distribution."""
+    own = results.where(engine=OURS, workload=workload)
+    uniform = own.where(distribution="uniform").median(field)
+    multiples = {name: ratio(own.where(distribution=name).median(field), uniform) for name in
+                 own.values("distribution")}
+    multiples = {name: multiple for name, multiple in multiples.items() if multiple is not None}
+    if not multiples:
+        return None, ""
+    name = max(multiples, key=multiples.get)
+    return multiples[name], name
+
+
+def other_targets(tables, floors, distributions):
+    """What the targets say besides ratios to peers. `floors` is by size, as `tables`."""
+    rows = []
+    for size, results in floors.items():
+        value = ratio(results.where(engine=OURS, workload="get").median(),
+                      results.where(engine="floor", workload="get").median())
+        rows.append([f"get divided by the floor, {size}", verdict(value, 1.5, at_least=False)])
+        put, loop = (of.median("p9999_ns") for of in (tables[size].where(engine=OURS, workload="insert"),
+                                                      results.where(engine="floor")))
+        if put is not None and loop is not None:
+            rows.append([f"p99.99 of a put beside that of the floor's bare loop, {size}",
+                         f"{time_text(put)}, {time_text(loop)}"])
+    for size in ("1M", "10M"):
+        for workload, bound, label in (("get", 26, "loaded"), ("insert", 32, "after random inserts")):
+            value = tables[size].where(engine=OURS, workload=workload).median("index_bytes_per_key")
+            rows.append([f"index, bytes a key, {label}, {size}", verdict(value, bound, at_least=False)])
+    for name in LEARNED:
+        of_name = distributions.where(distribution=name)
+        share = of_name.where(engine=OURS, workload="get").median("predicted_line_share")
+        rows.append([f"gets that end in the predicted cache line, {name}, %",
+                     verdict(None if share is None else 100 * share, 90)])
+        for workload in ("get", "insert"):
+            rows.append([f"alexstorage-binary's {workload} divided by ours, {name}",
+                         verdict(ratio_to(of_name, "alexstorage-binary", workload), 1)])
+    for field, bound, label in (("ns_per_op", 3, "time"), ("index_bytes_per_key", 2, "index memory a key")):
+        for workload in ("insert", "get"):
+            value, name = greatest_to_uniform(distributions, workload, field)
+            rows.append([f"{workload}: {label} as a multiple of uniform's, worst distribution",
+                         verdict(value, bound, at_least=False, note=name)])
+    depths = [run["index_depth"] for run in distributions.where(engine=OURS).runs if "index_depth" in run]
+    rows.append(["depth of the index, deepest", verdict(max(depths, default=None), 4, at_least=False)])
+    return markdown_table(["target", "measured"], rows)
+
+
+# ---- tables of results
+
+def rows_of(results):
+    """Label and runs of each row: a workload, or where there are several distributions one of each."""
+    several = len(results.values("distribution")) > 1
+    for distribution in results.values("distribution"):
+        for workload in results.where(distribution=distribution).values("workload"):
+            label = f"{distribution}, {workload}" if several else workload
+            yield label, results.where(distribution=distribution, workload=workload)
+
+
+def comparison(results, wanted=None):
+    """Ratios first, then our time: a column an engine."""
+    others = [name for name in wanted or results.values("engine") if name != OURS and name in results.values("engine")]
+    rows = []
+    for label, row in rows_of(results):
+        own = row.where(engine=OURS).median()
+        rows.append([label, *(ratio_text(ratio(row.where(engine=name).median(), own)) for name in others),
+                     "" if own is None else time_text(own)])
+    return markdown_table(["workload", *(f"vs {name}" for name in others), OURS], rows)
+
+
+def details(results):
+    """Every engine's median with spread, percentiles, memory and disk."""
+    rows = []
+    for label, row in rows_of(results):
+        for engine in row.values("engine"):
+            own = row.where(engine=engine)
+            percentiles = [own.median(f"p{name}_ns") for name in ("50", "99", "999", "9999")]
+            rows.append([f"{label}, {engine}", time_text(own.median()), time_text(own.least()),
+                         time_text(own.greatest()), *("" if ns is None else time_text(ns) for ns in percentiles),
+                         time_text(own.greatest("max_ns")), f"{own.median('peak_rss_bytes') / 1e6:.0f} MB",
+                         f"{own.median('disk_bytes') / 1e6:.0f} MB"])
+    return markdown_table(["workload, engine", "median", "least", "greatest", "call p50", "p99", "p99.9", "p99.99",
+                           "longest", "memory", "disk"], rows)
+
+
+def index_figures(results):
+    """What distributions do to our index; empty where the results don't say."""
+    own = results.where(engine=OURS)
+    uniform = own.where(distribution="uniform")
+    rows = []
+    for label, row in rows_of(own):
+        if row.median("index_bytes_per_key") is None:
+            continue
+        workload = row.values("workload")[0]
+        share = row.median("predicted_line_share")
+        rows.append([label, ratio_text(ratio(row.median(), uniform.where(workload=workload).median())),
+                     f"{row.median('index_bytes_per_key'):.1f}", "" if share is None else f"{100 * share:.1f} %",
+                     f"{row.greatest('index_depth')}"])
+    head = ["alexstorage", "time vs uniform", "index bytes a key", "in the predicted line", "depth"]
+    return markdown_table(head, rows) if rows else ""
+
+
+def remap_tables(results):
+    """The two tables of alexstorage-bench-remap."""
+    writes = results.where(table="write")
+    rows = []
+    for append in writes.values("append"):
+        never = writes.where(append=append, remap="never").median("write_ns")
+        for remap in writes.where(append=append).values("remap"):
+            case = writes.where(append=append, remap=remap)
+            parts = [case.median(f"{part}_ns") for part in ("append", "flush", "remap", "index")]
+            rows.append([f"{append}, {remap}", *(f"{part:.0f}" for part in parts), f"{case.median('write_ns'):.0f}",
+                         f"{case.least('write_ns'):.0f}-{case.greatest('write_ns'):.0f}",
+                         f"{100 * parts[2] / max(sum(parts), 1e-9):.1f} %",
+                         ratio_text(ratio(case.median("write_ns"), never)), f"{case.median('write_and_read_ns'):.0f}"])
+    first = markdown_table(["appended by, mapped anew", "append", "flush", "remap", "index", "whole write", "spread",
+                            "remap's share", "vs never", "written and read"], rows)
+    headers = results.where(table="header")
+    joined = headers.where(layout="joined")
+    rows = []
+    for layout in headers.values("layout"):
+        case = headers.where(layout=layout)
+        rows.append([layout, *(text for field in ("record_ns", "get_ns")
+                               for text in (f"{case.median(field):.0f}",
+                                            f"{case.least(field):.0f}-{case.greatest(field):.0f}",
+                                            ratio_text(ratio(case.median(field), joined.median(field)))))])
+    second = markdown_table(["header", "record alone", "spread", "vs joined", "whole get", "spread", "vs joined"], rows)
+    medians = f"medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}"
+    return f"Nanoseconds a write, {medians}:\n\n{first}\n\nNanoseconds a get, {medians}:\n\n{second}"
+
+
+# ---- documents
+
+def between(text, begin, end):
+    """What is between two markers; None if they are not there."""
+    if text is None or begin not in text or end not in text:
+        return None
+    return text.split(begin, 1)[1].split(end, 1)[0]
+
+
+def replace_between(text, begin, end, inner):
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n{inner}\n{end}{rest.split(end, 1)[1]}"
+
+
+def readme_table(results):
+    """The README's: all workloads at one size against all peers."""
+    return comparison(results, PEERS)
+
+
+def table_section(table, results, commands):
+    """A table of the document, with the commands that made it; says so if nothing is measured yet, or not all."""
+    text = [f"## {table.title}", "", *(f"    {command}" for command in commands), ""]
+    if not results.runs:
+        return "\n".join([*text, "Not measured yet."])
+    if table.remap:
+        return "\n".join([*text, remap_tables(results)])
+    missing = [engine for engine in table.engines if not results.where(engine=engine).runs]
+    text += [f"Medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}." +
+             (f" Not measured: {', '.join(missing)}." if missing else ""), "", comparison(results), ""]
+    if table.several_distributions:
+        figures = index_figures(results)
+        text += [figures, ""] if figures else []
+    return "\n".join([*text, "<details><summary>Spread, percentiles, memory, disk</summary>", "", details(results),
+                      "", "</details>"])
+
+
+HEAD = """# Performance
+
+Written by `make bench-full`, but for the notes. It measures what is not measured yet; `tools/benchmark full
+--render-only` writes this page from the results that are there.
+
+Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
+and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. Nothing is synced by
+anyone, every value read is compared, and checksums are verified on every read. How it is measured:
+[bench/README.md](../bench/README.md)."""
+
+
+def document(machine, engines, targets, sections, old):
+    """All of docs/PERFORMANCE.md; `old` is what it was, whose notes are kept."""
+    notes = between(old, NOTES_BEGIN, NOTES_END)
+    notes = "\n" if notes is None else notes
+    machine_lines = "\n".join(f"- {name}: {text}" for name, text in machine.items())
+    engine_lines = "\n".join(f"- {line}" for line in engines)
+    return "\n\n".join([
+        HEAD, f"## Machine\n\n{machine_lines}", f"## Engines\n\n{engine_lines}", f"## Targets\n\n{targets}",
+        f"{NOTES_BEGIN}{notes}{NOTES_END}", *sections]) + "\n"
