@@ -45,7 +45,7 @@ struct found {
 };
 
 /** Bytes that a record takes in its layout, without the regions of "apart". */
-static uint64_t record_room(enum layout layout, uint32_t value_bytes)
+static uint64_t record_room(enum layout layout, uint64_t value_bytes)
 {
     switch (layout) {
     case LAYOUT_JOINED:

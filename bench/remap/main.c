@@ -151,7 +151,7 @@ static int compare_doubles(const void *left, const void *right)
 /** The median of one field over rounds that lie `stride` bytes apart; sorts a copy. */
 static double median(const double *first, size_t stride, size_t rounds)
 {
-    double sorted[ROUNDS_MAX];
+    double sorted[ROUNDS_MAX] = {0};
     for (size_t round = 0; round < rounds; round++) {
         memcpy(&sorted[round], (const char *)first + round * stride, sizeof *sorted);
     }
