@@ -14,7 +14,7 @@ demo: ## install what is missing, build, look up IPv4 addresses, and compare wit
 	@tools/install-dependencies demo
 	@tools/build release --target example_ipv4 alexstorage-bench
 	@build/release/examples/ipv4
-	@build/release/bin/alexstorage-bench --workloads seed --rounds 5
+	@build/release/bin/alexstorage-bench --engines alexstorage,rocksdb,rocksdb-stock,sqlite --workloads seed --rounds 5
 
 test: ## install what is missing, build, and run all tests
 	@tools/install-dependencies test

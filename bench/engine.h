@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** Records in a batch of writes, at most. */
 #define BATCH_RECORDS 1000
@@ -33,6 +34,8 @@ struct engine_setup {
     const char *path;    /**< a directory that exists: empty at first */
     size_t value_max;    /**< bytes of the largest value */
     uint64_t data_bytes; /**< estimate of all keys and values, for engines whose caches must be given a size */
+    uint64_t keys;       /**< those loaded, or to be loaded */
+    uint64_t puts;       /**< single puts of new keys that may follow */
 };
 
 /** Figures of a learned index. */
@@ -41,11 +44,24 @@ struct index_figures {
     double predicted_line_share; /**< share of keys that lie in the very cache line that the model names */
     uint32_t depth;              /**< nodes from the root to a key, both ends counted; 0: there are no figures */
 };
+/** What a cache must hold so that all of the data fits, with the engine's own overhead. */
+static inline uint64_t engine_cache_bytes(const struct engine_setup *setup)
+{
+    uint64_t bytes = setup->data_bytes + setup->data_bytes / 2;
+    uint64_t least = (uint64_t)512 << 20;
+    return bytes > least ? bytes : least;
+}
 
 struct engine {
     const char *name;
     const char *settings; /**< one line for people: everything that differs from the engine's defaults */
+    bool by_name_only;    /**< not part of the standard set */
+    const char *variant;  /**< runs are processes of the program alexstorage-bench-<variant>; NULL: of this one */
     const char *(*version)(void);
+
+    /** The names of the only workloads that it is run with, up to a NULL; the functions that those don't need may be
+     *  NULL too. NULL: all workloads. */
+    const char *const *only_workloads;
 
     void *(*open)(const struct engine_setup *setup);
     void (*close)(void *store);
@@ -67,12 +83,31 @@ struct engine {
     void (*index_figures)(void *store, struct index_figures *out_figures);
 };
 
+/** Whether the engine is run with a workload. */
+static inline bool engine_serves(const struct engine *engine, const char *workload)
+{
+    const char *const *name = engine->only_workloads;
+    while (name != NULL && *name != NULL && strcmp(*name, workload) != 0) {
+        name++;
+    }
+    return name == NULL || *name != NULL;
+}
+
 extern const struct engine *const engines[];
 extern const size_t engine_count;
 
 extern const struct engine engine_alexstorage;
+extern const struct engine engine_alexstorage_binary;
+extern const struct engine engine_alexstorage_zerocopy;
+extern const struct engine engine_alexstorage_unchecked;
+extern const struct engine engine_alexstorage_noprefetch;
 extern const struct engine engine_rocksdb;
 extern const struct engine engine_rocksdb_stock;
 extern const struct engine engine_sqlite;
+extern const struct engine engine_lmdb;
+extern const struct engine engine_lmdb_writemap;
+extern const struct engine engine_leveldb;
+extern const struct engine engine_wiredtiger;
+extern const struct engine engine_floor;
 
 #endif /* BENCH_ENGINE_H */

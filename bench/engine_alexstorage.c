@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file engine_alexstorage.c
- * AlexStorage with its default options: one table of signed keys.
+ * AlexStorage with its default options, one table of signed keys; and variants of it, each with one thing changed.
  */
 #include <stdlib.h>
 
@@ -29,11 +29,12 @@ static void check(struct alexstorage *self, int code, const char *call)
     }
 }
 
-static void *open_store(const struct engine_setup *setup)
+static void *open_with(const struct engine_setup *setup, bool no_checksums)
 {
     struct alexstorage *self = allocate(1, sizeof *self);
     struct alex_error error = {0};
     struct alex_options options = ALEX_OPTIONS_DEFAULT;
+    options.no_checksums = no_checksums;
     options.error = &error;
     int code = alex_open(setup->path, &options, &self->store);
     if (code != ALEX_OK) {
@@ -43,6 +44,16 @@ static void *open_store(const struct engine_setup *setup)
     self->buffer_bytes = setup->value_max;
     self->buffer = allocate(self->buffer_bytes, 1);
     return self;
+}
+
+static void *open_store(const struct engine_setup *setup)
+{
+    return open_with(setup, false);
+}
+
+static void *open_unchecked(const struct engine_setup *setup)
+{
+    return open_with(setup, true);
 }
 
 static void close_store(void *store)
@@ -95,6 +106,23 @@ static bool get(void *store, int64_t key, visit_fn *visit, void *context)
     return true;
 }
 
+/** Gets the value where it lies, in a read transaction begun for it. */
+static bool get_zerocopy(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct alexstorage *self = store;
+    struct alex_slice value;
+    alex_txn *txn;
+    check(self, alex_begin(self->store, ALEX_READ, &txn), "alex_begin");
+    int code = alex_txn_get(txn, self->table, key, &value);
+    if (code == ALEX_OK) {
+        visit(context, key, value.data, value.size);
+    } else if (code != ALEX_NOT_FOUND) {
+        check(self, code, "alex_txn_get");
+    }
+    check(self, alex_end(txn), "alex_end");
+    return code == ALEX_OK;
+}
+
 static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context)
 {
     struct alexstorage *self = store;
@@ -142,17 +170,51 @@ static void index_figures(void *store, struct index_figures *out_figures)
     };
 }
 
+#define ALEXSTORAGE_CALLS                                                                                            \
+    .version = alex_version, .close = close_store, .put = put, .write_batch = write_batch, .delete_key = delete_key, \
+    .get_many = get_many, .scan = scan, .index_figures = index_figures
+
 const struct engine engine_alexstorage = {
     .name = "alexstorage",
     .settings = "defaults: checksums verified on every read; get by alex_get, which copies; batches by alex_write",
-    .version = alex_version,
     .open = open_store,
-    .close = close_store,
-    .put = put,
-    .write_batch = write_batch,
-    .delete_key = delete_key,
     .get = get,
-    .get_many = get_many,
-    .scan = scan,
-    .index_figures = index_figures,
+    ALEXSTORAGE_CALLS,
+};
+
+const struct engine engine_alexstorage_binary = {
+    .name = "alexstorage-binary",
+    .settings = "the same, but nodes are searched by bisection; their models serve only to lay entries out",
+    .variant = "binary",
+    .open = open_store,
+    .get = get,
+    ALEXSTORAGE_CALLS,
+};
+
+const struct engine engine_alexstorage_zerocopy = {
+    .name = "alexstorage-zerocopy",
+    .settings = "defaults, but get by alex_txn_get, which copies nothing, in a read transaction begun and ended for it",
+    .by_name_only = true,
+    .open = open_store,
+    .get = get_zerocopy,
+    ALEXSTORAGE_CALLS,
+};
+
+const struct engine engine_alexstorage_unchecked = {
+    .name = "alexstorage-unchecked",
+    .settings = "defaults, but no_checksums: reads verify none",
+    .by_name_only = true,
+    .open = open_unchecked,
+    .get = get,
+    ALEXSTORAGE_CALLS,
+};
+
+const struct engine engine_alexstorage_noprefetch = {
+    .name = "alexstorage-noprefetch",
+    .settings = "defaults, but the library is compiled without its prefetches",
+    .by_name_only = true,
+    .variant = "noprefetch",
+    .open = open_store,
+    .get = get,
+    ALEXSTORAGE_CALLS,
 };

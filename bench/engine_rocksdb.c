@@ -10,11 +10,10 @@
 
 #include <rocksdb/c.h>
 
+#include "byte_key.h"
 #include "engine.h"
 #include "support.h"
 
-#define KEY_BYTES 8
-#define BLOCK_CACHE_BYTES_MIN ((uint64_t)512 << 20)
 #define MEMTABLE_BYTES ((size_t)64 << 20)
 
 struct rocksdb {
@@ -40,24 +39,9 @@ static void check(char *error, const char *call)
     }
 }
 
-/** RocksDB orders keys as bytes: big-endian with the sign bit flipped gives the order of signed numbers. */
-static inline void encode_key(int64_t key, char bytes[KEY_BYTES])
+static void tune(struct rocksdb *self, const struct engine_setup *setup)
 {
-    uint64_t ordered = __builtin_bswap64((uint64_t)key ^ (uint64_t)1 << 63);
-    memcpy(bytes, &ordered, KEY_BYTES);
-}
-
-static inline int64_t decode_key(const char *bytes)
-{
-    uint64_t ordered;
-    memcpy(&ordered, bytes, KEY_BYTES);
-    return (int64_t)(__builtin_bswap64(ordered) ^ (uint64_t)1 << 63);
-}
-
-static void tune(struct rocksdb *self, uint64_t data_bytes)
-{
-    uint64_t cache_bytes = data_bytes + data_bytes / 2;
-    self->cache = rocksdb_cache_create_lru(cache_bytes > BLOCK_CACHE_BYTES_MIN ? cache_bytes : BLOCK_CACHE_BYTES_MIN);
+    self->cache = rocksdb_cache_create_lru(engine_cache_bytes(setup));
     self->table_options = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_filter_policy(self->table_options, rocksdb_filterpolicy_create_bloom_full(10));
     rocksdb_block_based_options_set_data_block_index_type(
@@ -79,7 +63,7 @@ static void *open_store(const struct engine_setup *setup, bool tuned)
     self->options = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(self->options, 1);
     if (tuned) {
-        tune(self, setup->data_bytes);
+        tune(self, setup);
     }
     self->read_options = rocksdb_readoptions_create();
     self->write_options = rocksdb_writeoptions_create();

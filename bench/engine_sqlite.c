@@ -10,8 +10,6 @@
 #include "engine.h"
 #include "support.h"
 
-#define PAGE_CACHE_BYTES_MIN ((uint64_t)512 << 20)
-
 struct sqlite {
     sqlite3 *db;
     sqlite3_stmt *begin;
@@ -61,10 +59,7 @@ static void *open_store(const struct engine_setup *setup)
         fail_call(self, path);
     }
     free(path);
-    uint64_t cache_bytes = setup->data_bytes + setup->data_bytes / 2;
-    if (cache_bytes < PAGE_CACHE_BYTES_MIN) {
-        cache_bytes = PAGE_CACHE_BYTES_MIN;
-    }
+    uint64_t cache_bytes = engine_cache_bytes(setup);
     char *pragmas = text("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
                          "PRAGMA mmap_size = %llu; PRAGMA cache_size = -%llu; PRAGMA wal_autocheckpoint = 16384;",
                          (unsigned long long)cache_bytes * 4, (unsigned long long)cache_bytes / 1024);

@@ -28,7 +28,8 @@ static const char help[] =
     "Measures AlexStorage and other engines side by side, and checks that they give the same answers.\n"
     "\n"
     "What to run:\n"
-    "  --engines NAME,...       engines; the others are divided by the first (default: all)\n"
+    "  --engines NAME,...       engines, 'standard' or 'all'; the others are divided by the first (default: standard,\n"
+    "                           which leaves out variants of AlexStorage that are there to be compared with it)\n"
     "  --workloads NAME,...     workloads, or 'seed' for those that begin with it, 'standard' for the others,\n"
     "                           'all' for both (default: standard)\n"
     "  --keys N                 keys in the store (default: 1M; the seed's workloads have 100K whatever is said here)\n"
@@ -170,11 +171,28 @@ static bool choose_set(struct choice *choice, const char *name)
     return true;
 }
 
+/** Appends the engines of a set. @return false if there is no such set */
+static bool choose_engine_set(struct choice *choice, const char *name)
+{
+    bool standard = strcmp(name, "standard") == 0;
+    if (!standard && strcmp(name, "all") != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < engine_count; i++) {
+        if (!standard || !engines[i]->by_name_only) {
+            choose(choice, i);
+        }
+    }
+    return true;
+}
+
 static void parse_engines(struct choice *choice, char *list)
 {
     choice->count = 0;
     for (char *name = strtok(list, ","); name != NULL; name = strtok(NULL, ",")) {
-        choose_name(choice, name, "--engines", engine_count, engine_name);
+        if (!choose_engine_set(choice, name)) {
+            choose_name(choice, name, "--engines", engine_count, engine_name);
+        }
     }
     if (choice->count == 0) {
         refuse("--engines names none");
@@ -257,9 +275,7 @@ static void set_defaults(struct options *options)
         .dataset = {.value_min = 16, .value_max = 256, .random_seed = 1},
         .directory = directory != NULL && *directory != '\0' ? directory : "/var/tmp",
     };
-    for (size_t i = 0; i < engine_count; i++) {
-        choose(&options->engines, i);
-    }
+    choose_engine_set(&options->engines, "standard");
     options_set_workloads(options, "standard");
 }
 
@@ -268,6 +284,7 @@ static void set_smoke(struct options *options)
     options->smoke = true;
     options->keys = SMOKE_KEYS;
     options->rounds = 1;
+    choose_engine_set(&options->engines, "all");
     choose_set(&options->workloads, "all");
 }
 

@@ -214,22 +214,33 @@ static void run_one(struct execution *execution, size_t workload, size_t engine,
     progress_clear(&execution->progress);
 }
 
-/** Runs a workload with every engine; workload is its place in the options' choice. */
+/** Whether an engine does a workload; both are places in the options' choices. */
+static bool serves(const struct options *options, size_t workload, size_t engine)
+{
+    return engine_serves(engines[options->engines.index[engine]], workloads[options->workloads.index[workload]].name);
+}
+
+/** Runs a workload with every engine that serves it; workload is its place in the options' choice. */
 static void run_round(struct execution *execution, size_t workload, uint32_t round, plan_visit_fn *visit)
 {
     const struct options *options = execution->options;
     size_t count = options->engines.count;
-    size_t first = (round + workload) % count;
+    size_t first = count; /* the engine whose answers the others' are compared with: the first that was run */
     struct run_name name = {.workload = options->workloads.index[workload], .round = round};
     for (size_t i = 0; i < count; i++) {
-        size_t engine = (first + i) % count;
+        size_t engine = (i + round + workload) % count;
+        if (!serves(options, workload, engine)) {
+            continue;
+        }
         size_t place = plan_place(options, workload, engine, round);
         struct measurement *measured = &execution->results[place];
         name.engine = options->engines.index[engine];
         if (!execution->taken[place]) {
             run_one(execution, workload, engine, round, measured);
         }
-        if (i > 0) {
+        if (first == count) {
+            first = engine;
+        } else {
             compare(name.workload, options->engines.index[first], name.engine,
                     plan_result(options, execution->results, workload, first, round), measured);
         }
@@ -242,7 +253,7 @@ static void run_round(struct execution *execution, size_t workload, uint32_t rou
     }
 }
 
-/** Takes from the file of results what is there already. */
+/** Takes from the file of results what is there already, and tells the progress what needn't be run. */
 static void take_results(struct execution *execution)
 {
     const struct options *options = execution->options;
@@ -251,8 +262,9 @@ static void take_results(struct execution *execution)
             for (uint32_t round = 0; round < options->rounds; round++) {
                 size_t place = plan_place(options, workload, engine, round);
                 struct run_name name = {options->workloads.index[workload], options->engines.index[engine], round};
-                execution->taken[place] = results_find(execution->file, options, name, &execution->results[place]);
-                if (execution->taken[place]) {
+                execution->taken[place] =
+                    execution->file != NULL && results_find(execution->file, options, name, &execution->results[place]);
+                if (execution->taken[place] || !serves(options, workload, engine)) {
                     progress_skip(&execution->progress, workload * options->engines.count + engine);
                 }
             }
@@ -289,8 +301,8 @@ struct measurement *plan_run(const struct options *options, plan_visit_fn *visit
     progress_init(&execution.progress, kinds, options->rounds);
     if (options->results != NULL) {
         execution.file = results_open(options->results);
-        take_results(&execution);
     }
+    take_results(&execution);
     make_work_directory(options->directory);
     for (uint32_t round = 0; round < options->rounds; round++) {
         for (size_t workload = 0; workload < options->workloads.count; workload++) {

@@ -32,7 +32,7 @@ const char *plan_state(const struct options *options, uint32_t workload);
  * Runs everything, and fails as soon as a run fails or two engines' answers differ.
  *
  * @param visit  optional
- * @return the measurements, for free(): see plan_result()
+ * @return the measurements, for free(): see plan_result(); all zero where an engine doesn't serve the workload
  */
 struct measurement *plan_run(const struct options *options, plan_visit_fn *visit);
 

@@ -275,13 +275,15 @@ void report_table(const struct options *options, const struct measurement *resul
         table_add(&table, &place, text("%s", engines[options->engines.index[i]]->name));
     }
     for (size_t workload = 0; workload < options->workloads.count; workload++) {
-        double own = median(options, results, workload, 0, ns_per_op);
+        double own = median(options, results, workload, 0, ns_per_op); /* 0 where an engine doesn't serve it */
         table_add(&table, &place, text("%s", workloads[options->workloads.index[workload]].name));
         for (size_t i = 1; i < count; i++) {
-            table_add(&table, &place, short_number(median(options, results, workload, i, ns_per_op) / own, "x"));
+            double ns = median(options, results, workload, i, ns_per_op);
+            table_add(&table, &place, own > 0 && ns > 0 ? short_number(ns / own, "x") : text("-"));
         }
         for (size_t i = 0; i < count; i++) {
-            table_add(&table, &place, time_text(median(options, results, workload, i, ns_per_op)));
+            double ns = median(options, results, workload, i, ns_per_op);
+            table_add(&table, &place, ns > 0 ? time_text(ns) : text("-"));
         }
     }
     table_print(&table);
@@ -300,6 +302,9 @@ void report_details(const struct options *options, const struct measurement *res
     }
     for (size_t workload = 0; workload < options->workloads.count; workload++) {
         for (size_t engine = 0; engine < options->engines.count; engine++) {
+            if (plan_result(options, results, workload, engine, 0)->ops == 0) {
+                continue; /* not served */
+            }
             table_add(&table, &place,
                       text("%s, %s", workloads[options->workloads.index[workload]].name,
                            engines[options->engines.index[engine]]->name));

@@ -66,7 +66,8 @@ int run_serve(void)
     struct session session = {
         .engine = engines[request.engine],
         .dataset = &request.dataset,
-        .setup = {request.path, request.dataset.value_max, estimated_bytes(&request)},
+        .setup = {request.path, request.dataset.value_max, estimated_bytes(&request), request.keys,
+                  request.prepares || !workloads[request.workload].writes ? 0 : 2 * request.ops},
         .keys = request.keys,
         .ops = request.ops,
         .random = request.random_seed,
@@ -95,8 +96,23 @@ int run_serve(void)
     return 0;
 }
 
-/** Starts this program again with pipes for stdin and stdout. */
-static pid_t start(int *out_to, int *out_from)
+/** The path of the program whose process a run of the engine is, for free(). */
+static char *program_of(const struct engine *engine)
+{
+    const char *self = "/proc/self/exe"; /* also if the file was replaced meanwhile */
+    char path[4096];
+    if (engine->variant == NULL) {
+        return text("%s", self);
+    }
+    ssize_t length = readlink(self, path, sizeof path);
+    if (length < 0 || length == (ssize_t)sizeof path) {
+        fail("cannot tell where this program is");
+    }
+    return text("%.*s-%s", (int)length, path, engine->variant);
+}
+
+/** Starts the engine's program with pipes for stdin and stdout. */
+static pid_t start(const struct engine *engine, int *out_to, int *out_from)
 {
     int in[2], out[2];
     char name[] = "alexstorage-bench";
@@ -110,10 +126,12 @@ static pid_t start(int *out_to, int *out_from)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-    int code = posix_spawn(&process, "/proc/self/exe", &actions, NULL, arguments, environ);
+    char *program = program_of(engine);
+    int code = posix_spawn(&process, program, &actions, NULL, arguments, environ);
     if (code != 0) {
-        fail("cannot start a process: %s", strerror(code));
+        fail("cannot start %s: %s", program, strerror(code));
     }
+    free(program);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
     close(out[1]);
@@ -141,7 +159,7 @@ bool run_perform(const struct run_request *request, struct measurement *out_meas
     struct measurement measured;
     int to, from, status;
     fflush(NULL);
-    pid_t process = start(&to, &from);
+    pid_t process = start(engines[request->engine], &to, &from);
     bool complete = write(to, request, sizeof *request) == (ssize_t)sizeof *request;
     close(to);
     complete = complete && read_all(from, &measured, sizeof measured) == sizeof measured;

@@ -2,7 +2,8 @@
 /**
  * @file run.h
  * One run: one engine, one workload, once, in a process of its own, so that no run inherits another's memory, caches or
- * threads. The process is this program again (see run_serve()); request and answer go through pipes.
+ * threads. The process is this program again (see run_serve()), or one of the same sources with a variant of the
+ * library; request and answer go through pipes.
  */
 #ifndef BENCH_RUN_H
 #define BENCH_RUN_H

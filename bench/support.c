@@ -124,6 +124,29 @@ void remove_tree(const char *path)
     }
 }
 
+/** Copies what two open files' names stand for, holes as holes: LMDB's file is as long as its map, and mostly one. */
+static void copy_extents(int source, int target, const char *from, const char *to)
+{
+    static char buffer[1 << 20];
+    off_t length = lseek(source, 0, SEEK_END);
+    off_t data = 0;
+    while ((data = lseek(source, data, SEEK_DATA)) >= 0) {
+        off_t end = lseek(source, data, SEEK_HOLE);
+        while (data < end) {
+            size_t wanted = end - data < (off_t)sizeof buffer ? (size_t)(end - data) : sizeof buffer;
+            ssize_t got = pread(source, buffer, wanted, data);
+            ssize_t put = got <= 0 ? -1 : pwrite(target, buffer, (size_t)got, data);
+            if (put != got) {
+                fail("cannot copy %s to %s: %s", from, to, put >= 0 ? "the disk is full" : strerror(errno));
+            }
+            data += got;
+        }
+    }
+    if (errno != ENXIO || length < 0 || ftruncate(target, length) != 0) { /* ENXIO: no data from there on */
+        fail("cannot copy %s to %s: %s", from, to, strerror(errno));
+    }
+}
+
 static void copy_file(const char *from, const char *to)
 {
     int source = open(from, O_RDONLY | O_CLOEXEC);
@@ -131,13 +154,7 @@ static void copy_file(const char *from, const char *to)
     if (target < 0) {
         fail("cannot copy %s to %s: %s", from, to, strerror(errno));
     }
-    static char buffer[1 << 20];
-    for (ssize_t got; (got = read(source, buffer, sizeof buffer)) != 0;) {
-        ssize_t put = got < 0 ? -1 : write(target, buffer, (size_t)got);
-        if (put != got) {
-            fail("cannot copy %s to %s: %s", from, to, put >= 0 ? "the disk is full" : strerror(errno));
-        }
-    }
+    copy_extents(source, target, from, to);
     if (fsync(target) != 0 || close(target) != 0) {
         fail("cannot copy %s to %s: %s", from, to, strerror(errno));
     }

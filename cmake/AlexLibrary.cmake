@@ -3,10 +3,6 @@
 # all its symbols, for the programs and tests here, and the one that is installed.
 
 file(GLOB_RECURSE library_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
-add_library(alex_objects OBJECT ${library_sources})
-set_target_properties(alex_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
-target_include_directories(alex_objects PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
-target_link_libraries(alex_objects PRIVATE alex_compiler)
 if(ALEX_PORTABLE)
     add_compile_definitions(ALEX_PORTABLE) # tests of the variants see it too
 endif()
@@ -19,11 +15,26 @@ endif()
 if(ALEX_HAVE_ISAL)
     file(GLOB base_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/base/*.c")
     set_property(SOURCE ${base_sources} APPEND PROPERTY COMPILE_DEFINITIONS BASE_HAVE_ISAL)
-    target_include_directories(alex_objects SYSTEM PRIVATE ${ISAL_INCLUDE_DIRS})
     message(STATUS "ISA-L: ${ISAL_VERSION}")
 else()
     message(STATUS "ISA-L: not used")
 endif()
+
+# What every target that holds the library's objects is linked with.
+set(library_needs
+    $<BUILD_INTERFACE:alex_compiler> Threads::Threads m $<$<BOOL:${ALEX_HAVE_ISAL}>:PkgConfig::ISAL>)
+
+# Compiles the library's sources.
+function(alex_add_objects target)
+    add_library(${target} OBJECT ${library_sources})
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(${target} PRIVATE alex_compiler)
+    if(ALEX_HAVE_ISAL)
+        target_include_directories(${target} SYSTEM PRIVATE ${ISAL_INCLUDE_DIRS})
+    endif()
+endfunction()
+alex_add_objects(alex_objects)
 
 add_library(alexstorage SHARED $<TARGET_OBJECTS:alex_objects>)
 add_library(alexstorage_static STATIC $<TARGET_OBJECTS:alex_objects>)
@@ -47,8 +58,7 @@ foreach(library IN ITEMS alexstorage alexstorage_static alexstorage_archive)
     set_target_properties(${library} PROPERTIES LINKER_LANGUAGE C)
     target_include_directories(${library} PUBLIC
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_link_libraries(${library} PRIVATE
-        $<BUILD_INTERFACE:alex_compiler> Threads::Threads m $<$<BOOL:${ALEX_HAVE_ISAL}>:PkgConfig::ISAL>)
+    target_link_libraries(${library} PRIVATE ${library_needs})
 endforeach()
 add_library(alexstorage::alexstorage ALIAS alexstorage)
 add_library(alexstorage::static ALIAS alexstorage_archive)

@@ -11,8 +11,10 @@ endfunction()
 
 if(PKG_CONFIG_FOUND)
     pkg_check_modules(JANSSON QUIET IMPORTED_TARGET jansson)
+    pkg_check_modules(LMDB QUIET IMPORTED_TARGET lmdb)
     pkg_check_modules(ROCKSDB QUIET IMPORTED_TARGET rocksdb)
     pkg_check_modules(SQLITE QUIET IMPORTED_TARGET sqlite3)
+    pkg_check_modules(WIREDTIGER QUIET IMPORTED_TARGET wiredtiger)
     pkg_check_modules(ZLIB QUIET IMPORTED_TARGET zlib)
 endif()
 
@@ -34,14 +36,40 @@ elseif(ALEX_BUILD_TOOL)
     install(TARGETS alexstorage_tool)
 endif()
 
-if(ALEX_BUILD_BENCH AND NOT (ROCKSDB_FOUND AND SQLITE_FOUND AND JANSSON_FOUND AND ZLIB_FOUND))
-    alex_missing("the benchmark needs RocksDB, SQLite, jansson and zlib")
+find_library(LEVELDB_LIBRARY leveldb) # comes without a .pc file
+find_path(LEVELDB_INCLUDE_DIR leveldb/c.h)
+
+if(ALEX_BUILD_BENCH AND NOT (LEVELDB_LIBRARY AND LEVELDB_INCLUDE_DIR AND LMDB_FOUND AND ROCKSDB_FOUND AND SQLITE_FOUND
+                             AND WIREDTIGER_FOUND AND JANSSON_FOUND AND ZLIB_FOUND))
+    alex_missing("the benchmark needs jansson, LevelDB, LMDB, RocksDB, SQLite, WiredTiger and zlib")
 elseif(ALEX_BUILD_BENCH)
     file(GLOB bench_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
-    add_executable(alexstorage-bench ${bench_sources})
-    target_link_libraries(alexstorage-bench PRIVATE
-        alexstorage_static alex_compiler PkgConfig::ROCKSDB PkgConfig::SQLITE PkgConfig::JANSSON PkgConfig::ZLIB m)
-    target_compile_definitions(alexstorage-bench PRIVATE BENCH_DATA_DIRECTORY="${PROJECT_SOURCE_DIR}/data")
+    add_library(alex_bench OBJECT ${bench_sources})
+    target_include_directories(alex_bench PRIVATE "${PROJECT_SOURCE_DIR}/include")
+    target_include_directories(alex_bench SYSTEM PRIVATE "${LEVELDB_INCLUDE_DIR}")
+    target_link_libraries(alex_bench PRIVATE alex_compiler PUBLIC "${LEVELDB_LIBRARY}"
+        PkgConfig::LMDB PkgConfig::ROCKSDB PkgConfig::SQLITE PkgConfig::WIREDTIGER
+        PkgConfig::JANSSON PkgConfig::ZLIB m)
+    target_compile_definitions(alex_bench PRIVATE BENCH_DATA_DIRECTORY="${PROJECT_SOURCE_DIR}/data")
+
+    add_executable(alexstorage-bench)
+    target_link_libraries(alexstorage-bench PRIVATE alex_bench alexstorage_static alex_compiler)
+
+    # The library compiled in other ways, for the engines alexstorage-<variant>. Each is linked with the same objects
+    # into a program of its own, which alexstorage-bench starts for their runs: a run has its own process anyway, so no
+    # symbol needs another name.
+    foreach(variant IN ITEMS binary noprefetch)
+        alex_add_objects(alex_objects_${variant})
+        set_target_properties(alex_objects_${variant} PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # checked once is enough
+        add_executable(alexstorage-bench-${variant} $<TARGET_OBJECTS:alex_objects_${variant}>)
+        target_link_libraries(alexstorage-bench-${variant} PRIVATE alex_bench ${library_needs})
+        add_dependencies(alexstorage-bench alexstorage-bench-${variant})
+    endforeach()
+    target_compile_definitions(alex_objects_binary PRIVATE INDEX_BISECT)
+    target_compile_options(alex_objects_noprefetch PRIVATE
+        "-D__builtin_prefetch(...)=((void)(__VA_ARGS__))" -Wno-unused-value)
+    set_target_properties(alexstorage-bench alexstorage-bench-binary alexstorage-bench-noprefetch PROPERTIES
+        LINKER_LANGUAGE C)
 endif()
 
 # Needs none of the other engines, and the library's index by its inner header: it times the index by itself.

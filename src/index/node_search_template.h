@@ -68,6 +68,23 @@ static uint32_t search_left(const struct index_node *node, uint64_t key, uint32_
     return 0;
 }
 
+/** The block where the search of a node begins. */
+static inline uint32_t start_block(const struct index_node *node, uint64_t key)
+{
+#ifdef INDEX_BISECT
+    /* The benchmark builds this variant to measure what the models are worth: it finds the very block, without them. */
+    uint32_t block = 0;
+    for (uint32_t left = index_node_blocks(node); left > 1;) {
+        uint32_t half = left / 2;
+        block += first_key(node, block + half) <= key ? half : 0;
+        left -= half;
+    }
+    return block;
+#else
+    return index_model_predict(&node->model, key);
+#endif
+}
+
 /** The last block whose first key is at most `key`, or 0, and that block's at_most_mask(). */
 static inline uint32_t floor_block(const struct index_node *node, uint32_t predicted, uint64_t key, unsigned *out_mask)
 {
@@ -92,7 +109,7 @@ static inline uint32_t floor_slot(unsigned mask)
 static inline const struct index_node *child_of(const struct index_node *node, uint64_t key)
 {
     unsigned mask;
-    uint32_t predicted = index_model_predict(&node->model, key);
+    uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
     uint32_t block = floor_block(node, predicted, key, &mask);
     return index_payload_child(index_block_payload(&node->blocks[block], floor_slot(mask)));
@@ -127,7 +144,7 @@ static uint64_t find(const struct index_node *root, uint64_t key)
     while (node->level > 0) {
         node = child_of(node, key);
     }
-    uint32_t predicted = index_model_predict(&node->model, key);
+    uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
     return find_in_data_node(node, predicted, key);
 }
@@ -151,7 +168,7 @@ static void find_group(const struct index_node *root, const uint64_t *keys, uint
     }
     for (uint32_t level = root->level;; level--) {
         for (uint32_t i = 0; i < count; i++) {
-            predicted[i] = index_model_predict(&nodes[i]->model, keys[i]);
+            predicted[i] = start_block(nodes[i], keys[i]);
             prefetch_block(nodes[i], predicted[i]);
         }
         if (level == 0) {
@@ -185,7 +202,7 @@ static void find_many(const struct index_node *root, const uint64_t *keys, size_
 static uint64_t locate_in_node(const struct index_node *node, uint64_t key, struct index_step *out_step)
 {
     unsigned mask;
-    uint32_t predicted = index_model_predict(&node->model, key);
+    uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
     out_step->block = floor_block(node, predicted, key, &mask);
     const struct index_block *block = &node->blocks[out_step->block];
@@ -205,7 +222,7 @@ static uint64_t locate(struct index_node *root, uint64_t key, struct index_step 
         struct index_step *step = &out_steps[node->level];
         unsigned mask;
         step->node = node;
-        step->block = floor_block(node, index_model_predict(&node->model, key), key, &mask);
+        step->block = floor_block(node, start_block(node, key), key, &mask);
         step->slot = floor_slot(mask);
         uint64_t payload = index_block_payload(&node->blocks[step->block], step->slot);
         if ((payload & INDEX_NODE_GAP) != 0) {
