@@ -55,38 +55,40 @@ static int64_t then_counters_key(const struct dataset *dataset, uint64_t index)
 
 /* clang-format off */
 const struct distribution distributions[] = {
-    {"uniform", "random over the whole of int64, loaded in random order", uniform_key, NULL, false, false},
-    {"sequential", "0, 1, 2, ... loaded in ascending order", sequential_key, NULL, false, false},
-    {"reverse", "0, -1, -2, ... loaded in descending order", reverse_key, NULL, false, false},
+    {"uniform", "random over the whole of int64, loaded in random order", uniform_key, NULL, ORDER_MADE, false},
+    {"sequential", "0, 1, 2, ... loaded in ascending order", sequential_key, NULL, ORDER_MADE, false},
+    {"reverse", "0, -1, -2, ... loaded in descending order", reverse_key, NULL, ORDER_MADE, false},
     {"timestamps", "microseconds, in order: bursts of about a thousand some 50 apart, then a pause of about a second",
-     NULL, make_timestamps, false, false},
-    {"lognormal", "1e9 times exp(2 * normal), in random order", NULL, make_lognormal, true, false},
+     NULL, make_timestamps, ORDER_MADE, false},
+    {"lognormal", "1e9 times exp(2 * normal), in random order", NULL, make_lognormal, ORDER_RANDOM, false},
     {"pareto", "gaps of a Pareto distribution with alpha 1, which have no mean, in random order",
-     NULL, make_pareto, true, false},
+     NULL, make_pareto, ORDER_RANDOM, false},
     {"osm", "a cascade as uneven as cell ids of places, on both scales, in random order",
-     NULL, make_osm, true, false},
+     NULL, make_osm, ORDER_RANDOM, false},
     {"genome", "a cascade as uneven as positions in a genome, mostly in the small, in random order",
-     NULL, make_genome, true, false},
+     NULL, make_genome, ORDER_RANDOM, false},
     {"fb", "a cascade as uneven as user ids of a social network, mostly in the small, in random order",
-     NULL, make_fb, true, false},
-    {"planet", "a cascade as uneven as cell ids of a planet's map, in random order", NULL, make_planet, true, false},
+     NULL, make_fb, ORDER_RANDOM, false},
+    {"planet", "a cascade as uneven as cell ids of a planet's map, in random order",
+     NULL, make_planet, ORDER_RANDOM, false},
     {"covid", "a cascade nearly as even as random numbers, like message ids, in random order",
-     NULL, make_covid, true, false},
-    {"counters", "16 counters that begin far apart and count in turn, in that order", counter_key, NULL, false, false},
+     NULL, make_covid, ORDER_RANDOM, false},
+    {"counters", "16 counters that begin far apart and count in turn, in that order",
+     counter_key, NULL, ORDER_MADE, false},
     {"ipv4", "first addresses of data/ipv4-country.csv.gz, in random order; above 334,294 keys also copies 2^32 apart",
-     NULL, make_ipv4, false, false},
-    {"clustered", "runs of some 1,000 consecutive keys, far apart, in random order",
-     NULL, make_clustered, true, false},
-    {"dense_53", "consecutive from 2^53 on, in random order", NULL, make_dense_53, true, false},
-    {"dense_58", "consecutive from 2^58 on, in random order", NULL, make_dense_58, true, false},
-    {"dense_62", "consecutive from 2^62 on, in random order", NULL, make_dense_62, true, false},
-    {"outlier", "2^62, then consecutive from 0 on in random order", NULL, make_outlier, false, false},
+     NULL, make_ipv4, ORDER_MADE, false},
+    {"clustered", "runs of some 1,000 consecutive keys, far apart, of which a random choice is loaded",
+     NULL, make_clustered, ORDER_RANDOM, false},
+    {"dense_53", "consecutive from 2^53 on, in random order", NULL, make_dense_53, ORDER_APART, false},
+    {"dense_58", "consecutive from 2^58 on, in random order", NULL, make_dense_58, ORDER_APART, false},
+    {"dense_62", "consecutive from 2^62 on, in random order", NULL, make_dense_62, ORDER_APART, false},
+    {"outlier", "consecutive from 0 on, and 2^62, in random order", NULL, make_outlier, ORDER_APART, false},
     {"uniform_dense", "uniform ones are loaded; new and absent keys are consecutive",
-     then_dense_key, NULL, false, false},
+     then_dense_key, NULL, ORDER_MADE, false},
     {"uniform_counters", "uniform ones are loaded; new and absent keys are those of counters",
-     then_counters_key, NULL, false, false},
+     then_counters_key, NULL, ORDER_MADE, false},
     {"file", "file:PATH: a decimal int64 a line, plain or gzip, in the file's order",
-     NULL, make_from_file, false, true},
+     NULL, make_from_file, ORDER_MADE, true},
 };
 /* clang-format on */
 const size_t distribution_count = sizeof distributions / sizeof *distributions;
@@ -99,8 +101,12 @@ void dataset_prepare(struct dataset *dataset)
     }
     dataset->table = allocate(dataset->count, sizeof *dataset->table);
     distribution->make(dataset, dataset->table);
-    if (distribution->shuffled) {
-        shuffle_keys(dataset->table, dataset->count, dataset->random_seed);
+    uint64_t first = distribution->order == ORDER_MADE     ? 0
+                     : distribution->order == ORDER_RANDOM ? dataset->count
+                                                           : dataset->loaded;
+    shuffle_keys(dataset->table, first, dataset->random_seed);
+    if (distribution->order == ORDER_APART) {
+        shuffle_keys(dataset->table + first, dataset->count - first, dataset->random_seed);
     }
 }
 

@@ -20,6 +20,13 @@
 
 struct dataset;
 
+/** What order keys are used in that were made in memory. */
+enum dataset_order {
+    ORDER_MADE,   /**< as they were made */
+    ORDER_RANDOM, /**< a random one: those loaded are a random choice of all */
+    ORDER_APART,  /**< the first ones are loaded, in a random order, and the others follow in one */
+};
+
 /** A way to lay keys out. */
 struct distribution {
     const char *name;
@@ -28,7 +35,7 @@ struct distribution {
     int64_t (*key)(const struct dataset *dataset, uint64_t index);
     /** Fills `keys` with as many distinct ones as dataset->count says. NULL: keys are computed. */
     void (*make)(const struct dataset *dataset, int64_t *keys);
-    bool shuffled;  /**< what `make` gives is put in random order */
+    enum dataset_order order;
     bool from_file; /**< its name is followed by the path of a file */
 };
 

@@ -94,13 +94,13 @@ static uint64_t parse_number(const char *option, const char *text, uint64_t min,
     return number * unit;
 }
 
-static void parse_values(struct dataset *dataset, const char *text)
+static void parse_values(struct dataset *dataset, const char *value)
 {
-    const char *dash = strchr(text, '-');
-    char *first = strndup(text, dash == NULL ? 0 : (size_t)(dash - text));
-    if (dash == NULL || first == NULL) {
-        refuse("--values takes two sizes such as 16-256, not '%s'", text);
+    const char *dash = strchr(value, '-');
+    if (dash == NULL) {
+        refuse("--values takes two sizes such as 16-256, not '%s'", value);
     }
+    char *first = text("%.*s", (int)(dash - value), value);
     dataset->value_min = (uint32_t)parse_number("--values", first, 0, VALUE_BYTES_MAX);
     dataset->value_max = (uint32_t)parse_number("--values", dash + 1, 0, VALUE_BYTES_MAX);
     free(first);

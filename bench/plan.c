@@ -69,22 +69,23 @@ struct plan_size plan_size(const struct options *options, uint32_t workload)
 }
 
 /* The keys of some distributions depend on how many there are. So as many are made as the most demanding of all
- * workloads would take, whichever of them run: they share their stores, and their figures shall not depend on each
- * other. A file gives the same keys in any case, and need not have more than are used. */
+ * workloads with a store of this size would take, whichever of them run: they share their stores, and their figures
+ * shall not depend on each other. A file gives the same keys in any case, and need not have more than are used. */
 struct dataset plan_dataset(const struct options *options, uint32_t workload)
 {
     struct plan_size size = plan_size(options, workload);
     struct dataset dataset = options->dataset;
     bool from_file = distributions[dataset.distribution].from_file;
-    uint64_t new_keys = 0;
+    uint64_t other_keys = 0;
     for (uint32_t i = 0; i < workload_count; i++) {
-        uint64_t own = workload_new_keys(&workloads[i], ops_of(options, &workloads[i], size.keys));
-        if (own > new_keys && (!from_file || i == workload)) {
-            new_keys = own;
+        uint64_t own = workload_other_keys(&workloads[i], size.keys, ops_of(options, &workloads[i], size.keys));
+        bool shares = workloads[i].fixed_keys == 0 && !from_file;
+        if (own > other_keys && (shares || i == workload)) {
+            other_keys = own;
         }
     }
     dataset.loaded = size.keys;
-    dataset.count = size.keys + new_keys;
+    dataset.count = size.keys + other_keys;
     return dataset;
 }
 

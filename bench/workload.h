@@ -62,12 +62,19 @@ enum workload_start {
     START_EMPTY,  /**< nothing in it, and the operations put `keys` keys there; loaded if those would be too many */
 };
 
+/** What a workload does with keys that are not loaded. */
+enum workload_others {
+    OTHERS_NONE,
+    OTHERS_PUT, /**< puts them: each operation one at most, and none twice */
+    OTHERS_GET, /**< looks for them */
+};
+
 struct workload {
     const char *name;
     const char *summary;
     enum workload_start start;
-    bool writes;         /**< so it needs a store of its own */
-    bool takes_new;      /**< its operations take keys that are not loaded, one each at most */
+    bool writes; /**< so it needs a store of its own */
+    enum workload_others others;
     bool fixed_ops;      /**< the number of operations is the default, whatever --ops says */
     uint32_t call_ops;   /**< operations in a call, where that is fixed; 0: all keys are one call */
     uint64_t fixed_keys; /**< whatever --keys says; 0: as it says */
@@ -91,8 +98,8 @@ uint64_t workload_call_ops(const struct workload *workload, uint64_t keys);
 /** Operations that are timed one by one, after `ops` others, where operations are single. */
 uint64_t workload_latency_ops(uint64_t ops);
 
-/** Keys besides those loaded that a workload of `ops` operations takes at most. */
-uint64_t workload_new_keys(const struct workload *workload, uint64_t ops);
+/** Keys besides the `keys` of the store that a workload of `ops` operations takes at most. */
+uint64_t workload_other_keys(const struct workload *workload, uint64_t keys, uint64_t ops);
 
 /** Loads the session's keys into its store, in batches, untimed, and lets the engine finish its work on them. */
 void session_load(struct session *session);

@@ -21,9 +21,10 @@ void run_get(struct session *session)
 void run_get_missing(struct session *session)
 {
     struct op_list list;
+    uint64_t others = session->dataset->count - session->keys;
     op_list_begin(&list, session);
     while (list.count < list.room) {
-        op_list_add(&list, OP_GET_MISSING, session->keys + list.count, 0);
+        op_list_add(&list, OP_GET_MISSING, session->keys + list.count % others, 0);
     }
     op_list_measure(&list);
 }

@@ -28,7 +28,7 @@ const struct workload workloads[] = {
         .summary = "100,000 keys into an empty store, in batches of 1,000",
         .start = START_EMPTY,
         .writes = true,
-        .takes_new = true,
+        .others = OTHERS_PUT,
         .fixed_ops = true,
         .call_ops = BATCH_RECORDS,
         .fixed_keys = SEED_KEYS,
@@ -51,7 +51,7 @@ const struct workload workloads[] = {
         .summary = "10,000 operations on 100,000 keys: 80 % gets, 10 % puts of new keys, 10 % overwrites",
         .start = START_OWN,
         .writes = true,
-        .takes_new = true,
+        .others = OTHERS_PUT,
         .fixed_ops = true,
         .call_ops = 1,
         .fixed_keys = SEED_KEYS,
@@ -64,7 +64,7 @@ const struct workload workloads[] = {
             "all keys into an empty store, in batches of 1,000; above 1M keys: 1M new ones into a store that holds all",
         .start = START_EMPTY,
         .writes = true,
-        .takes_new = true,
+        .others = OTHERS_PUT,
         .fixed_ops = true,
         .call_ops = BATCH_RECORDS,
         .ops_max = BULK_OPS_MAX,
@@ -76,7 +76,7 @@ const struct workload workloads[] = {
         .summary = "puts of new keys, one by one",
         .start = START_LOADED,
         .writes = true,
-        .takes_new = true,
+        .others = OTHERS_PUT,
         .call_ops = 1,
         .ops_max = 200000,
         .op_keys = 1,
@@ -108,9 +108,9 @@ const struct workload workloads[] = {
     },
     {
         .name = "get_missing",
-        .summary = "gets of keys that are not there, each another one",
+        .summary = "gets of keys that are not there",
         .start = START_LOADED,
-        .takes_new = true,
+        .others = OTHERS_GET,
         .call_ops = 1,
         .ops_max = 500000,
         .run = run_get_missing,
@@ -120,7 +120,7 @@ const struct workload workloads[] = {
         .summary = "80 % gets, 10 % puts of new keys, 10 % overwrites",
         .start = START_LOADED,
         .writes = true,
-        .takes_new = true,
+        .others = OTHERS_PUT,
         .call_ops = 1,
         .ops_max = 200000,
         .op_keys = 1,
@@ -194,7 +194,7 @@ const struct workload workloads[] = {
         .summary = "YCSB D: 95 % gets of keys written lately, 5 % puts of new keys",
         .start = START_LOADED,
         .writes = true,
-        .takes_new = true,
+        .others = OTHERS_PUT,
         .call_ops = 1,
         .ops_max = 200000,
         .op_keys = 1,
@@ -206,7 +206,7 @@ const struct workload workloads[] = {
             "YCSB E: 95 % scans of 1 to 100 records from zipfian keys on, 5 % puts of new keys; a scan is an operation",
         .start = START_LOADED,
         .writes = true,
-        .takes_new = true,
+        .others = OTHERS_PUT,
         .call_ops = 1,
         .ops_max = 50000,
         .op_keys = 1,
@@ -250,9 +250,13 @@ uint64_t workload_latency_ops(uint64_t ops)
     return share > wanted ? share : wanted;
 }
 
-uint64_t workload_new_keys(const struct workload *workload, uint64_t ops)
+uint64_t workload_other_keys(const struct workload *workload, uint64_t keys, uint64_t ops)
 {
-    return workload->takes_new ? ops + workload_latency_ops(ops) : 0;
+    uint64_t all_ops = workload->call_ops == 1 ? ops + workload_latency_ops(ops) : ops;
+    if (workload->others == OTHERS_NONE || workload_starts_empty(workload, keys)) {
+        return 0;
+    }
+    return workload->others == OTHERS_GET && all_ops > keys ? keys : all_ops;
 }
 
 void session_load(struct session *session)

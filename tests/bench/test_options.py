@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark as a user sees it: options, key distributions, JSON, and a file of results that is gone on with."""
+
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BENCH = os.environ.get("ALEXSTORAGE_BENCH", "")
+
+KEYS = 2000
+FIELDS = {
+    "engine", "version", "workload", "state", "keys", "distribution", "value_min", "value_max", "threads", "sync",
+    "random_seed", "ops_asked", "round", "call_ops", "ns_per_op", "ops", "p50_ns", "p99_ns", "p999_ns", "p9999_ns",
+    "max_ns", "peak_rss_bytes", "disk_bytes", "found", "contents_count", "checksum", "contents_checksum",
+}
+INDEX_FIELDS = {"index_bytes_per_key", "predicted_line_share", "index_depth"}
+
+
+class BenchTest(unittest.TestCase):
+    """A test with an empty directory for stores and files."""
+
+    maxDiff = 2000
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="alexstorage-test-")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.results = self.path("results")
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, content):
+        with open(self.path(name), "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+        return self.path(name)
+
+    def bench(self, *options, code=0):
+        """Runs the benchmark, claims its exit status, and gives what it wrote to stdout and stderr."""
+        command = [BENCH, "--dir", self.directory, "--rounds", "1", "--keys", str(KEYS), *map(str, options)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(done.returncode, code, f"{command}\n{done.stdout[-500:]}\n{done.stderr[-4000:]}")
+        return done.stdout, done.stderr
+
+    def runs(self, *options):
+        """The runs of an invocation, as objects."""
+        return [json.loads(line) for line in self.bench("--format", "json", *options)[0].splitlines()]
+
+    def run_one(self, workload, *options):
+        runs = self.runs("--engines", "alexstorage", "--workloads", workload, *options)
+        self.assertEqual(len(runs), 1)
+        return runs[0]
+
+
+class Options(BenchTest):
+    def test_wrong_options_are_refused_by_name(self):
+        for options, message in [
+            (["--keys", "0"], "--keys takes a number from 1 to"),
+            (["--keys", "2G"], "--keys takes a number"),
+            (["--keys", "10x"], "not '10x'"),
+            (["--rounds", "101"], "--rounds takes a number from 1 to 100"),
+            (["--values", "9-8"], "the smallest size, 9, is above the largest, 8"),
+            (["--values", "9"], "--values takes two sizes"),
+            (["--engines", "alexstorage,none"], "--engines: there is no 'none', but alexstorage"),
+            (["--workloads", ","], "--workloads names none"),
+            (["--workloads", "ycsb_g"], "there is no 'ycsb_g'"),
+            (["--distribution", "normal"], "--distribution: there is no 'normal', but uniform"),
+            (["--distribution", "file"], "'file' needs a path"),
+            (["--distribution", "file:"], "'file' needs a path"),
+            (["--distribution", "file:" + "x" * 5000], "the path is too long"),
+            (["--distribution", "osm:x"], "'osm' takes no path"),
+            (["--distribution", "osm", "--keys", "101M"], "osm has 100000000 keys at most"),
+            (["--random-seed", str(2**63)], "--random-seed takes a number"),
+            (["--state", "new"], "--state is 'reopened' or 'loaded', not 'new'"),
+            (["--format", "csv"], "--format is 'table' or 'json', not 'csv'"),
+            (["--smoke", "--results", self.results], "no results for --results"),
+            (["--unknown"], "See alexstorage-bench --help"),
+            (["more"], "'more' is not an option"),
+        ]:
+            with self.subTest(options=options):
+                out, err = self.bench(*options, code=2)
+                self.assertEqual(out, "")
+                self.assertIn(message, err)
+
+    def test_help_and_list_name_all_there_is(self):
+        self.assertIn("--results FILE", self.bench("--help")[0])
+        listed = self.bench("--list")[0]
+        for name in ["alexstorage", "rocksdb", "get_loaded", "ycsb_f", "timestamps", "file"]:
+            self.assertRegex(listed, rf"(?m)^  {name} ")
+
+    def test_a_line_has_the_documented_fields_and_no_others(self):
+        for run in self.runs("--engines", "alexstorage,sqlite", "--workloads", "get,insert,scan"):
+            expected = FIELDS | INDEX_FIELDS if run["engine"] == "alexstorage" else FIELDS
+            self.assertEqual(set(run), expected)
+            self.assertEqual((run["threads"], run["sync"], run["keys"], run["round"]), (1, "none", KEYS, 1))
+            times = [run[name] for name in ["p50_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns"]]
+            self.assertEqual(times, sorted(times))
+            self.assertGreater(run["ns_per_op"], 0)
+
+    def test_the_state_says_which_process_loaded(self):
+        for options, workload, state in [([], "get", "reopened"), ([], "get_loaded", "loaded"),
+                                         (["--state", "loaded"], "get", "loaded"), ([], "bulk_insert", "empty")]:
+            self.assertEqual(self.run_one(workload, "--ops", 100, *options)["state"], state)
+
+    def test_bulk_insert_above_a_million_keys_puts_a_million_more(self):
+        run = self.run_one("bulk_insert", "--keys", 1_001_000, "--values", "0-8")
+        self.assertEqual((run["state"], run["ops"], run["contents_count"]), ("reopened", 1_000_000, 2_001_000))
+
+
+class Keys(BenchTest):
+    def distributions(self):
+        """The names of all distributions but that of a file."""
+        listed = self.bench("--list")[0].split("\nDistributions:\n")[1]
+        names = re.findall(r"(?m)^  (\w+) ", listed)
+        self.assertEqual(names.pop(), "file")
+        self.assertGreater(len(names), 15)
+        return names
+
+    def test_every_distribution_gives_keys_that_differ_and_are_the_same_again(self):
+        for name in self.distributions():
+            with self.subTest(name):
+                options = ["--distribution", name, "--values", "0-8"]
+                runs = [self.run_one("insert", "--random-seed", seed, *options) for seed in (1, 1, 2)]
+                # Loaded, timed together, and timed one by one.
+                self.assertEqual([run["contents_count"] for run in runs], [3 * KEYS] * 3)
+                checksums = [run["contents_checksum"] for run in runs]
+                self.assertEqual(checksums[0], checksums[1])
+                fixed = name in ("sequential", "reverse", "outlier") or name.startswith("dense_")
+                self.assertEqual(checksums[0] == checksums[2], fixed)
+
+    def test_addresses_go_on_beyond_the_file(self):
+        run = self.run_one("bulk_insert", "--distribution", "ipv4", "--keys", 400_000, "--values", "0-0")
+        self.assertEqual(run["contents_count"], 400_000)
+
+    def test_keys_of_a_file_are_read_plain_and_compressed(self):
+        keys = [-2**63, 2**63 - 1, 0, -1, *range(10, 3 * KEYS + 10)]
+        text = "\n".join(map(str, keys))
+        plain = self.write("plain", text)
+        compressed = self.write("compressed", gzip.compress(text.encode()))
+        dos = self.write("dos", text.replace("\n", "\r\n") + "\r\n")
+        runs = [self.run_one("insert", "--distribution", f"file:{path}") for path in (plain, compressed, dos)]
+        self.assertEqual([run["distribution"] for run in runs][0], f"file:{plain}")
+        self.assertEqual([run["contents_count"] for run in runs], [3 * KEYS] * 3)
+        self.assertEqual(len({run["contents_checksum"] for run in runs}), 1)
+
+    def test_a_bad_line_of_a_file_is_named(self):
+        good = [str(key) for key in range(KEYS)]
+        for bad, message in [
+            ("", "line 8: '' is not a decimal"),
+            ("+7", "line 8: '+7' is not a decimal"),
+            (" 7", "line 8: ' 7' is not a decimal"),
+            ("7,", "line 8: '7,' is not a decimal"),
+            ("9223372036854775808", "line 8: '9223372036854775808' is not a decimal"),
+            ("3", "line 8: the key 3 is in line 4 already"),
+        ]:
+            with self.subTest(bad):
+                path = self.write("keys", "\n".join([*good[:7], bad, *good[8:]]))
+                out, err = self.bench("--workloads", "get", "--distribution", f"file:{path}", code=1)
+                self.assertEqual(out, "")
+                self.assertIn(f"{path}, {message}", err)
+
+    def test_a_file_with_too_few_keys_is_refused(self):
+        path = self.write("keys", "".join(f"{key}\n" for key in range(3 * KEYS - 1)))
+        self.assertEqual(self.run_one("get", "--distribution", f"file:{path}")["contents_count"], KEYS)
+        err = self.bench("--workloads", "get,insert", "--distribution", f"file:{path}", code=1)[1]
+        self.assertIn(f"has {3 * KEYS - 1} keys, and {3 * KEYS} are needed: {KEYS} to load", err)
+        self.assertIn("cannot open", self.bench("--distribution", "file:" + self.path("none"), code=1)[1])
+
+
+class Results(BenchTest):
+    OPTIONS = ["--engines", "alexstorage,sqlite", "--workloads", "get,scan", "--ops", "1000", "--rounds", "2"]
+
+    def lines(self):
+        with open(self.results, encoding="utf-8") as file:
+            return file.readlines()
+
+    def go_on(self, *options, **claims):
+        return self.bench(*self.OPTIONS, "--results", self.results, *options, **claims)
+
+    def test_what_is_there_is_not_run_again(self):
+        first = self.go_on("--details")[0]
+        lines = self.lines()
+        self.assertEqual(len(lines), 8)
+        self.assertEqual(self.go_on("--details")[0], first)
+        self.assertEqual(self.lines(), lines)
+        printed = self.go_on("--format", "json")[0].splitlines(keepends=True)
+        self.assertEqual(printed, lines)
+
+    def test_what_is_missing_is_run(self):
+        self.go_on()
+        lines = self.lines()
+        missing = json.loads(lines.pop(3))
+        self.write("results", "".join(lines))
+        self.go_on()
+        self.assertEqual(self.lines()[:7], lines)
+        (run,) = self.lines()[7:]
+        for name in ["engine", "workload", "round", "checksum", "contents_checksum"]:
+            self.assertEqual(json.loads(run)[name], missing[name])
+
+    def test_other_parameters_are_other_runs(self):
+        self.go_on()
+        for option, value, runs in [
+            ("--keys", 1999, 8), ("--ops", 999, 8), ("--values", "16-255", 8), ("--values", "15-256", 8),
+            ("--random-seed", 2, 8), ("--distribution", "osm", 8), ("--state", "loaded", 8), ("--rounds", 3, 4),
+        ]:
+            with self.subTest(option=option, value=value):
+                before = len(self.lines())
+                self.go_on(option, value)
+                self.assertEqual(len(self.lines()) - before, runs)
+
+    def test_a_last_line_that_was_cut_short_is_dropped(self):
+        self.go_on()
+        lines = self.lines()
+        self.write("results", "".join(lines)[:-20])
+        self.assertIn("the last line, 8, was cut short", self.go_on()[1])
+        self.assertEqual(self.lines()[:7], lines[:7])
+        self.assertEqual(len(self.lines()), 8)
+        self.assertEqual(self.go_on()[1], "")
+
+    def test_a_last_line_without_its_end_is_taken(self):
+        self.go_on()
+        lines = self.lines()
+        del lines[3]
+        self.write("results", "".join(lines).rstrip("\n"))
+        self.assertEqual(self.go_on()[1], "")
+        self.assertEqual(self.lines()[:7], lines)
+        self.assertEqual(len(self.lines()), 8)
+
+    def test_any_other_bad_line_is_named(self):
+        self.go_on()
+        lines = self.lines()
+        for bad, message in [("{\n", "line 3: "), ("[]\n", "line 3 is no result of this program"), ("\n", "line 3: "),
+                             (lines[2].replace("found", "lost"), "its field found is missing or wrong")]:
+            with self.subTest(bad):
+                self.write("results", "".join([*lines[:2], bad, *lines[3:]]))
+                self.assertIn(message, self.go_on(code=1)[1])
+                self.assertEqual(len(self.lines()), 8)
+
+    def test_answers_are_compared_with_those_of_earlier_runs(self):
+        self.go_on()
+        lines = self.lines()
+        for field, wrong in [("found", 1), ("checksum", "0" * 16), ("contents_count", 1),
+                             ("contents_checksum", "0" * 16)]:
+            with self.subTest(field):
+                run = {**json.loads(lines[1]), field: wrong}
+                self.write("results", "".join([lines[0], json.dumps(run) + "\n", *lines[2:]]))
+                self.assertIn("the answers differ", self.go_on(code=1)[1])
+
+
+if __name__ == "__main__":
+    if not BENCH:
+        print("skipped: ALEXSTORAGE_BENCH does not name the benchmark")
+        sys.exit(77)
+    unittest.main(verbosity=2)
