@@ -128,7 +128,7 @@ void make_ipv4(const struct dataset *dataset, int64_t *keys)
         addresses[count++] = address;
     }
     gzclose(lines.file);
-    if (count == 0) {
+    if (addresses == NULL) {
         fail("%s is empty", ADDRESSES_FILE);
     }
     uint64_t copies = (dataset->count + count - 1) / count;

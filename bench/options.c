@@ -243,7 +243,7 @@ static void parse_distribution(struct dataset *dataset, char *name)
     if (strlen(path) >= sizeof dataset->path) {
         refuse("--distribution: the path is too long");
     }
-    strcpy(dataset->path, path);
+    memcpy(dataset->path, path, strlen(path) + 1);
 }
 
 static void print_list(void)
