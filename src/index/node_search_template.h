@@ -152,13 +152,8 @@ static uint64_t find(const struct index_node *root, uint64_t key)
 /** Lookups that go down together. */
 #define GROUP 16u
 
-static void prefetch_block(const struct index_node *node, uint32_t block)
-{
-    __builtin_prefetch(&node->blocks[block].keys);
-    __builtin_prefetch(&node->blocks[block].payloads);
-}
-
-/** Each level is passed twice: once to predict and prefetch for the whole group, once to look. */
+/** Passes over the group once for each level, as the ways down don't wait for each other, and once more to ask for the
+ *  data nodes' blocks before looking at them: only those are far from the processor. */
 static void find_group(const struct index_node *root, const uint64_t *keys, uint32_t count, uint64_t *out_payloads)
 {
     const struct index_node *nodes[GROUP];
@@ -166,20 +161,16 @@ static void find_group(const struct index_node *root, const uint64_t *keys, uint
     for (uint32_t i = 0; i < count; i++) {
         nodes[i] = root;
     }
-    for (uint32_t level = root->level;; level--) {
+    for (uint32_t level = root->level; level > 0; level--) {
         for (uint32_t i = 0; i < count; i++) {
-            predicted[i] = start_block(nodes[i], keys[i]);
-            prefetch_block(nodes[i], predicted[i]);
-        }
-        if (level == 0) {
-            break;
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            unsigned mask;
-            uint32_t block = floor_block(nodes[i], predicted[i], keys[i], &mask);
-            nodes[i] = index_payload_child(index_block_payload(&nodes[i]->blocks[block], floor_slot(mask)));
+            nodes[i] = child_of(nodes[i], keys[i]);
             __builtin_prefetch(nodes[i]);
         }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        predicted[i] = start_block(nodes[i], keys[i]);
+        __builtin_prefetch(&nodes[i]->blocks[predicted[i]].keys);
+        __builtin_prefetch(&nodes[i]->blocks[predicted[i]].payloads);
     }
     for (uint32_t i = 0; i < count; i++) {
         out_payloads[i] = find_in_data_node(nodes[i], predicted[i], keys[i]);

@@ -6,7 +6,7 @@
 #define CACHE_LINE_BYTES 64
 
 /** Lines of a record that are asked for; the processor's own prefetcher goes on from there. */
-#define PREFETCH_LINES 5
+#define PREFETCH_LINES 4
 
 /** The slot that holds a reference's address, or NULL if there is none. */
 static const struct log_slot *find_slot(const struct log *log, uint64_t ref)
@@ -23,13 +23,11 @@ static uint64_t offset_in_slot(const struct log *log, uint64_t ref)
     return log_ref_address(ref) & (((uint64_t)1 << log->space.segment_shift) - 1);
 }
 
-/** Asks for the lines of a record. Without a branch on their number, which nothing could predict: of a small record
- *  some are asked for twice, which costs next to nothing. */
-static inline void prefetch(const uint8_t *at, uint64_t bytes)
+/** Asks for the lines of a record: for as many whatever its size, as a branch on it could not be predicted. */
+static inline void prefetch(const uint8_t *at)
 {
     for (uint64_t line = 0; line < PREFETCH_LINES; line++) {
-        uint64_t offset = line * CACHE_LINE_BYTES;
-        __builtin_prefetch(at + (offset < bytes ? offset : bytes - 1));
+        __builtin_prefetch(at + line * CACHE_LINE_BYTES);
     }
 }
 
@@ -37,13 +35,14 @@ void log_prefetch(const struct log *log, uint64_t ref)
 {
     const struct log_slot *slot = find_slot(log, ref);
     if (slot != NULL) {
-        prefetch(slot->base + offset_in_slot(log, ref), log_ref_bytes(ref));
+        prefetch(slot->base + offset_in_slot(log, ref));
     }
 }
 
-bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key, struct record *out_record)
-{
 #if RECORD_FAST
+RECORD_FAST_TARGET bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key,
+                                      struct log_value *out_value)
+{
     const struct log_slot *slot = find_slot(log, ref);
     uint64_t bytes = log_ref_bytes(ref);
     if (BASE_UNLIKELY(slot == NULL) || BASE_UNLIKELY(!record_fast_usable()) ||
@@ -57,13 +56,16 @@ bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t
         return false;
     }
     const uint8_t *at = slot->base + in_slot;
-    prefetch(at, bytes);
-    return record_fast_read(at, bytes, slot->seed, offset, log->config.verify, table, key, out_record);
-#else
-    (void)log, (void)ref, (void)table, (void)key, (void)out_record;
-    return false;
-#endif
+    prefetch(at);
+    return record_fast_read(at, bytes, slot->seed, offset, log->config.verify, table, key, out_value);
 }
+#else
+bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key, struct log_value *out_value)
+{
+    (void)log, (void)ref, (void)table, (void)key, (void)out_value;
+    return false;
+}
+#endif
 
 /** Decodes the record of a reference. Asks for its other lines first: the header's line decides how long the value is,
  *  but they need not wait for it. */

@@ -205,12 +205,28 @@ struct log_position log_end(const struct log *log);
  */
 enum record_state log_fetch(const struct log *log, uint64_t ref, struct record *out_record);
 
+/** A value, where it lies in the log. */
+struct log_value {
+    const uint8_t *data; /**< never NULL */
+    uint64_t bytes;
+    uint64_t padded_bytes; /**< with the zero bytes behind it, up to a whole number of words */
+    uint64_t number;       /**< of its record */
+};
+
+/** The value of a record. */
+static inline struct log_value log_value_of(const struct record *record)
+{
+    uint64_t padded_bytes = ((uint64_t)record->value_bytes + 7) & ~(uint64_t)7;
+    return (struct log_value){record->value, record->value_bytes, padded_bytes, record->number};
+}
+
 /**
- * The quick way to what nearly every read meets: a good PUT of this table and key, verified as log_fetch() does.
+ * The quick way to what nearly every read meets: the value of a good PUT of this table and key, verified as log_fetch()
+ * does.
  *
  * @return false if log_fetch() should look: it is something else, or not good, or this machine has no quick way
  */
-bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key, struct record *out_record);
+bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key, struct log_value *out_value);
 
 /** As log_fetch(), but verifies the header whatever the configuration, and leaves the value unverified. */
 enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct record *out_record);

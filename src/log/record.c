@@ -17,13 +17,8 @@ uint32_t record_seed(const uint8_t store_id[RECORD_STORE_ID_BYTES], uint64_t fil
 }
 
 /** Checksum of a header: offset and header joined in one buffer, so that it is one call over at most 44 bytes. */
-static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32_t seed, uint64_t offset)
+static uint32_t header_checksum_portable(const uint8_t *at, uint64_t header_bytes, uint32_t seed, uint64_t offset)
 {
-#if RECORD_FAST
-    if (record_fast_usable()) {
-        return record_fast_header_checksum(at, header_bytes != RECORD_HEADER_BYTES, seed, offset);
-    }
-#endif
     uint8_t joined[8 + RECORD_HEADER_BYTES + RECORD_PREVIOUS_BYTES - AT_VALUE_CHECKSUM];
     uint64_t covered = header_bytes - AT_VALUE_CHECKSUM;
     bytes_store64(joined, offset);
@@ -31,16 +26,32 @@ static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32
     return base_crc32c(seed, joined, 8 + covered);
 }
 
+#if RECORD_FAST
+RECORD_FAST_TARGET static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32_t seed,
+                                                   uint64_t offset)
+{
+    return record_fast_usable() ? record_fast_header_checksum(at, header_bytes != RECORD_HEADER_BYTES, seed, offset)
+                                : header_checksum_portable(at, header_bytes, seed, offset);
+}
+
 /** Checksum of a value that is followed by its padding. */
+RECORD_FAST_TARGET static uint32_t value_checksum(const uint8_t *value, uint32_t value_bytes)
+{
+    uint64_t words = ((uint64_t)value_bytes + RECORD_WORD_BYTES - 1) / RECORD_WORD_BYTES;
+    return record_fast_usable() ? record_fast_value_checksum(value, value_bytes, words)
+                                : base_crc32c(0, value, value_bytes);
+}
+#else
+static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32_t seed, uint64_t offset)
+{
+    return header_checksum_portable(at, header_bytes, seed, offset);
+}
+
 static uint32_t value_checksum(const uint8_t *value, uint32_t value_bytes)
 {
-#if RECORD_FAST
-    if (record_fast_usable()) {
-        return record_fast_value_checksum(value, value_bytes);
-    }
-#endif
     return base_crc32c(0, value, value_bytes);
 }
+#endif
 
 void record_finish(uint8_t *at, uint32_t seed, uint64_t offset, struct record *record)
 {

@@ -30,30 +30,30 @@ void mvcc_close(struct mvcc *mvcc, struct mvcc_snapshot *snapshot)
     mvcc->open_count--;
 }
 
-enum mvcc_state mvcc_visible(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key, uint64_t ref,
-                             struct record *out_record, uint64_t *out_ref)
+enum mvcc_state mvcc_visible_any(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key, uint64_t ref,
+                                 struct log_value *out_value, uint64_t *out_ref)
 {
-    *out_ref = ref;
-    if (BASE_LIKELY(log_fetch_put(log, ref, table, key, out_record)) && BASE_LIKELY(out_record->number <= snapshot)) {
-        return MVCC_VALUE;
-    }
     uint64_t newer_number = UINT64_MAX;
     for (;;) {
+        struct record record;
         *out_ref = ref;
-        enum record_state state = log_fetch(log, ref, out_record);
-        bool ours = state == RECORD_GOOD && out_record->table == table && out_record->key == key &&
-                    out_record->number < newer_number &&
-                    (out_record->kind == RECORD_PUT || out_record->kind == RECORD_DELETE);
+        enum record_state state = log_fetch(log, ref, &record);
+        bool ours = state == RECORD_GOOD && record.table == table && record.key == key &&
+                    record.number < newer_number && (record.kind == RECORD_PUT || record.kind == RECORD_DELETE);
         if (BASE_UNLIKELY(!ours)) {
             return MVCC_DAMAGED;
         }
-        if (BASE_LIKELY(out_record->number <= snapshot)) {
-            return out_record->kind == RECORD_PUT ? MVCC_VALUE : MVCC_ABSENT;
+        if (record.number <= snapshot) {
+            if (record.kind == RECORD_DELETE) {
+                return MVCC_ABSENT;
+            }
+            *out_value = log_value_of(&record);
+            return MVCC_VALUE;
         }
-        if ((out_record->flags & RECORD_FLAG_PREVIOUS) == 0) {
+        if ((record.flags & RECORD_FLAG_PREVIOUS) == 0) {
             return MVCC_ABSENT;
         }
-        newer_number = out_record->number;
-        ref = out_record->previous;
+        newer_number = record.number;
+        ref = record.previous;
     }
 }

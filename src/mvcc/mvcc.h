@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/base.h"
 #include "log/log.h"
 
 /** An open snapshot; a member of what opened it. */
@@ -53,13 +54,25 @@ enum mvcc_state {
     MVCC_DAMAGED,
 };
 
+/** As mvcc_visible(), whatever the newest record is. */
+enum mvcc_state mvcc_visible_any(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key, uint64_t ref,
+                                 struct log_value *out_value, uint64_t *out_ref);
+
 /**
- * Finds the record of a key that a snapshot sees, beginning at the newest.
+ * Finds the value of a key that a snapshot sees, beginning at the newest record.
  *
- * @param ref         from the index, not 0; where the record is damaged, out_ref tells which it was
- * @param out_record  the record, verified as the log is configured
+ * @param ref        from the index, not 0
+ * @param out_value  the value, verified as the log is configured; undefined unless there is one
+ * @param out_ref    where its record is or, where a record is damaged, that one
  */
-enum mvcc_state mvcc_visible(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key, uint64_t ref,
-                             struct record *out_record, uint64_t *out_ref);
+static inline enum mvcc_state mvcc_visible(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key,
+                                           uint64_t ref, struct log_value *out_value, uint64_t *out_ref)
+{
+    *out_ref = ref;
+    if (BASE_LIKELY(log_fetch_put(log, ref, table, key, out_value)) && BASE_LIKELY(out_value->number <= snapshot)) {
+        return MVCC_VALUE;
+    }
+    return mvcc_visible_any(log, snapshot, table, key, ref, out_value, out_ref);
+}
 
 #endif /* MVCC_MVCC_H */

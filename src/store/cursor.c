@@ -163,10 +163,10 @@ static int step(alex_cursor *cursor, enum index_direction direction, struct alex
         cursor->place = PLACE_AT;
         cursor->key = entry.key;
         int64_t key = table_user_key(cursor->table, entry.key);
-        struct record record;
-        int result = read_visible(cursor->table, cursor->txn->snapshot.number, key, entry.payload, &record);
+        struct log_value value;
+        int result = read_visible(cursor->table, cursor->txn->snapshot.number, key, entry.payload, &value);
         if (result == ALEX_OK) {
-            *out_entry = (struct alex_entry){key, read_slice(&record)};
+            *out_entry = (struct alex_entry){key, read_slice(&value)};
         }
         if (result != ALEX_NOT_FOUND) {
             cursor->moving = true;

@@ -8,22 +8,6 @@
  */
 #include "store/store_internal.h"
 
-int handle_check(const void *object, enum handle_kind kind)
-{
-    const struct handle *handle = object;
-    if (BASE_UNLIKELY(handle == NULL)) {
-        return ALEX_INVALID;
-    }
-#ifdef ALEX_DEBUG
-    if (handle->kind != kind) {
-        return ALEX_MISUSE;
-    }
-#else
-    (void)kind;
-#endif
-    return ALEX_OK;
-}
-
 #ifdef ALEX_DEBUG
 
 static struct handle *ended_handles;

@@ -19,21 +19,20 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
                         table->name);
 }
 
-/** Copies a value. Its size is known only when its record's first line has come, the record's size long before; so all
- *  but the last word is copied by that, and the last word, over some of the same bytes again, by the value's size. */
-static inline void copy_value(const struct record *record, uint8_t *buffer)
+/** Copies a value. Its size is known only when its record's first line has come, its padded size long before (see
+ *  record_fast.h); so all but the last word is copied by that, and the last word, over some of the same bytes again, by
+ *  the value's size. */
+static inline void copy_value(const struct log_value *value, uint8_t *buffer)
 {
-    if (record->value_bytes < WORD_BYTES) {
-        for (uint32_t i = 0; i < record->value_bytes; i++) {
-            buffer[i] = record->value[i];
+    if (BASE_UNLIKELY(value->bytes < WORD_BYTES)) {
+        for (uint64_t i = 0; i < value->bytes; i++) {
+            buffer[i] = value->data[i];
         }
         return;
     }
-    bool has_previous = (record->flags & RECORD_FLAG_PREVIOUS) != 0;
-    uint64_t padded_bytes = record->bytes - record_header_bytes(has_previous);
-    memcpy(buffer, record->value, padded_bytes - WORD_BYTES);
-    uint32_t last = record->value_bytes - WORD_BYTES;
-    memcpy(buffer + last, record->value + last, WORD_BYTES);
+    memcpy(buffer, value->data, value->padded_bytes - WORD_BYTES);
+    uint64_t last = value->bytes - WORD_BYTES;
+    memcpy(buffer + last, value->data + last, WORD_BYTES);
 }
 
 int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
@@ -50,19 +49,19 @@ int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size
     if (!log_ref_is_value(ref)) {
         return ALEX_NOT_FOUND;
     }
-    struct record record;
-    result = read_visible(table, SNAPSHOT_NEWEST, key, ref, &record);
+    struct log_value value;
+    result = read_visible(table, SNAPSHOT_NEWEST, key, ref, &value);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
     if (out_size != NULL) {
-        *out_size = record.value_bytes;
+        *out_size = value.bytes;
     }
-    if (record.value_bytes > capacity) {
+    if (BASE_UNLIKELY(value.bytes > capacity)) {
         return base_fail(&table->store->error, ALEX_TOO_SMALL, 0, table->store->path,
-                         "the value has %" PRIu32 " bytes, the buffer %zu", record.value_bytes, capacity);
+                         "the value has %" PRIu64 " bytes, the buffer %zu", value.bytes, capacity);
     }
-    copy_value(&record, buffer);
+    copy_value(&value, buffer);
     return ALEX_OK;
 }
 

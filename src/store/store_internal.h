@@ -40,7 +40,19 @@ struct handle {
 
 /** ALEX_OK, ALEX_INVALID for NULL, and in debug builds ALEX_MISUSE for a handle that has ended or is of another kind.
  *  `object` begins with its struct handle. */
-int handle_check(const void *object, enum handle_kind kind);
+static inline int handle_check(const void *object, enum handle_kind kind)
+{
+    const struct handle *handle = object;
+    if (BASE_UNLIKELY(handle == NULL)) {
+        return ALEX_INVALID;
+    }
+#ifdef ALEX_DEBUG
+    return handle->kind == kind ? ALEX_OK : ALEX_MISUSE;
+#else
+    (void)kind;
+    return ALEX_OK;
+#endif
+}
 /** Ends a handle and frees its memory (in debug builds: keeps it, marked). `handle` is what base_alloc() gave. */
 void handle_end(struct handle *handle);
 
@@ -161,8 +173,14 @@ int table_create(alex_store *store, uint32_t id, const char *name, size_t name_l
 void table_destroy(struct alex_table *table);
 
 /* table.c */
+/** What table_check() says of a table that it refuses. */
+int table_refuse(struct alex_table *table);
 /** ALEX_OK, or why a table's handle is refused: NULL, ended, dropped. */
-int table_check(struct alex_table *table);
+static inline int table_check(struct alex_table *table)
+{
+    bool good = handle_check(table, HANDLE_TABLE) == ALEX_OK && table->drop_number == 0;
+    return BASE_LIKELY(good) ? ALEX_OK : table_refuse(table);
+}
 /** Takes a table with all its entries out of the accounts and the catalog, and ends it once no snapshot needs it. */
 void table_drop(alex_store *store, struct alex_table *table, uint64_t number);
 /** Ends dropped tables that no open snapshot is older than. */
@@ -190,28 +208,34 @@ extern const struct replay_target store_replay_target;
 /** Takes away what no open snapshot needs any more: tombstones and dropped tables. Not while a put is reserved: the
  *  place that it has in an index allows no other change there. Whoever ends the reservation calls it again. */
 void txn_reclaim(alex_store *store);
+/** What txn_check() says of what it refuses. */
+int txn_refuse(alex_txn *txn, const alex_table *table);
 /** Checks a transaction and a table to read in it: one that was dropped can be read if that came later. */
-int txn_check(alex_txn *txn, const alex_table *table);
+static inline int txn_check(alex_txn *txn, const alex_table *table)
+{
+    bool good = handle_check(txn, HANDLE_TXN) == ALEX_OK && handle_check(table, HANDLE_TABLE) == ALEX_OK &&
+                table->store == txn->store && (table->drop_number == 0 || table->drop_number > txn->snapshot.number);
+    return BASE_LIKELY(good) ? ALEX_OK : txn_refuse(txn, table);
+}
 
 /* read.c */
 /** Fills the store's error for a damaged record. @return ALEX_DAMAGED */
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref);
-/** The record that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND,
+/** The value that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND,
  *  ALEX_DAMAGED */
 static inline int read_visible(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
-                               struct record *out_record)
+                               struct log_value *out_value)
 {
     uint64_t seen;
-    enum mvcc_state state = mvcc_visible(table->store->log, snapshot, table->id, (uint64_t)key, ref, out_record, &seen);
+    enum mvcc_state state = mvcc_visible(table->store->log, snapshot, table->id, (uint64_t)key, ref, out_value, &seen);
     if (BASE_LIKELY(state == MVCC_VALUE)) {
         return ALEX_OK;
     }
     return state == MVCC_ABSENT ? ALEX_NOT_FOUND : read_damaged(table->store, table, key, seen);
 }
-/** A value as a slice, with data != NULL also where it is empty. */
-static inline struct alex_slice read_slice(const struct record *record)
+static inline struct alex_slice read_slice(const struct log_value *value)
 {
-    return (struct alex_slice){record->value, record->value_bytes};
+    return (struct alex_slice){value->data, value->bytes};
 }
 
 /* write.c */

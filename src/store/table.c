@@ -5,17 +5,12 @@
 
 #include "store/store_internal.h"
 
-int table_check(struct alex_table *table)
+int table_refuse(struct alex_table *table)
 {
     int result = handle_check(table, HANDLE_TABLE);
-    if (BASE_UNLIKELY(result != ALEX_OK)) {
-        return result;
-    }
-    if (BASE_UNLIKELY(table->drop_number != 0)) {
-        return base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
-                         "the table \"%s\" was dropped; its handle has ended", table->name);
-    }
-    return ALEX_OK;
+    return result != ALEX_OK ? result
+                             : base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
+                                         "the table \"%s\" was dropped; its handle has ended", table->name);
 }
 
 alex_table *alex_main_table(alex_store *store)

@@ -53,26 +53,26 @@ int alex_end(alex_txn *txn)
     return ALEX_OK;
 }
 
-int txn_check(alex_txn *txn, const alex_table *table)
+int txn_refuse(alex_txn *txn, const alex_table *table)
 {
     int result = handle_check(txn, HANDLE_TXN);
-    if (BASE_UNLIKELY(result != ALEX_OK)) {
+    if (result != ALEX_OK) {
         return result;
     }
+    alex_store *store = txn->store;
     result = handle_check(table, HANDLE_TABLE);
-    if (BASE_UNLIKELY(result != ALEX_OK)) {
-        return result == ALEX_MISUSE ? result
-                                     : base_fail(&txn->store->error, result, 0, txn->store->path, "the table is NULL");
+    if (result == ALEX_MISUSE) {
+        return result;
     }
-    if (BASE_UNLIKELY(table->store != txn->store)) {
-        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path,
+    if (result != ALEX_OK) {
+        return base_fail(&store->error, result, 0, store->path, "the table is NULL");
+    }
+    if (table->store != store) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
                          "the table belongs to another store than the transaction");
     }
-    if (BASE_UNLIKELY(table->drop_number != 0 && table->drop_number <= txn->snapshot.number)) {
-        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path,
-                         "the table \"%s\" was dropped before the transaction began", table->name);
-    }
-    return ALEX_OK;
+    return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+                     "the table \"%s\" was dropped before the transaction began", table->name);
 }
 
 int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slice *out_value)
@@ -88,10 +88,10 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
     if (ref == 0) {
         return ALEX_NOT_FOUND;
     }
-    struct record record;
-    result = read_visible(table, txn->snapshot.number, key, ref, &record);
+    struct log_value value;
+    result = read_visible(table, txn->snapshot.number, key, ref, &value);
     if (BASE_LIKELY(result == ALEX_OK)) {
-        *out_value = read_slice(&record);
+        *out_value = read_slice(&value);
     }
     return result;
 }
@@ -118,9 +118,9 @@ static int read_group(alex_txn *txn, alex_table *table, const int64_t *keys, siz
 {
     int result = ALEX_OK;
     for (size_t i = 0; i < count; i++) {
-        struct record record;
-        int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn->snapshot.number, keys[i], refs[i], &record);
-        out_values[i] = got == ALEX_OK ? read_slice(&record) : (struct alex_slice){NULL, 0};
+        struct log_value value;
+        int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn->snapshot.number, keys[i], refs[i], &value);
+        out_values[i] = got == ALEX_OK ? read_slice(&value) : (struct alex_slice){NULL, 0};
         *found += got == ALEX_OK;
         if (got == ALEX_DAMAGED) {
             result = ALEX_DAMAGED;

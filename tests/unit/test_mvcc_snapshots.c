@@ -84,9 +84,9 @@ static void test_versions(void **state)
         (void)snprintf(text, sizeof text, "version %d", i);
         ASSERT_TXN_VALUE(txns[i], fixture->main, 1, i % 4 == 3 ? NULL : text);
     }
-    struct record record;
+    struct log_value value;
     uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, 1));
-    assert_int_equal(mvcc_visible(fixture->store->log, 0, 1, 1, ref, &record, &ref), MVCC_ABSENT);
+    assert_int_equal(mvcc_visible(fixture->store->log, 0, 1, 1, ref, &value, &ref), MVCC_ABSENT);
     for (int i = 0; i < VERSIONS; i++) {
         ASSERT_OK(alex_end(txns[i]));
     }
@@ -96,19 +96,19 @@ static void test_versions(void **state)
 static void test_wrong_references(void **state)
 {
     struct fixture *fixture = *state;
-    struct record record;
+    struct log_value value;
     uint64_t seen = 0;
     struct log *log = fixture->store->log;
     helper_put(fixture->main, 1, "one");
     uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, 1));
-    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &record, &seen), MVCC_VALUE);
+    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &value, &seen), MVCC_VALUE);
     assert_true(seen == ref);
-    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 2, ref, &record, &seen), MVCC_DAMAGED);
-    assert_int_equal(mvcc_visible(log, UINT64_MAX, 2, 1, ref, &record, &seen), MVCC_DAMAGED);
+    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 2, ref, &value, &seen), MVCC_DAMAGED);
+    assert_int_equal(mvcc_visible(log, UINT64_MAX, 2, 1, ref, &value, &seen), MVCC_DAMAGED);
     static const uint64_t nowhere[] = {8, LOG_ADDRESS_LIMIT - 8, (uint64_t)1 << 40, (uint64_t)4 << 20};
     for (size_t i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++) {
         ref = log_ref_make(nowhere[i], 64, false);
-        assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &record, &seen), MVCC_DAMAGED);
+        assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &value, &seen), MVCC_DAMAGED);
         assert_true(seen == ref);
     }
 }
