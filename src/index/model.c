@@ -10,6 +10,7 @@
  */
 #include "index/model.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -97,16 +98,21 @@ static double sample_cost(const struct sample *sample, const struct index_model 
     return sum / sample->count;
 }
 
-uint64_t index_model_first_key(const struct index_model *model, uint32_t block)
+double index_model_span(const struct index_model *model)
+{
+    if (model->slope == 0) {
+        return (double)INFINITY;
+    }
+    return 0x1p64 / (double)model->slope * (double)(UINT64_C(1) << model->shift);
+}
+
+uint64_t index_model_first_key(const struct index_model *model, double span, uint32_t block)
 {
     if (block == 0) {
         return 0;
     }
-    if (block > model->last_block || model->slope == 0) {
-        return UINT64_MAX;
-    }
-    double distance = 0x1p64 / (double)model->slope * (double)(UINT64_C(1) << model->shift) * block;
-    if (distance >= (double)(UINT64_MAX - model->base)) {
+    double distance = span * block;
+    if (block > model->last_block || distance >= (double)(UINT64_MAX - model->base)) {
         return UINT64_MAX;
     }
     return model->base + (uint64_t)distance + 1;

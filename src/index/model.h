@@ -35,8 +35,12 @@ static inline uint32_t index_model_predict(const struct index_model *model, uint
     return block < model->last_block ? (uint32_t)block : model->last_block;
 }
 
-/** The least key predicted in `block` or behind it, as near as a double tells; UINT64_MAX if there is none. */
-uint64_t index_model_first_key(const struct index_model *model, uint32_t block);
+/** How many keys are predicted in a block, counting all integers; INFINITY where the model is flat. */
+double index_model_span(const struct index_model *model);
+
+/** The least key predicted in `block` or behind it, as near as a double tells; UINT64_MAX if there is none. `span` is
+ *  index_model_span(). */
+uint64_t index_model_first_key(const struct index_model *model, double span, uint32_t block);
 
 /** Where in a node's array the keys should go. */
 struct index_layout {

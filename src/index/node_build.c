@@ -23,6 +23,7 @@ struct builder {
     uint64_t greatest;  /**< key of the last entry placed */
     uint64_t child;     /**< its payload */
     uint32_t stray_max; /**< see STRAY_ENTRIES_MAX; more where the node is to be denser */
+    double span;        /**< index_model_span() */
     bool open_end;      /**< the gaps to come are for appends, which choose their block themselves */
 };
 
@@ -46,7 +47,7 @@ static void advance(struct builder *builder, uint32_t block, uint64_t next)
     while (builder->block < block) {
         if (builder->count < INDEX_BLOCK_SLOTS) {
             uint32_t separates = builder->count == 0 ? builder->block : builder->block + 1;
-            fill_gaps(builder, builder->open_end ? next : index_model_first_key(model, separates), next);
+            fill_gaps(builder, builder->open_end ? next : index_model_first_key(model, builder->span, separates), next);
         }
         builder->block++;
         builder->count = 0;
@@ -114,7 +115,9 @@ void index_node_build(struct index_node *node, const struct index_plan *plan, st
     node->least = run.count > 0 ? run.keys[0] : 0;
     node->greatest = run.count > 0 ? run.keys[run.count - 1] : 0;
     uint32_t needed = (run.count + blocks - 1) / blocks;
-    struct builder builder = {.node = node, .stray_max = needed > STRAY_ENTRIES_MAX ? needed : STRAY_ENTRIES_MAX};
+    struct builder builder = {.node = node,
+                              .span = index_model_span(&node->model),
+                              .stray_max = needed > STRAY_ENTRIES_MAX ? needed : STRAY_ENTRIES_MAX};
     if (run.count > 0) {
         place_entries(&builder, run);
     }

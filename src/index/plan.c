@@ -168,7 +168,7 @@ static struct index_decision open_neighbour(const struct index_node *node, const
     plan.model.last_block = END_NODE_BLOCKS - 1;
     plan.model.base = key;
     if (growth == INDEX_GROWTH_PREPEND) {
-        uint64_t span = index_model_first_key(&plan.model, plan.model.last_block) - key;
+        uint64_t span = index_model_first_key(&plan.model, index_model_span(&plan.model), plan.model.last_block) - key;
         plan.model.base = key > span ? key - span : 0;
         decision.keep_right = true;
         decision.left = plan;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file record_fast.h
- * Reading and completing the common record with the processor's CRC32C instruction (SSE 4.2). Inlined, for src/log's own
- * files.
+ * Reading and completing the common record with the processor's CRC32C instruction (SSE 4.2). Inlined, for the files of
+ * src/log.
  *
  * A read waits for the record's cache lines, and a branch on what they hold is decided only when they have come: if it
  * was predicted wrong, nothing behind it has been begun meanwhile, though the next read could be on its way. So the

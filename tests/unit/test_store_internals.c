@@ -46,7 +46,8 @@ static void assert_sorts(size_t count, uint64_t mask, bool descending, struct he
 static void test_sort(void **state)
 {
     (void)state;
-    static const uint64_t masks[] = {0, 1, 0xFF, 0xFF00, 0xFFFFFFFF, 0xFF00000000000000, UINT64_MAX};
+    static const uint64_t masks[] = {0,         1, 0xFF, 0xFF00, 0xFFFFFFFF, 0xFF00000000000000, 0xC0000000000000FF,
+                                     UINT64_MAX};
     struct helper_random random = {1};
     for (size_t count = 0; count <= 130; count++) {
         for (size_t m = 0; m < sizeof masks / sizeof masks[0]; m++) {
@@ -56,6 +57,8 @@ static void test_sort(void **state)
     }
     assert_sorts(100000, UINT64_MAX, false, &random);
     assert_sorts(100000, 0x0000FFFF00FF0000, false, &random);
+    assert_sorts(100000, 0xC000000000FFFF0F, false, &random); /* upper digits tell few keys apart */
+    assert_sorts(100000, 0xFFFFF0000000000F, false, &random); /* and here many, but not all */
 }
 
 /* ------------------------------------------------------------------------------------------------ the catalog */
