@@ -20,8 +20,9 @@ struct builder {
     struct index_node *node;
     uint32_t block;
     uint32_t count;     /**< entries in it */
-    uint64_t greatest;  /**< key of the last entry placed */
-    uint64_t child;     /**< its payload */
+    bool any;           /**< an entry has been placed; the next two are the last one's */
+    uint64_t greatest;  /**< key */
+    uint64_t child;     /**< payload */
     uint32_t stray_max; /**< see STRAY_ENTRIES_MAX; more where the node is to be denser */
     double span;        /**< index_model_span() */
     bool open_end;      /**< the gaps to come are for appends, which choose their block themselves */
@@ -29,7 +30,7 @@ struct builder {
 
 static void fill_gaps(struct builder *builder, uint64_t separator, uint64_t next)
 {
-    uint64_t least = builder->greatest == UINT64_MAX ? UINT64_MAX : builder->greatest + (builder->node->count > 0);
+    uint64_t least = builder->greatest == UINT64_MAX ? UINT64_MAX : builder->greatest + builder->any;
     uint64_t key = separator < least ? least : separator;
     key = key < next ? key : next;
     struct index_block *block = &builder->node->blocks[builder->block];
@@ -54,50 +55,65 @@ static void advance(struct builder *builder, uint32_t block, uint64_t next)
     }
 }
 
-/** Entries that the current block takes, if they are predicted there (`own`) or elsewhere. */
-static uint32_t block_capacity(const struct builder *builder, bool own)
+/** Entries that a block takes which are predicted there. */
+static uint32_t own_capacity(const struct builder *builder, uint32_t block)
 {
-    if (!own) {
-        return builder->stray_max;
-    }
-    uint32_t capacity = builder->block % 4 == 3 ? INDEX_BLOCK_SLOTS - 1 : INDEX_BLOCK_SLOTS;
+    uint32_t capacity = block % 4 == 3 ? INDEX_BLOCK_SLOTS - 1 : INDEX_BLOCK_SLOTS;
     return capacity > builder->stray_max ? capacity : builder->stray_max;
 }
 
 static void place_entries(struct builder *builder, struct index_run run)
 {
-    const struct index_model *model = &builder->node->model;
+    struct index_node *node = builder->node;
+    const struct index_model model = node->model;
+    const uint32_t stray_max = builder->stray_max;
     /* The last block where an entry may go if those behind it are to find room: one more each `stray_max` entries. */
-    uint32_t limit = model->last_block - (run.count - 1) / builder->stray_max;
-    uint32_t until_next = (run.count - 1) % builder->stray_max;
+    uint32_t limit = model.last_block - (run.count - 1) / stray_max;
+    uint32_t until_next = (run.count - 1) % stray_max;
+    uint32_t block = 0;
+    uint32_t count = 0; /* in the block */
+    uint32_t own_max = own_capacity(builder, 0);
+    struct index_block *slots = node->blocks;
     for (uint32_t i = 0; i < run.count; i++) {
         uint64_t key = run.keys[i];
-        uint32_t predicted = index_model_predict(model, key);
-        if (i == 0 && builder->node->level > 0) {
+        uint32_t predicted = index_model_predict(&model, key);
+        if (BASE_UNLIKELY(i == 0) && node->level > 0) {
             predicted = 0; /* N7 */
-        } else if (key == UINT64_MAX) {
-            predicted = model->last_block; /* N4 */
+        } else if (BASE_UNLIKELY(key == UINT64_MAX)) {
+            predicted = model.last_block; /* N4 */
         }
-        uint32_t block = predicted > builder->block ? predicted : builder->block;
-        block = block < limit ? block : limit;
-        if (block == builder->block && builder->count >= block_capacity(builder, predicted == block)) {
-            block++;
+        uint32_t next = predicted > block ? predicted : block;
+        next = next < limit ? next : limit;
+        if (next == block && count >= (predicted == block ? own_max : stray_max)) {
+            next++;
         }
-        advance(builder, block, key);
-        struct index_block *slots = &builder->node->blocks[block];
-        atomic_store_explicit(&slots->keys[builder->count], key, memory_order_relaxed);
-        atomic_store_explicit(&slots->payloads[builder->count], run.payloads[i], memory_order_relaxed);
-        builder->count++;
-        builder->node->count++;
-        builder->greatest = key;
-        builder->child = run.payloads[i];
+        if (next != block) {
+            if (i > 0) {
+                builder->any = true;
+                builder->greatest = run.keys[i - 1];
+                builder->child = run.payloads[i - 1];
+            }
+            builder->count = count;
+            advance(builder, next, key);
+            block = next;
+            count = 0;
+            own_max = own_capacity(builder, block);
+            slots = &node->blocks[block];
+        }
+        atomic_store_explicit(&slots->keys[count], key, memory_order_relaxed);
+        atomic_store_explicit(&slots->payloads[count], run.payloads[i], memory_order_relaxed);
+        count++;
         if (until_next > 0) {
             until_next--;
         } else {
             limit++;
-            until_next = builder->stray_max - 1;
+            until_next = stray_max - 1;
         }
     }
+    builder->count = count;
+    builder->any = true;
+    builder->greatest = run.keys[run.count - 1];
+    builder->child = run.payloads[run.count - 1];
 }
 
 void index_node_build(struct index_node *node, const struct index_plan *plan, struct index_run run)
@@ -107,7 +123,7 @@ void index_node_build(struct index_node *node, const struct index_plan *plan, st
     atomic_store_explicit(&node->version, 0, memory_order_relaxed);
     node->model = plan->model;
     node->level = plan->level;
-    node->count = 0;
+    node->count = run.count;
     node->count_max = plan->count_max;
     node->count_built = run.count;
     node->growth = plan->growth;
