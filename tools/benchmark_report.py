@@ -195,8 +195,7 @@ def other_targets(tables, floors, distributions):
         value = ratio(results.where(engine=OURS, workload="get").median(),
                       results.where(engine="floor", workload="get").median())
         rows.append([f"get divided by the floor, {size}", verdict(value, 1.5, at_least=False)])
-        put, loop = (of.median("p9999_ns") for of in (tables[size].where(engine=OURS, workload="insert"),
-                                                      results.where(engine="floor")))
+        put, loop = (results.where(engine=name, workload="insert").median("p9999_ns") for name in (OURS, "floor"))
         if put is not None and loop is not None:
             rows.append([f"p99.99 of a put beside that of the floor's bare loop, {size}",
                          f"{time_text(put)}, {time_text(loop)}"])

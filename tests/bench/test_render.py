@@ -126,6 +126,9 @@ class Targets(unittest.TestCase):
         """A figure above its greatest allowed is missed."""
         text = self.others(floor=runs("alexstorage", "get", 150) + runs("floor", "get", 100))
         self.assertEqual(["1.50 ≤ 1.5 met"], row(text, "get divided by the floor, 1M"))
+        text = self.others(floor=runs("alexstorage", "insert", 150, p9999_ns=3000) +
+                           runs("floor", "insert", 100, p9999_ns=2000))
+        self.assertEqual(["3.00 µs, 2.00 µs"], row(text, "p99.99 of a put beside that of the floor's bare loop, 1M"))
         text = self.others(one_million=runs("alexstorage", "get", 150, index_bytes_per_key=26.5))
         self.assertEqual(["**26.5 > 26 missed**"], row(text, "index, bytes a key, loaded, 1M"))
 
@@ -173,7 +176,7 @@ class Documents(unittest.TestCase):
         """The document has machine, engines with settings, each table's command and what is not measured yet."""
         text = self.render()
         for part in ("- processor: made up, 2 cores", "- `sqlite` 3.0; settings of it",
-                     "    build/release/bin/alexstorage-bench --engines alexstorage,floor --workloads get --keys 10M",
+                     "bin/alexstorage-bench --engines alexstorage,floor --workloads get,insert --keys 10M",
                      "Not measured yet.", "Medians of 2 rounds. Not measured: rocksdb,"):
             self.assertIn(part, text)
 
