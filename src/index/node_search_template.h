@@ -150,33 +150,37 @@ static uint64_t find(const struct index_node *root, uint64_t key)
 }
 
 /** Lookups that go down together. */
-#define GROUP 16u
+#define GROUP 8u
 
-/** Passes over the group once for each level, as the ways down don't wait for each other, and once more to ask for the
- *  data nodes' blocks before looking at them: only those are far from the processor. */
-static void find_group(const struct index_node *root, const uint64_t *keys, uint32_t count, uint64_t *out_payloads)
-{
+/** Where the lookups of a group will look. */
+struct group {
     const struct index_node *nodes[GROUP];
-    uint32_t predicted[GROUP];
-    for (uint32_t i = 0; i < count; i++) {
-        nodes[i] = root;
+    uint32_t blocks[GROUP];
+};
+
+/** Goes down to the data nodes, and asks for the blocks. Only those are far from the processor, and the ways down don't
+ *  wait for each other. */
+static void group_go_down(const struct index_node *root, const uint64_t *keys, size_t count, struct group *out_group)
+{
+    for (size_t i = 0; i < count; i++) {
+        out_group->nodes[i] = root;
     }
     for (uint32_t level = root->level; level > 0; level--) {
-        for (uint32_t i = 0; i < count; i++) {
-            nodes[i] = child_of(nodes[i], keys[i]);
-            __builtin_prefetch(nodes[i]);
+        for (size_t i = 0; i < count; i++) {
+            out_group->nodes[i] = child_of(out_group->nodes[i], keys[i]);
+            __builtin_prefetch(out_group->nodes[i]);
         }
     }
-    for (uint32_t i = 0; i < count; i++) {
-        predicted[i] = start_block(nodes[i], keys[i]);
-        __builtin_prefetch(&nodes[i]->blocks[predicted[i]].keys);
-        __builtin_prefetch(&nodes[i]->blocks[predicted[i]].payloads);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        out_payloads[i] = find_in_data_node(nodes[i], predicted[i], keys[i]);
+    for (size_t i = 0; i < count; i++) {
+        const struct index_node *node = out_group->nodes[i];
+        uint32_t block = start_block(node, keys[i]);
+        __builtin_prefetch(&node->blocks[block].keys);
+        __builtin_prefetch(&node->blocks[block].payloads);
+        out_group->blocks[i] = block;
     }
 }
 
+/** While the blocks of one group are on their way, the next one goes down. */
 static void find_many(const struct index_node *root, const uint64_t *keys, size_t count, uint64_t *out_payloads)
 {
     if (root == NULL) {
@@ -185,8 +189,19 @@ static void find_many(const struct index_node *root, const uint64_t *keys, size_
         }
         return;
     }
-    for (size_t done = 0; done < count; done += GROUP) {
-        find_group(root, keys + done, count - done < GROUP ? (uint32_t)(count - done) : GROUP, out_payloads + done);
+    struct group groups[2];
+    size_t size = count < GROUP ? count : GROUP;
+    group_go_down(root, keys, size, &groups[0]);
+    for (size_t done = 0, turn = 0; done < count; turn ^= 1) {
+        size_t next = done + size;
+        size_t next_size = count - next < GROUP ? count - next : GROUP;
+        group_go_down(root, keys + next, next_size, &groups[turn ^ 1]);
+        const struct group *group = &groups[turn];
+        for (size_t i = 0; i < size; i++) {
+            out_payloads[done + i] = find_in_data_node(group->nodes[i], group->blocks[i], keys[done + i]);
+        }
+        done = next;
+        size = next_size;
     }
 }
 

@@ -3,18 +3,17 @@
  * @file cursor.c
  * Cursors: a run of index entries copied ahead, and the records they lead to fetched ahead.
  *
- * A cursor holds nothing of the index between calls: when its run is used up it looks again by key. A run that has
+ * A cursor holds nothing of the index between calls: when its run is nearly used up it looks again by key. A run that has
  * become stale does no harm: its references lead to records that stay, and from those to what the snapshot sees; keys
  * entered since are newer than the snapshot anyway.
  */
+#include <string.h>
+
 #include "store/store_internal.h"
 
 /** Entries of a run: few for the first, as many cursors only seek, then many. */
 #define RUN_FIRST 4
 #define RUN_MAX 64
-
-/** How many records ahead of the one handed out are asked for, once a cursor is moving: a lone seek pays for none. */
-#define FETCH_AHEAD 6
 
 /** Where a cursor is. */
 enum place {
@@ -34,12 +33,13 @@ struct alex_cursor {
     uint64_t left;  /**< of `limit`, since the last positioning */
     enum place place;
     uint64_t key; /**< index key, with PLACE_AT */
-    bool moving;  /**< handed out an entry since it was positioned */
+    bool moving;  /**< not positioned, or handed out an entry since: more of them will be wanted */
 
     enum index_direction direction; /**< of the run */
     size_t run_at;                  /**< the next entry to hand out */
     size_t run_count;
     size_t run_wanted; /**< entries to copy next time */
+    bool run_ends;     /**< nothing of the range follows the run */
     size_t fetched;    /**< entries of the run whose records were asked for */
     struct index_entry run[RUN_MAX];
 };
@@ -68,11 +68,12 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
     cursor->limit = range->limit != 0 ? range->limit : UINT64_MAX;
     cursor->left = cursor->limit;
     cursor->place = PLACE_FRESH;
-    cursor->moving = false;
+    cursor->moving = true;
     cursor->direction = INDEX_ASCENDING;
     cursor->run_at = 0;
     cursor->run_count = 0;
     cursor->run_wanted = RUN_FIRST;
+    cursor->run_ends = false;
     txn->open_cursors++;
     store->open_cursors++;
     *out_cursor = cursor;
@@ -112,27 +113,62 @@ static bool next_key(const alex_cursor *cursor, enum index_direction direction, 
     return false;
 }
 
-/** Copies a new run of entries, beginning at `key`. */
+/** Copies entries to the run's end, as many as it has place for and is wanted, beginning at `key`. */
+static void extend_run(alex_cursor *cursor, uint64_t key)
+{
+    struct index_entry *entries = cursor->run + cursor->run_count;
+    size_t wanted = RUN_MAX - cursor->run_count;
+    wanted = wanted < cursor->run_wanted ? wanted : cursor->run_wanted;
+    wanted = wanted < cursor->left - cursor->run_count ? wanted : cursor->left - cursor->run_count;
+    size_t count = index_scan(cursor->table->index, key, cursor->direction, entries, wanted);
+    cursor->run_ends = count < wanted;
+    while (count > 0 && (entries[count - 1].key > cursor->last || entries[count - 1].key < cursor->first)) {
+        count--;
+        cursor->run_ends = true;
+    }
+    cursor->run_count += count;
+    cursor->run_wanted = RUN_MAX;
+}
+
+/** Begins a new run at `key`. */
 static void fill_run(alex_cursor *cursor, uint64_t key, enum index_direction direction)
 {
     cursor->direction = direction;
     cursor->run_at = 0;
+    cursor->run_count = 0;
     cursor->fetched = 0;
-    cursor->run_count = index_scan(cursor->table->index, key, direction, cursor->run, cursor->run_wanted);
-    while (cursor->run_count > 0 && (cursor->run[cursor->run_count - 1].key > cursor->last ||
-                                     cursor->run[cursor->run_count - 1].key < cursor->first)) {
-        cursor->run_count--;
-    }
-    cursor->run_wanted = RUN_MAX;
+    extend_run(cursor, key);
 }
 
-/** Asks for the records a few entries ahead. */
+/** Goes on with a run that is nearly used up, so that the records of its next entries can be asked for in time. */
+static void top_up(alex_cursor *cursor)
+{
+    size_t left = cursor->run_count - cursor->run_at;
+    uint64_t last = cursor->run[cursor->run_count - 1].key;
+    bool up = cursor->direction == INDEX_ASCENDING;
+    if (last == (up ? cursor->last : cursor->first)) {
+        cursor->run_ends = true;
+        return;
+    }
+    memmove(cursor->run, cursor->run + cursor->run_at, left * sizeof *cursor->run);
+    cursor->fetched -= cursor->run_at;
+    cursor->run_at = 0;
+    cursor->run_count = left;
+    extend_run(cursor, up ? last + 1 : last - 1);
+}
+
+/** Asks for the records a few entries ahead, once a cursor is moving: a lone seek pays for none. */
 static void fetch_ahead(alex_cursor *cursor)
 {
     if (!cursor->moving) {
         return;
     }
+    size_t left = cursor->run_count - cursor->run_at;
+    if (left <= FETCH_AHEAD && left < cursor->left && !cursor->run_ends) {
+        top_up(cursor);
+    }
     size_t to = cursor->run_at + FETCH_AHEAD < cursor->run_count ? cursor->run_at + FETCH_AHEAD : cursor->run_count;
+    cursor->fetched = cursor->fetched > cursor->run_at ? cursor->fetched : cursor->run_at;
     for (; cursor->fetched < to; cursor->fetched++) {
         log_prefetch(cursor->txn->store->log, cursor->run[cursor->fetched].payload);
     }

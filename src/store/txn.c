@@ -2,8 +2,8 @@
 /** @file txn.c Read transactions: snapshots, zero-copy gets, counts. */
 #include "store/store_internal.h"
 
-/** Keys of alex_txn_get_many() whose records are fetched together. */
-#define GET_MANY_GROUP 8
+/** Keys of alex_txn_get_many() that are looked up together. */
+#define GET_MANY_GROUP 64
 
 int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
 {
@@ -96,29 +96,24 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
     return result;
 }
 
-/** Finds the records of up to GET_MANY_GROUP keys in the index, and asks for their lines. */
-static void find_group(const alex_txn *txn, const alex_table *table, const int64_t *keys, size_t count,
-                       uint64_t *out_refs)
+/** Gets up to GET_MANY_GROUP keys. @return ALEX_OK or ALEX_DAMAGED */
+static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count, struct alex_slice *out_values,
+                     size_t *found)
 {
+    const struct log *log = txn->store->log;
     uint64_t index_keys[GET_MANY_GROUP] = {0};
+    uint64_t refs[GET_MANY_GROUP + FETCH_AHEAD] = {0};
     for (size_t i = 0; i < count; i++) {
         index_keys[i] = table_index_key(table, keys[i]);
     }
-    index_find_many(table->index, index_keys, count, out_refs);
-    for (size_t i = 0; i < count; i++) {
-        if (out_refs[i] != 0) {
-            log_prefetch(txn->store->log, out_refs[i]);
-        }
+    index_find_many(table->index, index_keys, count, refs);
+    for (size_t i = 0; i < FETCH_AHEAD; i++) {
+        log_prefetch(log, refs[i]);
     }
-}
-
-/** Reads the records that find_group() found. @return ALEX_OK or ALEX_DAMAGED */
-static int read_group(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count, const uint64_t *refs,
-                      struct alex_slice *out_values, size_t *found)
-{
     int result = ALEX_OK;
     for (size_t i = 0; i < count; i++) {
         struct log_value value;
+        log_prefetch(log, refs[i + FETCH_AHEAD]);
         int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn->snapshot.number, keys[i], refs[i], &value);
         out_values[i] = got == ALEX_OK ? read_slice(&value) : (struct alex_slice){NULL, 0};
         *found += got == ALEX_OK;
@@ -140,19 +135,11 @@ int alex_txn_get_many(alex_txn *txn, alex_table *table, const int64_t *keys, siz
         return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path,
                          "getting many values takes keys and a place for each value");
     }
-    /* While the lines of one group's records are on their way, the next group is looked up. */
-    uint64_t refs[2][GET_MANY_GROUP];
     size_t found = 0;
-    size_t group = count < GET_MANY_GROUP ? count : GET_MANY_GROUP;
-    find_group(txn, table, keys, group, refs[0]);
-    for (size_t i = 0, turn = 0; i < count; turn ^= 1) {
-        size_t next = i + group;
-        size_t next_group = count - next < GET_MANY_GROUP ? count - next : GET_MANY_GROUP;
-        find_group(txn, table, keys + next, next_group, refs[turn ^ 1]);
-        int got = read_group(txn, table, keys + i, group, refs[turn], out_values + i, &found);
+    for (size_t i = 0; i < count; i += GET_MANY_GROUP) {
+        size_t group = count - i < GET_MANY_GROUP ? count - i : GET_MANY_GROUP;
+        int got = get_group(txn, table, keys + i, group, out_values + i, &found);
         result = got != ALEX_OK ? got : result;
-        i = next;
-        group = next_group;
     }
     if (out_found != NULL) {
         *out_found = found;

@@ -279,6 +279,72 @@ static void test_range_is_copied(void **state)
     walk_close(&walk);
 }
 
+/** Moves the cursor of a table of the multiples of 10 from 0 on, by chance a few steps up or down, and compares each
+ *  entry. `at` is where it is. @return moves that found an entry */
+static uint64_t wander(struct walk walk, int64_t *at, int64_t last, bool up, uint64_t steps)
+{
+    for (uint64_t i = 0; i < steps; i++) {
+        int64_t expected = *at + (up ? 10 : -10);
+        if (expected < 0 || expected > last) {
+            return i;
+        }
+        if (up) {
+            ASSERT_AT(expected, NEXT);
+        } else {
+            ASSERT_AT(expected, PREVIOUS);
+        }
+        *at = expected;
+    }
+    return steps;
+}
+
+/* However far a cursor goes before it turns, it gives each neighbour in turn: copies of many entries are made ahead, and
+ *  made anew at turns and where they are nearly used up. */
+static void test_long_ways_and_turns(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *table = alex_main_table(fixture->store);
+    enum { LAST_KEY = 9990 };
+    struct helper_random random = {7};
+    put_tens(table, 0, LAST_KEY);
+    struct walk walk = walk_open(fixture->store, table, NULL);
+    int64_t at = 0;
+    uint64_t moves = 0;
+    ASSERT_AT(0, FIRST);
+    while (moves < 20000) {
+        bool up = helper_random_below(&random, 2) == 0;
+        moves += wander(walk, &at, LAST_KEY, up, helper_random_below(&random, 300)) + 1;
+    }
+    walk_close(&walk);
+}
+
+/* A scan ends with its limit, wherever that falls among the entries copied ahead, and goes on to it over deleted keys
+ *  that it passes. */
+static void test_every_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *table = alex_main_table(fixture->store);
+    put_tens(table, 0, 2990);
+    alex_txn *older = helper_begin(fixture->store); /* so that deleted keys stay as tombstones */
+    for (int64_t key = 0; key <= 2990; key += 30) {
+        ASSERT_OK(alex_delete(table, key));
+    }
+    for (uint64_t limit = 1; limit <= 201; limit++) {
+        struct alex_range range = {.limit = limit};
+        struct walk walk = walk_open(fixture->store, table, &range);
+        uint64_t count = 0;
+        for (int64_t key = 10; key <= 2990 && count < limit; key += 10) {
+            if (key % 30 != 0) {
+                ASSERT_AT(key, NEXT);
+                count++;
+            }
+        }
+        ASSERT_NOWHERE(alex_cursor_next(walk.cursor, out));
+        walk_close(&walk);
+    }
+    ASSERT_OK(alex_end(older));
+}
+
 /* A limit counts the entries handed out since each positioning, in either direction. */
 static void test_limit(void **state)
 {
@@ -486,6 +552,8 @@ int main(void)
         TEST_WITH_STORE(test_open_and_empty_ranges),
         TEST_WITH_STORE(test_range_is_copied),
         TEST_WITH_STORE(test_limit),
+        TEST_WITH_STORE(test_long_ways_and_turns),
+        TEST_WITH_STORE(test_every_limit),
         TEST_WITH_STORE(test_extreme_keys),
         TEST_WITH_STORE(test_unsigned_order),
         TEST_WITH_STORE(test_view_of_the_past),
