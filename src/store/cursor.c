@@ -3,9 +3,9 @@
  * @file cursor.c
  * Cursors: a run of index entries copied ahead, and the records they lead to fetched ahead.
  *
- * A cursor holds nothing of the index between calls: when its run is nearly used up it looks again by key. A run that has
- * become stale does no harm: its references lead to records that stay, and from those to what the snapshot sees; keys
- * entered since are newer than the snapshot anyway.
+ * A cursor holds nothing of the index between calls: when its run is nearly used up it looks again by key. A run that
+ * has become stale does no harm: its references lead to records that stay, and from those to what the snapshot sees;
+ * keys entered since are newer than the snapshot anyway.
  */
 #include <string.h>
 

@@ -298,8 +298,8 @@ static uint64_t wander(struct walk walk, int64_t *at, int64_t last, bool up, uin
     return steps;
 }
 
-/* However far a cursor goes before it turns, it gives each neighbour in turn: copies of many entries are made ahead, and
- *  made anew at turns and where they are nearly used up. */
+/* However far a cursor goes before it turns, it gives each neighbour in turn: copies of many entries are made ahead,
+ * and made anew at turns and where they are nearly used up. */
 static void test_long_ways_and_turns(void **state)
 {
     struct fixture *fixture = *state;
