@@ -28,7 +28,7 @@ bench-full: ## measure every table of docs/PERFORMANCE.md and write it; takes ho
 	@tools/build release --target alexstorage-bench alexstorage-bench-remap
 	@tools/benchmark full
 
-bench-remap: ## measure a write by its parts and by how often the file is mapped anew, and split against joined headers
+bench-remap: ## measure a write by its parts, gets by where headers lie, lookups by the layout of slots
 	@tools/build release --target alexstorage-bench-remap
 	@build/release/bin/alexstorage-bench-remap
 

@@ -112,7 +112,7 @@ if(TARGET alexstorage-bench)
 endif()
 if(TARGET alexstorage-bench-remap)
     alex_add_test(bench/remap bench ${in_empty_directory} $<TARGET_FILE:alexstorage-bench-remap>
-        --keys 2000 --records 2000 --rounds 1 --dir .)
+        --keys 2000 --records 2000 --indexed 20000 --lookups 2000 --rounds 1 --dir .)
 endif()
 
 # Fuzz targets: with libFuzzer, or with a main() that replays the seeds and a fixed number of mutations of them.

@@ -275,8 +275,23 @@ def index_figures(results):
     return markdown_table(head, rows) if rows else ""
 
 
+def slots_table(results):
+    """Lookups by layout: a row for how far predictions are off and each search, layouts as ratios to the first."""
+    layouts = results.values("layout")
+    rows = []
+    for off_max in results.values("off_max"):
+        for search in results.where(off_max=off_max).values("search"):
+            cells = []
+            for field in ("alone_ns", "together_ns"):
+                medians = [results.where(off_max=off_max, search=search, layout=layout).median(field)
+                           for layout in layouts]
+                cells += [f"{medians[0]:.0f}", *(ratio_text(ratio(median, medians[0])) for median in medians[1:])]
+            rows.append([f"{off_max}, {search}", *cells])
+    return markdown_table(["off by up to, search", "alone", *layouts[1:], "together", *layouts[1:]], rows)
+
+
 def remap_tables(results):
-    """The two tables of alexstorage-bench-remap."""
+    """The three tables of alexstorage-bench-remap."""
     writes = results.where(table="write")
     rows = []
     for append in writes.values("append"):
@@ -301,7 +316,9 @@ def remap_tables(results):
                                             ratio_text(ratio(case.median(field), joined.median(field)))))])
     second = markdown_table(["header", "record alone", "spread", "vs joined", "whole get", "spread", "vs joined"], rows)
     medians = f"medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}"
-    return f"Nanoseconds a write, {medians}:\n\n{first}\n\nNanoseconds a get, {medians}:\n\n{second}"
+    return (f"Nanoseconds a write, {medians}:\n\n{first}\n\nNanoseconds a get, {medians}:\n\n{second}\n\n"
+            f"Nanoseconds a lookup in memory, {medians}; others against blocks of 8 keys and 8 payloads:\n\n"
+            f"{slots_table(results.where(table='slots'))}")
 
 
 # ---- documents

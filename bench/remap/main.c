@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file main.c
- * alexstorage-bench-remap: the two tables of remap.h, with rounds outermost and the order of cases rotating in them.
+ * alexstorage-bench-remap: the three tables of remap.h, with rounds outermost and the order of cases rotating in them.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -17,15 +17,15 @@
 
 static const char help[] =
     "Usage: alexstorage-bench-remap [OPTION]...\n"
-    "Measures what a write costs by its parts and by how often the file is mapped anew, and what a get costs by where "
-    "a\n"
-    "record's header lies. Values have 16 to 256 bytes, keys are random int64; nothing is synced; all that is written "
-    "is\n"
-    "read back through the mapping and compared.\n"
+    "Measures what a write costs by its parts and by how often the file is mapped anew, what a get costs by where a\n"
+    "record's header lies, and what a lookup in memory costs by the layout of an index's slots. Values have 16 to 256\n"
+    "bytes, keys are random int64; nothing is synced; all that is written is read back and compared.\n"
     "\n"
     "  --keys N                 records written in each run of the first table (default: 100000)\n"
     "  --records N              records in the store of the second table (default: 1000000)\n"
     "  --gets N                 gets in each of its runs (default: as many as --records)\n"
+    "  --indexed N              keys in each array of the third table (default: 1000000)\n"
+    "  --lookups N              lookups in each of its runs (default: 200000)\n"
     "  --rounds N               times that each is run; the tables give medians (default: 5)\n"
     "  --format table|json      tables, or one JSON object a line and run (default: table)\n"
     "  --dir DIRECTORY          where to make files (default: $TMPDIR, or /var/tmp)\n"
@@ -33,11 +33,28 @@ static const char help[] =
 
 static const char *const append_names[APPENDS] = {"three writes", "one write", "stored"};
 static const char *const layout_names[LAYOUTS] = {"joined", "length before", "apart"};
+static const char *const slot_layout_names[SLOT_LAYOUTS] = {"8 keys + 8 payloads", "8 pairs", "4 pairs", "two arrays"};
+static const char *const slot_search_names[SLOT_SEARCHES] = {"steps of 4, parts of 8", "doubling, bisection",
+                                                             "bisection of the node", "linear"};
+
+#define SLOT_CASES_OFF(off_max)                                                                      \
+    {off_max, SLOT_SEARCH_STEPS}, {off_max, SLOT_SEARCH_DOUBLING}, {off_max, SLOT_SEARCH_BISECTION}, \
+    {                                                                                                \
+        off_max, SLOT_SEARCH_LINEAR                                                                  \
+    }
+
+/** 16 slots are a few blocks to either side, 4,096 half a node. */
+static const struct slot_case slot_cases[] = {
+    {0, SLOT_SEARCH_STEPS}, SLOT_CASES_OFF(2), SLOT_CASES_OFF(16), SLOT_CASES_OFF(256), SLOT_CASES_OFF(4096),
+};
+#define SLOT_CASES (sizeof slot_cases / sizeof *slot_cases)
 
 struct options {
     uint64_t keys;
     uint64_t records;
     uint64_t gets;
+    uint64_t indexed;
+    uint64_t lookups;
     size_t rounds;
     bool json;
     const char *directory;
@@ -92,6 +109,12 @@ static void take(struct options *options, int option, const char *value)
     case 'g':
         options->gets = parse_number("--gets", value, COUNT_MAX);
         break;
+    case 'i':
+        options->indexed = parse_number("--indexed", value, COUNT_MAX);
+        break;
+    case 'l':
+        options->lookups = parse_number("--lookups", value, COUNT_MAX);
+        break;
     case 'r':
         options->rounds = parse_number("--rounds", value, ROUNDS_MAX);
         break;
@@ -117,15 +140,18 @@ static void take(struct options *options, int option, const char *value)
 static void parse_options(struct options *options, int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"keys", required_argument, NULL, 'k'},   {"records", required_argument, NULL, 'R'},
-        {"gets", required_argument, NULL, 'g'},   {"rounds", required_argument, NULL, 'r'},
-        {"format", required_argument, NULL, 'f'}, {"dir", required_argument, NULL, 'D'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"keys", required_argument, NULL, 'k'},    {"records", required_argument, NULL, 'R'},
+        {"gets", required_argument, NULL, 'g'},    {"indexed", required_argument, NULL, 'i'},
+        {"lookups", required_argument, NULL, 'l'}, {"rounds", required_argument, NULL, 'r'},
+        {"format", required_argument, NULL, 'f'},  {"dir", required_argument, NULL, 'D'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     const char *directory = getenv("TMPDIR");
     *options = (struct options){
         .keys = 100000,
         .records = 1000000,
+        .indexed = 1000000,
+        .lookups = 200000,
         .rounds = 5,
         .directory = directory != NULL && *directory != '\0' ? directory : "/var/tmp",
     };
@@ -296,6 +322,88 @@ static void run_headers(const struct options *options, const struct records *rec
     free(results);
 }
 
+/** What is searched by, where predictions miss. */
+static const char *slot_search_text(const struct slot_case *slot_case)
+{
+    return slot_case->off_max == 0 ? "none" : slot_search_names[slot_case->search];
+}
+
+/** Nanoseconds of a layout's lookups, each alone and several together, in one round of one case. */
+struct slot_times {
+    double alone;
+    double together;
+};
+
+static void print_slot_table(const struct options *options, struct slot_times (*results)[SLOT_LAYOUTS][ROUNDS_MAX])
+{
+    puts("\n| off by up to, search         | alone | 8 pairs | 4 pairs | two arrays | together | 8 pairs | 4 pairs | "
+         "two arrays |");
+    puts("|------------------------------|------:|--------:|--------:|-----------:|---------:|--------:|--------:|"
+         "-----------:|");
+    for (size_t i = 0; i < SLOT_CASES; i++) {
+        double alone[SLOT_LAYOUTS];
+        double together[SLOT_LAYOUTS];
+        for (size_t layout = 0; layout < SLOT_LAYOUTS; layout++) {
+            const struct slot_times *own = results[i][layout];
+            alone[layout] = median(&own->alone, sizeof *own, options->rounds);
+            together[layout] = median(&own->together, sizeof *own, options->rounds);
+        }
+        printf("| %4u, %-22s | %5.0f | %6.2fx | %6.2fx | %9.2fx | %8.0f | %6.2fx | %6.2fx | %9.2fx |\n",
+               slot_cases[i].off_max, slot_search_text(&slot_cases[i]), alone[0], alone[1] / alone[0],
+               alone[2] / alone[0], alone[3] / alone[0], together[0], together[1] / together[0],
+               together[2] / together[0], together[3] / together[0]);
+    }
+    printf("\nNanoseconds a lookup in blocks of 8 keys + 8 payloads, and what the other layouts take against that: "
+           "medians of\n%zu rounds of %" PRIu64 " lookups of %" PRIu64
+           " keys. \"Alone\": each waits for the one before.\n",
+           options->rounds, options->lookups, options->indexed);
+}
+
+static void run_slot_case(const struct options *options, size_t i, size_t round, struct slot_array *const *arrays,
+                          struct slot_times (*results)[ROUNDS_MAX])
+{
+    uint64_t random = round * SLOT_CASES + i;
+    /* The layouts' turns lie next to each other, so that each finds the cache full of the others' arrays. */
+    for (size_t turn = 0; turn < (size_t)2 * SLOT_LAYOUTS; turn++) {
+        size_t layout = (round + turn) % SLOT_LAYOUTS;
+        bool together = turn >= SLOT_LAYOUTS;
+        double ns = slots_run(arrays[layout], &slot_cases[i], together, options->lookups, random);
+        *(together ? &results[layout][round].together : &results[layout][round].alone) = ns;
+        stop_if_interrupted();
+    }
+    for (size_t layout = 0; options->json && layout < SLOT_LAYOUTS; layout++) {
+        printf("{\"table\":\"slots\",\"layout\":\"%s\",\"off_max\":%u,\"search\":\"%s\",\"indexed\":%" PRIu64
+               ",\"lookups\":%" PRIu64 ",\"round\":%zu,\"alone_ns\":%.1f,\"together_ns\":%.1f}\n",
+               slot_layout_names[layout], slot_cases[i].off_max, slot_search_text(&slot_cases[i]), options->indexed,
+               options->lookups, round + 1, results[layout][round].alone, results[layout][round].together);
+    }
+    fflush(stdout);
+}
+
+static void run_slots(const struct options *options)
+{
+    static struct slot_times results[SLOT_CASES][SLOT_LAYOUTS][ROUNDS_MAX];
+    struct slot_array *arrays[SLOT_LAYOUTS];
+    if (!slots_can_run()) {
+        fputs("alexstorage-bench-remap: left out: lookups by the layout of slots, for want of AVX2\n", stderr);
+        return;
+    }
+    for (size_t layout = 0; layout < SLOT_LAYOUTS; layout++) {
+        arrays[layout] = slot_array_create((enum slot_layout_name)layout, options->indexed);
+    }
+    for (size_t round = 0; round < options->rounds; round++) {
+        for (size_t i = 0; i < SLOT_CASES; i++) {
+            run_slot_case(options, i, round, arrays, results[i]);
+        }
+    }
+    if (!options->json) {
+        print_slot_table(options, results);
+    }
+    for (size_t layout = 0; layout < SLOT_LAYOUTS; layout++) {
+        slot_array_destroy(arrays[layout]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct records records;
@@ -309,5 +417,6 @@ int main(int argc, char **argv)
     work_directory = make_temporary_directory(options.directory);
     run_writes(&options, &records);
     run_headers(&options, &records);
+    run_slots(&options);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file records.c What both tables work on: values, and an index. */
+/** @file records.c What the first two tables work on: values, and an index. */
 #include "remap.h"
 
 void records_init(struct records *records)

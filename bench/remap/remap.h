@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file remap.h
- * alexstorage-bench-remap: what a write costs by its parts and by how often the file is mapped anew (write.c), and what
- * a get costs by where a record's header lies (header.c).
+ * alexstorage-bench-remap: what a write costs by its parts and by how often the file is mapped anew (write.c), what a
+ * get costs by where a record's header lies (header.c), and what a lookup costs by the layout of its slots (slots.c).
  *
  * These are models of a store, as small as what they show allows. The index is AlexStorage's own, by its inner header:
  * the public API can't time it alone.
@@ -23,7 +23,7 @@
 /** Bytes that values are cut from: values are pointers, so making one takes no time. */
 #define VALUE_SOURCE_BYTES ((size_t)32 << 10)
 
-/** The keys and values of both tables. */
+/** The keys and values of the first two tables. */
 struct records {
     unsigned char source[VALUE_SOURCE_BYTES + VALUE_BYTES_MAX];
 };
@@ -147,5 +147,45 @@ void header_store_destroy(struct header_store *store);
 /** Gets `gets` random records; the same ones for the same `random`. */
 struct header_times header_run(const struct header_store *store, const struct records *records, uint64_t gets,
                                uint64_t random);
+
+/* ---- slots.c ---- */
+
+/** How the slots of an index's node lie in memory. */
+enum slot_layout_name {
+    SLOT_LAYOUT_BLOCKS,  /**< as in the index: a line of 8 keys, a line of their payloads */
+    SLOT_LAYOUT_PAIRS_8, /**< 8 pairs of key and payload, two lines */
+    SLOT_LAYOUT_PAIRS_4, /**< 4 pairs, one line */
+    SLOT_LAYOUT_ARRAYS,  /**< all keys of a node, then all payloads; 8 keys are compared at once */
+    SLOT_LAYOUTS,
+};
+
+/** What is done where a key is not in its predicted block. */
+enum slot_search_name {
+    SLOT_SEARCH_STEPS,     /**< as in the index: steps outwards that grow fourfold, then parts of eight */
+    SLOT_SEARCH_DOUBLING,  /**< steps outwards that double, then bisection */
+    SLOT_SEARCH_BISECTION, /**< of all of the node */
+    SLOT_SEARCH_LINEAR,    /**< block after block */
+    SLOT_SEARCHES,
+};
+
+struct slot_case {
+    uint32_t off_max; /**< slots that predictions are off by, at random from none to as many, to either side */
+    enum slot_search_name search;
+};
+
+/** Nodes in one layout. */
+struct slot_array;
+
+/** Whether this processor can: on x86 it takes AVX2. */
+bool slots_can_run(void);
+
+/** At least `keys` keys: those that fill whole nodes. */
+struct slot_array *slot_array_create(enum slot_layout_name name, uint64_t keys);
+void slot_array_destroy(struct slot_array *array);
+
+/** Looks up random keys, each when the one before is known, as gets do, or 16 `together`, as get_many does; the same
+ *  ones for the same `random`. @return nanoseconds a lookup */
+double slots_run(const struct slot_array *array, const struct slot_case *slot_case, bool together, uint64_t lookups,
+                 uint64_t random);
 
 #endif /* BENCH_REMAP_REMAP_H */

@@ -204,6 +204,21 @@ class Documents(unittest.TestCase):
         self.assertEqual(["15", "15-15", "1.50x", "50", "50-50", "2.50x"], row(text, "apart"))
 
 
+    def test_remap_slots(self):
+        """A lookup in another layout of slots is held against blocks in the same case, alone and together."""
+        blocks, pairs = {"layout": "8 keys + 8 payloads"}, {"layout": "8 pairs"}
+        right, wrong = {"off_max": 0, "search": "none"}, {"off_max": 16, "search": "linear"}
+        table = {"table": "slots", "round": 1}
+        self.write("remap", [
+            {"alone_ns": 50, "together_ns": 20, **blocks, **right, **table},
+            {"alone_ns": 60, "together_ns": 10, **pairs, **right, **table},
+            {"alone_ns": 80, "together_ns": 40, **blocks, **wrong, **table},
+            {"alone_ns": 160, "together_ns": 100, **pairs, **wrong, **table}])
+        text = self.render()
+        self.assertEqual(["50", "1.20x", "20", "0.50x"], row(text, "0, none"))
+        self.assertEqual(["80", "2.00x", "40", "2.50x"], row(text, "16, linear"))
+
+
 class Resuming(unittest.TestCase):
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp())
