@@ -250,12 +250,12 @@ bool keyset_has_addresses(void)
 bool keyset_read_addresses(uint64_t *keys, size_t count, uint64_t seed)
 {
     gzFile file = gzopen(SUPPORT_ADDRESSES_FILE, "rb");
-    if (file == NULL || count > ADDRESSES) {
-        gzclose(file);
+    if (file == NULL) {
         return false;
     }
     uint64_t state = seed;
-    size_t start = (size_t)(keyset_random(&state) % (ADDRESSES - count + 1));
+    size_t distinct = count < ADDRESSES ? count : ADDRESSES;
+    size_t start = (size_t)(keyset_random(&state) % (ADDRESSES - distinct + 1));
     size_t read = 0;
     uint64_t previous = 0;
     char line[128];
@@ -264,13 +264,16 @@ bool keyset_read_addresses(uint64_t *keys, size_t count, uint64_t seed)
         if (read > 0 && key == previous) {
             continue;
         }
-        if (read >= start && read - start < count) {
+        if (read >= start && read - start < distinct) {
             keys[read - start] = key;
         }
         previous = key;
         read++;
     }
     gzclose(file);
+    for (size_t i = distinct; i < count; i++) {
+        keys[i] = keys[i - distinct] + (UINT64_C(1) << 32);
+    }
     keyset_shuffle(keys, count, seed + 1);
     return read == ADDRESSES;
 }

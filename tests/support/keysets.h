@@ -45,7 +45,7 @@ bool keyset_has_addresses(void);
 
 /**
  * Fills `keys` with `count` neighbours among the addresses at which the ranges of data/ipv4-country.csv.gz begin, in
- * random order; `seed` says which.
+ * random order; `seed` says which. Beyond their number it goes on with copies of all of them 2^32 apart.
  *
  * @return whether the file is whole
  */
