@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The tool, the benchmark and the examples: users of <alexstorage.h> like any other. One isn't: see bench/remap below.
+# The tool, the benchmark and the examples: users of <alexstorage.h> like any other. Two aren't: see bench/remap and
+# bench/adversary below.
 
 # Says that something is left out, or stops where everything is wanted.
 function(alex_missing text)
@@ -78,6 +79,13 @@ if(ALEX_BUILD_BENCH)
     add_executable(alexstorage-bench-remap ${remap_sources} bench/support.c)
     target_include_directories(alexstorage-bench-remap PRIVATE "${PROJECT_SOURCE_DIR}/src")
     target_link_libraries(alexstorage-bench-remap PRIVATE alexstorage_static alex_compiler)
+
+    # Writes the keys of the tests' adversary, which reads the index's nodes.
+    add_executable(alexstorage-bench-adversary bench/adversary/main.c
+        tests/support/adversary.c tests/support/index_work.c tests/support/keysets.c)
+    target_include_directories(alexstorage-bench-adversary PRIVATE
+        "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
+    target_link_libraries(alexstorage-bench-adversary PRIVATE alexstorage_static alex_compiler m)
 endif()
 
 if(ALEX_BUILD_EXAMPLES)

@@ -114,6 +114,9 @@ if(TARGET alexstorage-bench-remap)
     alex_add_test(bench/remap bench ${in_empty_directory} $<TARGET_FILE:alexstorage-bench-remap>
         --keys 2000 --records 2000 --indexed 20000 --lookups 2000 --rounds 1 --dir .)
 endif()
+if(TARGET alexstorage-bench-adversary)
+    alex_add_test(bench/adversary bench $<TARGET_FILE:alexstorage-bench-adversary> work 2000 500)
+endif()
 
 # Fuzz targets: with libFuzzer, or with a main() that replays the seeds and a fixed number of mutations of them.
 set(ALEX_FUZZ_RUNS 20000 CACHE STRING "Mutated inputs that the smoke run gives to each fuzz target")
