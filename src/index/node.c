@@ -115,12 +115,34 @@ static void refresh_copies(struct index_node *node, uint32_t block)
     } while (block <= node->model.last_block && block_is_empty(node, block));
 }
 
-/** Restores N3 for the gaps before `block`, whose first entry is now `key`. */
+/** Restores N3 for the gaps before `block`, whose first entry is now `key`: where order allows they get the borders
+ *  that the model puts between blocks. With `key` itself, one that is to go just before it would have all of them
+ *  lowered again. */
 static void lower_separators(struct index_node *node, uint32_t block, uint64_t key)
 {
-    while (block-- > 0 && index_block_key(&node->blocks[block], INDEX_BLOCK_SLOTS - 1) > key) {
-        for (uint32_t slot = index_block_count(node, block); slot < INDEX_BLOCK_SLOTS; slot++) {
-            set_key(&node->blocks[block], slot, key);
+    uint32_t from = block;
+    while (from > 0 && index_block_key(&node->blocks[from - 1], INDEX_BLOCK_SLOTS - 1) > key) {
+        from--;
+    }
+    if (from == block) {
+        return;
+    }
+    uint32_t before = from;
+    uint32_t slot = INDEX_BLOCK_SLOTS;
+    /* N1, and behind the entry before; both are at most `key`. */
+    uint64_t least = from > 0 ? index_block_key(&node->blocks[from - 1], INDEX_BLOCK_SLOTS - 1) : 0;
+    if (index_node_previous_entry(node, &before, &slot)) {
+        uint64_t entry_key = index_block_key(&node->blocks[before], slot);
+        least = entry_key < least ? least : entry_key + 1;
+    }
+    double span = index_model_span(&node->model);
+    for (; from < block; from++) {
+        uint32_t count = index_block_count(node, from);
+        uint64_t border = index_model_first_key(&node->model, span, count == 0 ? from : from + 1);
+        border = border > least ? border : least;
+        border = border < key ? border : key;
+        for (slot = count; slot < INDEX_BLOCK_SLOTS; slot++) {
+            set_key(&node->blocks[from], slot, border);
         }
     }
 }

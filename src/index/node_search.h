@@ -13,7 +13,7 @@
 struct index_step {
     struct index_node *node;
     uint32_t block;
-    uint32_t slot; /**< at level 0: of the key if it was found, else how many of the block's keys are at most the key */
+    uint32_t slot; /**< at level 0: of the key if it was found, else no less than the block's entries before it */
 };
 
 /** One compiled variant. `root` may be NULL, but for locate. */

@@ -110,6 +110,8 @@ void index_set(struct index *index, const struct index_position *position, uint6
         return;
     }
     struct index_place place = {position->block, position->slot};
+    BASE_ASSERT(position->gap_block != INDEX_NO_BLOCK);
+    BASE_DEBUG_ASSERT(position->gap_block == index_node_gap(node, place));
     uint64_t moved =
         (uint64_t)index_node_insert(node, place, position->gap_block, position->key, payload) * INDEX_SLOT_BYTES;
     index->count++;

@@ -31,7 +31,7 @@
 #define DEPTH_MAX 4
 
 /** The bound for inserts. Not all attacks stay within it: an insert takes 3.6 times uniform's lines in the attacks on
- *  the largest and the fullest node and on mispredictions, 4.9 in AIM_WORK and 50 in AIM_END. */
+ *  the largest and the fullest node and on mispredictions, and 4.9 in AIM_WORK. */
 #define TIMES_INSERT_LINES 3.0
 
 /** What an attack, or evenly spread keys, have cost. */
@@ -161,10 +161,12 @@ static void test_aim_at_work(void **state)
     (void)assert_withstands(*state, AIM_WORK);
 }
 
-/* Filling from behind what nodes keep free for appends stays within the bounds. */
+/* Filling from behind what nodes keep free for appends stays within the bounds, the one for inserts among them: gaps
+ * before a far append get the model's borders, not its key, which would have to be lowered with each key before it. */
 static void test_aim_at_free_end(void **state)
 {
-    (void)assert_withstands(*state, AIM_END);
+    double times = assert_withstands(*state, AIM_END);
+    assert_true(!ATTACKS_ARE_MANY || times <= TIMES_INSERT_LINES);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
