@@ -21,14 +21,17 @@ test: ## install what is missing, build, and run all tests
 	@tools/run-tests
 
 bench: ## measure up to 1M keys side by side with the other stores, in under 20 minutes
+	@tools/install-dependencies bench
 	@tools/build release --target alexstorage-bench
 	@tools/benchmark standard
 
 bench-full: ## measure every table of docs/PERFORMANCE.md and write it; takes hours, and goes on where it stopped
+	@tools/install-dependencies bench
 	@tools/build release --target alexstorage-bench alexstorage-bench-remap
 	@tools/benchmark full
 
 bench-remap: ## measure a write by its parts, gets by where headers lie, lookups by the layout of slots
+	@tools/install-dependencies build
 	@tools/build release --target alexstorage-bench-remap
 	@build/release/bin/alexstorage-bench-remap
 

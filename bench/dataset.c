@@ -162,7 +162,10 @@ size_t dataset_value(const struct dataset *dataset, int64_t key, uint32_t versio
 typedef uint64_t vector __attribute__((vector_size(VECTOR_WORDS * sizeof(uint64_t))));
 
 /* Compared with AVX2 where there is: the harness should take as little as may be of what is timed. */
-__attribute__((target_clones("avx2", "default"))) bool dataset_value_is(const struct dataset *dataset, int64_t key,
+#if defined(__x86_64__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+bool dataset_value_is(const struct dataset *dataset, int64_t key,
                                                                         uint32_t version, const void *value,
                                                                         size_t size)
 {

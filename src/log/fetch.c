@@ -40,13 +40,13 @@ void log_prefetch(const struct log *log, uint64_t ref)
 }
 
 #if RECORD_FAST
-RECORD_FAST_TARGET bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key,
-                                      struct log_value *out_value)
+RECORD_FAST_TARGET static bool fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key,
+                                         struct log_value *out_value)
 {
     const struct log_slot *slot = find_slot(log, ref);
     uint64_t bytes = log_ref_bytes(ref);
-    if (BASE_UNLIKELY(slot == NULL) || BASE_UNLIKELY(!record_fast_usable()) ||
-        BASE_UNLIKELY(bytes == LOG_REF_UNITS_MAX * 8) || BASE_UNLIKELY(bytes < RECORD_HEADER_BYTES)) {
+    if (BASE_UNLIKELY(slot == NULL) || BASE_UNLIKELY(bytes == LOG_REF_UNITS_MAX * 8) ||
+        BASE_UNLIKELY(bytes < RECORD_HEADER_BYTES)) {
         return false;
     }
     uint64_t in_slot = offset_in_slot(log, ref);
@@ -58,6 +58,12 @@ RECORD_FAST_TARGET bool log_fetch_put(const struct log *log, uint64_t ref, uint3
     const uint8_t *at = slot->base + in_slot;
     prefetch(at);
     return record_fast_read(at, bytes, slot->seed, offset, log->config.verify, table, key, out_value);
+}
+
+bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key, struct log_value *out_value)
+{
+    /* Asked here, as a compiler may use what a target has anywhere in its function. */
+    return record_fast_usable() && fetch_put(log, ref, table, key, out_value);
 }
 #else
 bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t key, struct log_value *out_value)

@@ -27,19 +27,29 @@ static uint32_t header_checksum_portable(const uint8_t *at, uint64_t header_byte
 }
 
 #if RECORD_FAST
-RECORD_FAST_TARGET static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32_t seed,
-                                                   uint64_t offset)
+/* The processor is asked outside of what is compiled for it, as a compiler may use that anywhere in a function. */
+RECORD_FAST_TARGET static uint32_t header_checksum_fast(const uint8_t *at, uint64_t header_bytes, uint32_t seed,
+                                                        uint64_t offset)
 {
-    return record_fast_usable() ? record_fast_header_checksum(at, header_bytes != RECORD_HEADER_BYTES, seed, offset)
+    return record_fast_header_checksum(at, header_bytes != RECORD_HEADER_BYTES, seed, offset);
+}
+
+RECORD_FAST_TARGET static uint32_t value_checksum_fast(const uint8_t *value, uint32_t value_bytes)
+{
+    uint64_t words = ((uint64_t)value_bytes + RECORD_WORD_BYTES - 1) / RECORD_WORD_BYTES;
+    return record_fast_value_checksum(value, value_bytes, words);
+}
+
+static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32_t seed, uint64_t offset)
+{
+    return record_fast_usable() ? header_checksum_fast(at, header_bytes, seed, offset)
                                 : header_checksum_portable(at, header_bytes, seed, offset);
 }
 
 /** Checksum of a value that is followed by its padding. */
-RECORD_FAST_TARGET static uint32_t value_checksum(const uint8_t *value, uint32_t value_bytes)
+static uint32_t value_checksum(const uint8_t *value, uint32_t value_bytes)
 {
-    uint64_t words = ((uint64_t)value_bytes + RECORD_WORD_BYTES - 1) / RECORD_WORD_BYTES;
-    return record_fast_usable() ? record_fast_value_checksum(value, value_bytes, words)
-                                : base_crc32c(0, value, value_bytes);
+    return record_fast_usable() ? value_checksum_fast(value, value_bytes) : base_crc32c(0, value, value_bytes);
 }
 #else
 static uint32_t header_checksum(const uint8_t *at, uint64_t header_bytes, uint32_t seed, uint64_t offset)

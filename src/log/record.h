@@ -93,7 +93,7 @@ enum record_state {
 enum record_state record_decode(const uint8_t *at, uint64_t available, uint32_t seed, uint64_t offset, bool verify,
                                 struct record *out_record);
 
-/** Whether the value is what its checksum was made from. */
+/** Whether the value is what its checksum was made from. Reads the padding behind it as well. */
 bool record_value_good(const struct record *record);
 
 /** Whether the bytes between the value and the record's end are zero. */

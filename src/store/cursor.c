@@ -11,7 +11,7 @@
 
 #include "store/store_internal.h"
 
-/** Entries of a run: few for the first, as many cursors only seek, then many. */
+/** Entries of a run: few for the first after a seek, as many cursors only seek, else many. */
 #define RUN_FIRST 4
 #define RUN_MAX 64
 
@@ -72,7 +72,7 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
     cursor->direction = INDEX_ASCENDING;
     cursor->run_at = 0;
     cursor->run_count = 0;
-    cursor->run_wanted = RUN_FIRST;
+    cursor->run_wanted = RUN_MAX;
     cursor->run_ends = false;
     txn->open_cursors++;
     store->open_cursors++;
@@ -163,12 +163,14 @@ static void fetch_ahead(alex_cursor *cursor)
     if (!cursor->moving) {
         return;
     }
+    /* The first entry after a seek was handed out without being asked for. */
+    cursor->fetched = cursor->fetched > cursor->run_at ? cursor->fetched : cursor->run_at;
     size_t left = cursor->run_count - cursor->run_at;
     if (left <= FETCH_AHEAD && left < cursor->left && !cursor->run_ends) {
         top_up(cursor);
     }
+    BASE_DEBUG_ASSERT(cursor->run_at <= cursor->fetched && cursor->fetched <= cursor->run_count);
     size_t to = cursor->run_at + FETCH_AHEAD < cursor->run_count ? cursor->run_at + FETCH_AHEAD : cursor->run_count;
-    cursor->fetched = cursor->fetched > cursor->run_at ? cursor->fetched : cursor->run_at;
     for (; cursor->fetched < to; cursor->fetched++) {
         log_prefetch(cursor->txn->store->log, cursor->run[cursor->fetched].payload);
     }
