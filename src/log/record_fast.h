@@ -26,7 +26,7 @@
 /** What the functions here need of the processor, and so what calls them; see record_fast_usable(). */
 #define RECORD_FAST_TARGET __attribute__((target("sse4.2")))
 
-#define RECORD_WORD_BYTES 8
+#define RECORD_WORD_BYTES ((size_t)8)
 
 /** Values of at least this many words take base_crc32c(), which has several streams at once for them. */
 #define RECORD_LONG_VALUE_WORDS 32
@@ -73,7 +73,7 @@ RECORD_FAST_TARGET static inline uint32_t record_fast_value_checksum(const uint8
     uint64_t state = UINT32_MAX;
     const uint8_t *last = value + (words - 1) * RECORD_WORD_BYTES;
     const uint8_t *at = value;
-    for (; last - at >= 4 * RECORD_WORD_BYTES; at += 4 * RECORD_WORD_BYTES) {
+    for (; (size_t)(last - at) >= 4 * RECORD_WORD_BYTES; at += 4 * RECORD_WORD_BYTES) {
         state = __builtin_ia32_crc32di(state, record_fast_load(at));
         state = __builtin_ia32_crc32di(state, record_fast_load(at + RECORD_WORD_BYTES));
         state = __builtin_ia32_crc32di(state, record_fast_load(at + 2 * RECORD_WORD_BYTES));
