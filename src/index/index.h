@@ -51,7 +51,7 @@ struct index_position {
     struct index_node *node; /**< private from here on */
     uint32_t block;
     uint32_t slot;
-    uint32_t gap_block;
+    uint32_t gap_block; /**< the block whose gap an absent key takes */
 };
 
 /**
