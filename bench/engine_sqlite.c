@@ -176,7 +176,8 @@ static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit
 const struct engine engine_sqlite = {
     .name = "sqlite",
     .settings = "INTEGER PRIMARY KEY, prepared statements, journal_mode WAL, synchronous OFF, locking_mode EXCLUSIVE, "
-                "mmap_size and cache_size above the data, wal_autocheckpoint 16384; a batch is one transaction",
+                "mmap_size above the data (2 GB at most: a limit of the library), cache_size above the data, "
+                "wal_autocheckpoint 16384; get_many by single gets in a transaction; a batch is one transaction",
     .version = sqlite3_libversion,
     .open = open_store,
     .close = close_store,
