@@ -3,13 +3,13 @@
  * @file engine_floor.c
  * No store but a floor: what the hardware takes for the memory accesses that a get and an insert can't do without.
  *
- * A get is two cache misses, of which the second waits for the first: one in a table of 25 bytes a key, as large as an
- * index, and one in a mapped file that holds the same values behind headers of the same size as a log. Both have the
- * pages that AlexStorage's index and log ask for. An insert is a loop over memory that is there already: a record goes
- * behind the last one, and its address into the table.
+ * A get is two cache misses, of which the second waits for the first: one in a table of 23 bytes a key, as large as the
+ * index, and one in a mapped file that holds the same values behind headers of the same size as a log, whose lines are
+ * prefetched as far as AlexStorage does. Both have the pages that AlexStorage's index and log ask for. An insert is a
+ * loop over memory that is there already: a record goes behind the last one, and its address into the table.
  *
- * What makes it a floor rather than a store: the table is a hash table whose size is known beforehand, four slots a
- * cache line, so nothing is searched, ordered, moved or grown; nothing is checked; puts stay in memory, so that they
+ * What makes it a floor rather than a store: the table is a hash table whose size is known beforehand, with some three
+ * slots a key, so nothing is searched, ordered, moved or grown; nothing is checked; puts stay in memory, so that they
  * don't wait for a file; a scan sorts the whole table first.
  */
 #include <errno.h>
@@ -25,8 +25,14 @@
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #define GROWTH_BYTES ((size_t)16 << 20)
-#define TABLE_BYTES_PER_KEY 25
-#define LINE_SLOTS 4
+#define TABLE_BYTES_PER_KEY 23
+
+/** A slot holds a record's address, and above it as many bits of its key's hash. 0: the slot is free. */
+#define TAG_BITS 16
+
+/** Bytes of a record that a get prefetches. */
+#define PREFETCH_BYTES 256
+#define LINE_BYTES 64
 
 /** As large as a log record's header. */
 struct floor_record {
@@ -34,11 +40,6 @@ struct floor_record {
     uint64_t end; /**< the value's size + 1; 0 behind the file's last record */
     uint64_t unused[2];
     unsigned char value[];
-};
-
-struct floor_slot {
-    int64_t key;
-    struct floor_record *record; /**< NULL: the slot is free */
 };
 
 /** Memory that records are appended to. */
@@ -53,8 +54,8 @@ struct floor {
     int fd;
     struct region file; /**< what was loaded */
     struct region puts; /**< what was put since */
-    struct floor_slot *slots;
-    uint64_t lines;
+    uint64_t *slots;
+    uint64_t slot_count;
     uint64_t count;
 };
 
@@ -97,24 +98,30 @@ static size_t records_bytes(const struct engine_setup *setup, uint64_t count)
     return round_up(count * (mean + mean / 8) + 64 * (setup->value_max + sizeof(struct floor_record)));
 }
 
-/** The slot of a key, or the free one where it would be. */
-static inline struct floor_slot *slot_of(const struct floor *self, int64_t key)
+static inline struct floor_record *record_at(uint64_t slot)
+{
+    return (struct floor_record *)(uintptr_t)(slot << TAG_BITS >> TAG_BITS);
+}
+
+/** The slot of a key, or the free one where it would be. A tag that fits another key's hash is seen at the record. */
+static inline uint64_t *slot_of(const struct floor *self, int64_t key)
 {
     __extension__ typedef unsigned __int128 wide;
-    struct floor_slot *slot = self->slots + (uint64_t)((wide)mix((uint64_t)key) * self->lines >> 64) * LINE_SLOTS;
-    while (slot->record != NULL && slot->key != key) {
-        slot = slot + 1 == self->slots + self->lines * LINE_SLOTS ? self->slots : slot + 1;
+    uint64_t hash = mix((uint64_t)key);
+    uint64_t *slot = self->slots + (uint64_t)((wide)hash * self->slot_count >> 64);
+    while (*slot != 0 && ((*slot ^ hash << (64 - TAG_BITS)) >> (64 - TAG_BITS) != 0 || record_at(*slot)->key != key)) {
+        slot = slot + 1 == self->slots + self->slot_count ? self->slots : slot + 1;
     }
     return slot;
 }
 
 static inline void enter(struct floor *self, struct floor_record *record)
 {
-    struct floor_slot *slot = slot_of(self, record->key);
-    if (slot->record == NULL && ++self->count == self->lines * LINE_SLOTS) {
+    uint64_t *slot = slot_of(self, record->key);
+    if (*slot == 0 && ++self->count == self->slot_count) {
         fail("floor: more keys than were announced");
     }
-    *slot = (struct floor_slot){record->key, record};
+    *slot = mix((uint64_t)record->key) << (64 - TAG_BITS) | (uint64_t)(uintptr_t)record;
 }
 
 static inline size_t record_bytes(size_t size)
@@ -142,9 +149,8 @@ static void *open_store(const struct engine_setup *setup)
         fail("floor: cannot open %s: %s", path, strerror(errno));
     }
     free(path);
-    size_t table_bytes = round_up((setup->keys + setup->puts) * TABLE_BYTES_PER_KEY);
-    self->lines = (setup->keys + setup->puts) * TABLE_BYTES_PER_KEY / (LINE_SLOTS * sizeof *self->slots) + 1;
-    self->slots = (struct floor_slot *)(void *)map_ready(table_bytes + HUGE_PAGE_BYTES);
+    self->slot_count = (setup->keys + setup->puts) * TABLE_BYTES_PER_KEY / sizeof *self->slots + 1;
+    self->slots = (uint64_t *)(void *)map_ready(round_up(self->slot_count * sizeof *self->slots));
     self->file.capacity = records_bytes(setup, setup->keys) + GROWTH_BYTES;
     self->file.ready = (size_t)status.st_size;
     self->file.memory = map(self->file.capacity, self->fd);
@@ -201,35 +207,39 @@ static void write_batch(void *store, const struct record *records, size_t count)
 static bool get(void *store, int64_t key, visit_fn *visit, void *context)
 {
     struct floor *self = store;
-    struct floor_record *record = slot_of(self, key)->record;
-    if (record == NULL) {
+    uint64_t slot = *slot_of(self, key);
+    if (slot == 0) {
         return false;
+    }
+    const struct floor_record *record = record_at(slot);
+    for (size_t offset = 0; offset < PREFETCH_BYTES; offset += LINE_BYTES) {
+        __builtin_prefetch((const char *)record + offset);
     }
     visit(context, key, record->value, record->end - 1);
     return true;
 }
 
-static int compare_slots(const void *left, const void *right)
+static int compare_records(const void *left, const void *right)
 {
-    int64_t a = ((const struct floor_slot *)left)->key;
-    int64_t b = ((const struct floor_slot *)right)->key;
+    int64_t a = (*(const struct floor_record *const *)left)->key;
+    int64_t b = (*(const struct floor_record *const *)right)->key;
     return (a > b) - (a < b);
 }
 
 static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context)
 {
     struct floor *self = store;
-    struct floor_slot *sorted = allocate(self->count + 1, sizeof *sorted);
+    const struct floor_record **sorted = allocate(self->count + 1, sizeof *sorted);
     uint64_t count = 0;
-    for (uint64_t i = 0; i < self->lines * LINE_SLOTS; i++) {
-        if (self->slots[i].record != NULL && self->slots[i].key >= first) {
-            sorted[count++] = self->slots[i];
+    for (uint64_t i = 0; i < self->slot_count; i++) {
+        if (self->slots[i] != 0 && record_at(self->slots[i])->key >= first) {
+            sorted[count++] = record_at(self->slots[i]);
         }
     }
-    qsort(sorted, count, sizeof *sorted, compare_slots);
+    qsort(sorted, count, sizeof *sorted, compare_records);
     count = count < limit ? count : limit;
     for (uint64_t i = 0; i < count; i++) {
-        visit(context, sorted[i].key, sorted[i].record->value, sorted[i].record->end - 1);
+        visit(context, sorted[i]->key, sorted[i]->value, sorted[i]->end - 1);
     }
     free(sorted);
     return count;
@@ -244,7 +254,7 @@ static const char *const served[] = {"get", "insert", NULL};
 
 const struct engine engine_floor = {
     .name = "floor",
-    .settings = "two dependent cache misses for a get: one in a hash table of 25 bytes a key, one in a mapped file of "
+    .settings = "two dependent cache misses for a get: one in a hash table of 23 bytes a key, one in a mapped file of "
                 "the values; an insert goes to memory that is there already, and is gone with the process",
     .version = version,
     .only_workloads = served,
