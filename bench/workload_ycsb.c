@@ -2,12 +2,15 @@
 /**
  * @file workload_ycsb.c
  * The core workloads A to F of the Yahoo! Cloud Serving Benchmark: skewed access, most of it to few records. As there,
- * ranks are scattered over the records by a hash, so that the frequent ones don't lie together, and two ranks may fall
- * on one record.
+ * ranks are scattered over the records by a hash, so that the frequent ones don't lie together, and many ranks fall on
+ * one record.
  */
 #include "op_list.h"
 #include "support.h"
 #include "zipf.h"
+
+/** YCSB's number of ranks, whatever the number of records: the first comes up in 3.8 % of choices. */
+#define RANKS 10000000000u
 
 /** Records that a scan of workload E reads, at most. */
 #define SCAN_RECORDS_MAX 100
@@ -30,7 +33,7 @@ static void run_shares(struct session *session, struct shares shares)
     struct op_list list;
     struct zipf zipf;
     op_list_begin(&list, session);
-    zipf_init(&zipf, session->keys);
+    zipf_init(&zipf, RANKS);
     while (list.count < list.room) {
         uint64_t index = scattered(&zipf, session);
         uint32_t *version = &session->versions[index];
@@ -87,7 +90,7 @@ void run_ycsb_e(struct session *session)
     struct op_list list;
     struct zipf zipf;
     op_list_begin(&list, session);
-    zipf_init(&zipf, session->keys);
+    zipf_init(&zipf, RANKS);
     while (list.count < list.room) {
         if (random_below(&session->random, 100) < 5) {
             op_list_add(&list, OP_PUT, session_add_index(session), 0);
