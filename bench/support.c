@@ -147,6 +147,13 @@ static void copy_extents(int source, int target, const char *from, const char *t
     }
 }
 
+static void sync_file(int file, const char *path)
+{
+    if (fsync(file) != 0) {
+        fail("cannot sync %s: %s", path, strerror(errno));
+    }
+}
+
 static void copy_file(const char *from, const char *to)
 {
     int source = open(from, O_RDONLY | O_CLOEXEC);
@@ -155,9 +162,8 @@ static void copy_file(const char *from, const char *to)
         fail("cannot copy %s to %s: %s", from, to, strerror(errno));
     }
     copy_extents(source, target, from, to);
-    if (fsync(target) != 0 || close(target) != 0) {
-        fail("cannot copy %s to %s: %s", from, to, strerror(errno));
-    }
+    sync_file(target, to);
+    close(target);
     close(source);
 }
 
@@ -177,6 +183,27 @@ void copy_tree(const char *from, const char *to)
 {
     make_directory(to);
     for_each_entry(from, copy_entry, (void *)(uintptr_t)to);
+}
+
+static void sync_entry(const char *path, void *context)
+{
+    (void)context;
+    sync_tree(path);
+}
+
+void sync_tree(const char *path)
+{
+    struct stat status;
+    if (look_at(path, &status) && S_ISDIR(status.st_mode)) {
+        for_each_entry(path, sync_entry, NULL);
+        return;
+    }
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        fail("cannot open %s: %s", path, strerror(errno));
+    }
+    sync_file(file, path);
+    close(file);
 }
 
 static void add_disk_bytes(const char *path, void *context)

@@ -54,8 +54,11 @@ char *make_temporary_directory(const char *parent);
 /** Removes a file or a directory with all that is in it; none there is fine. */
 void remove_tree(const char *path);
 
-/** Copies a directory with all that is in it to `to`, which must not exist, and waits until the disk has it, so that
- * its writing back doesn't fall into what is measured next. */
+/** Waits until the disk has all that is in a directory, so that its writing back doesn't fall into what is measured
+ *  next. */
+void sync_tree(const char *path);
+
+/** Copies a directory with all that is in it to `to`, which must not exist, and waits until the disk has the copy. */
 void copy_tree(const char *from, const char *to);
 
 /** Bytes of disk that a file or a directory with all that is in it takes. */

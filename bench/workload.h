@@ -104,6 +104,9 @@ uint64_t workload_other_keys(const struct workload *workload, uint64_t keys, uin
 /** Loads the session's keys into its store, in batches, untimed, and lets the engine finish its work on them. */
 void session_load(struct session *session);
 
+/** Lets the engine finish its work on what was written, now or by an earlier process. */
+void session_settle(struct session *session);
+
 /** Reads the whole store and fails unless it holds exactly what `versions` says. Warms the caches by the way. */
 void session_check_contents(struct session *session);
 

@@ -274,6 +274,11 @@ void session_load(struct session *session)
         session->engine->write_batch(session->store, records, count);
     }
     free(values);
+    session_settle(session);
+}
+
+void session_settle(struct session *session)
+{
     if (session->engine->settle != NULL) {
         session->engine->settle(session->store);
     }
