@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/PERFORMANCE.md and the README's table say what the results say: medians, ratios, targets, and what is kept."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 TOOLS = Path(os.environ["ALEX_SOURCE_DIR"]) / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -242,12 +245,21 @@ class Resuming(unittest.TestCase):
         self.assertFalse(self.progress().done(self.table.engines, 3))
 
     def test_fresh(self):
-        """What is measured again is forgotten, what is not stays."""
+        """All engines of a table are forgotten together, for they take turns within a round."""
         self.progress().add(self.table.engines, 5)
-        self.progress().forget(["alexstorage"])
-        self.assertEqual(["sqlite"], report.Results.read(self.folder / "made-up.jsonl").values("engine"))
+        self.progress().forget()
+        self.assertEqual([], report.Results.read(self.folder / "made-up.jsonl").runs)
         self.assertFalse(self.progress().done(["alexstorage"], 1))
-        self.assertTrue(self.progress().done(["sqlite"], 5))
+        self.assertFalse(self.progress().done(["sqlite"], 1))
+
+    def test_fresh_engines(self):
+        """Some engines of a table can't be measured anew without the others, and the message says what can."""
+        error = io.StringIO()
+        arguments = ["benchmark", "full", "--tables", "reads-1m", "--engines", "sqlite", "--fresh"]
+        with mock.patch.object(sys, "argv", arguments), contextlib.redirect_stderr(error):
+            self.assertRaises(SystemExit, benchmark.parse_arguments)
+        self.assertIn("--fresh forgets whole tables", error.getvalue())
+        self.assertIn("leave --engines out", error.getvalue())
 
 
 if __name__ == "__main__":
