@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/PERFORMANCE.md and the README's table say what the results say: medians, ratios, targets, and what is kept."""
 
+import argparse
 import contextlib
 import importlib.machinery
 import importlib.util
@@ -156,12 +157,21 @@ class Documents(unittest.TestCase):
         (self.folder / "surroundings.json").write_text(json.dumps(SURROUNDINGS), encoding="utf-8")
         self.write("reads-1m", runs("alexstorage", "get", 100, 100) + runs("sqlite", "get", 700, 900))
 
-    def write(self, table, lines):
+    def write(self, name, lines):
+        """Results as they are kept, with how they were measured."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        (self.folder / f"{table}.jsonl").write_text(text, encoding="utf-8")
+        (self.folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        self.progress(name).begin()
+
+    def progress(self, name):
+        (table,) = (table for table in benchmark.FULL if table.name == name)
+        return benchmark.Progress(self.folder, table)
 
     def render(self):
-        benchmark.render(self.folder, self.document, self.readme)
+        """The document, and what was printed meanwhile in self.output."""
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            benchmark.render(self.folder, self.document, self.readme)
+        self.output = output.getvalue()
         return self.document.read_text(encoding="utf-8")
 
     def test_notes_are_kept(self):
@@ -182,6 +192,14 @@ class Documents(unittest.TestCase):
                      "bin/alexstorage-bench --engines alexstorage,floor --workloads get,insert --keys 10M",
                      "Not measured yet.", "Medians of 2 rounds. Not measured: rocksdb,"):
             self.assertIn(part, text)
+
+    def test_other_commands(self):
+        """Results that a table's former commands gave are not printed, and it is said so."""
+        kept = self.progress("reads-1m").path
+        kept.write_text(kept.read_text(encoding="utf-8").replace("--keys 1M", "--keys 2M"), encoding="utf-8")
+        self.assertNotIn("8.00x", self.render())
+        self.assertIn("reads-1m: measured with other commands", self.output)
+        self.assertIn("old", self.readme.read_text(encoding="utf-8"))
 
     def test_readme(self):
         """The README's table lies between its markers, and all around them stays."""
@@ -230,9 +248,18 @@ class Resuming(unittest.TestCase):
         (self.folder / "made-up.jsonl").write_text(
             "".join(json.dumps(line) + "\n" for line in runs("alexstorage", "get", 1) + runs("sqlite", "get", 2)),
             encoding="utf-8")
+        self.progress().begin()
 
     def progress(self):
         return benchmark.Progress(self.folder, self.table)
+
+    def run_full(self, **options):
+        """Runs the table without measuring. @return what was printed"""
+        options = argparse.Namespace(**{"engines": None, "rounds": None, "fresh": False} | options)
+        with contextlib.redirect_stdout(io.StringIO()) as output, \
+                mock.patch.object(benchmark, "run_table", return_value=0):
+            self.assertEqual(0, benchmark.run_full([self.table], self.folder, self.table.engines, options))
+        return output.getvalue()
 
     def test_done(self):
         """A table is done when each engine has its rounds, and not again when it is defined in another way."""
@@ -243,6 +270,22 @@ class Resuming(unittest.TestCase):
         self.assertTrue(self.progress().done(self.table.engines, 3))
         self.table = benchmark.Table("made-up", "", ["get", "scan"], ["alexstorage", "sqlite"], rounds=5)
         self.assertFalse(self.progress().done(self.table.engines, 3))
+
+    def test_other_commands(self):
+        """What other commands measured is dropped before the table's own run, so that the two don't mix."""
+        self.progress().add(self.table.engines, 5)
+        self.assertNotIn("dropped", self.run_full())
+        self.assertEqual(2, len(self.progress().runs().runs))
+        self.table = benchmark.Table("made-up", "", ["get"], ["alexstorage", "sqlite"], keys="2M")
+        self.assertIn("made-up: measured with other commands before; dropped", self.run_full())
+        self.assertFalse(self.progress().results.exists())
+
+    def test_other_commands_while_interrupted(self):
+        """That holds for a table too that was interrupted before all of an engine's rounds were there."""
+        self.table = benchmark.Table("made-up", "", ["get"], ["alexstorage", "sqlite"], keys="2M")
+        self.assertEqual([], self.progress().runs().runs)
+        self.progress().path.unlink()
+        self.assertEqual([], self.progress().runs().runs)
 
     def test_fresh(self):
         """All engines of a table are forgotten together, for they take turns within a round."""
