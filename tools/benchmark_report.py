@@ -7,7 +7,7 @@ always the other's time divided by AlexStorage's, of medians over rounds.
 
 import json
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 OURS = "alexstorage"
 PEERS = ["rocksdb", "rocksdb-stock", "sqlite", "lmdb", "lmdb-writemap", "leveldb", "wiredtiger"]
@@ -84,6 +84,21 @@ class Results:
 
     def rounds(self):
         return len(self.values("round"))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """With what a table was measured."""
+    machine: dict = field(default_factory=dict)   # texts by what they are about
+    engines: dict = field(default_factory=dict)   # version and settings by name
+    sittings: list = field(default_factory=list)  # in order, each with "time" and "commit", which may be None
+
+    def text(self):
+        """When it was measured, and at which commits."""
+        days = [sitting["time"][:10] for sitting in self.sittings]
+        commits = dict.fromkeys(sitting["commit"] for sitting in self.sittings if sitting["commit"])
+        when = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
+        return f"measured {when}" + (f" at {', '.join(commits)}" if commits else "")
 
 
 def ratio(numerator, denominator):
@@ -340,21 +355,46 @@ def readme_table(results):
     return comparison(results, PEERS)
 
 
-def table_section(table, results, commands):
+def table_section(table, results, commands, surroundings):
     """A table of the document, with the commands that made it; says so if nothing is measured yet, or not all."""
     text = [f"## {table.title}", "", *(f"    {command}" for command in commands), ""]
     if not results.runs:
         return "\n".join([*text, "Not measured yet."])
     if table.remap:
-        return "\n".join([*text, remap_tables(results)])
+        return "\n".join([*text, f"{surroundings.text().capitalize()}.", "", remap_tables(results)])
     missing = [engine for engine in table.engines if not results.where(engine=engine).runs]
-    text += [f"Medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}." +
+    text += [f"Medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}, {surroundings.text()}." +
              (f" Not measured: {', '.join(missing)}." if missing else ""), "", comparison(results), ""]
     if table.several_distributions:
         figures = index_figures(results)
         text += [figures, ""] if figures else []
     return "\n".join([*text, "<details><summary>Spread, percentiles, memory, disk</summary>", "", details(results),
                       "", "</details>"])
+
+
+def surroundings_section(lines, others, other_text):
+    """What most tables were measured with, and by title what others were."""
+    text = "\n".join(f"- {line}" for line in lines)
+    other_lines = "\n".join(f"- {title}: {', '.join(items)}" for title, items in others.items() if items)
+    return text + (f"\n\n{other_text}:\n\n{other_lines}" if other_lines else "")
+
+
+def surroundings_sections(measured):
+    """Machine and engines as the newest tables have them; `measured` has each table's surroundings by its title."""
+    machine = {}
+    engines = {name: "" for surroundings in measured.values() for name in surroundings.engines}
+    for surroundings in sorted(measured.values(), key=lambda surroundings: surroundings.sittings[-1]["time"]):
+        machine = surroundings.machine
+        engines |= surroundings.engines
+    other_machines = {title: [f"{name}: {text}" for name, text in surroundings.machine.items()
+                              if text != machine.get(name)] for title, surroundings in measured.items()}
+    other_engines = {title: [line.split(";")[0] for name, line in surroundings.engines.items() if line != engines[name]]
+                     for title, surroundings in measured.items()}
+    return [
+        "## Machine\n\n" + surroundings_section([f"{name}: {text}" for name, text in machine.items()], other_machines,
+                                                "Measured on another machine"),
+        "## Engines\n\n" + surroundings_section(engines.values(), other_engines,
+                                                "Measured with other versions or settings")]
 
 
 HEAD = """# Performance
@@ -368,12 +408,10 @@ anyone, every value read is compared, and checksums are verified on every read. 
 [bench/README.md](../bench/README.md)."""
 
 
-def document(machine, engines, targets, sections, old):
-    """All of docs/PERFORMANCE.md; `old` is what it was, whose notes are kept."""
+def document(measured, targets, sections, old):
+    """All of docs/PERFORMANCE.md; `measured` has each table's surroundings by its title, `old` is what the document
+    was, whose notes are kept."""
     notes = between(old, NOTES_BEGIN, NOTES_END)
     notes = "\n" if notes is None else notes
-    machine_lines = "\n".join(f"- {name}: {text}" for name, text in machine.items())
-    engine_lines = "\n".join(f"- {line}" for line in engines)
-    return "\n\n".join([
-        HEAD, f"## Machine\n\n{machine_lines}", f"## Engines\n\n{engine_lines}", f"## Targets\n\n{targets}",
-        f"{NOTES_BEGIN}{notes}{NOTES_END}", *sections]) + "\n"
+    return "\n\n".join([HEAD, *surroundings_sections(measured), f"## Targets\n\n{targets}",
+                        f"{NOTES_BEGIN}{notes}{NOTES_END}", *sections]) + "\n"

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -24,7 +25,8 @@ sys.modules["benchmark"] = benchmark
 loader.exec_module(benchmark)
 report = benchmark.report
 
-SURROUNDINGS = {"machine": {"processor": "made up, 2 cores"}, "engines": ["`sqlite` 3.0; settings of it"]}
+SURROUNDINGS = {"machine": {"processor": "made up, 2 cores"}, "commit": "9d2a21d",
+                "engines": {"alexstorage": "`alexstorage` 0.1.0; defaults", "sqlite": "`sqlite` 3.0; settings of it"}}
 
 
 def run(engine, workload, ns, round_number=1, **fields):
@@ -154,14 +156,14 @@ class Documents(unittest.TestCase):
         self.document = self.folder / "PERFORMANCE.md"
         self.readme = self.folder / "README.md"
         self.readme.write_text(f"before\n{report.README_BEGIN}\nold\n{report.README_END}\nafter\n", encoding="utf-8")
-        (self.folder / "surroundings.json").write_text(json.dumps(SURROUNDINGS), encoding="utf-8")
         self.write("reads-1m", runs("alexstorage", "get", 100, 100) + runs("sqlite", "get", 700, 900))
 
-    def write(self, name, lines):
-        """Results as they are kept, with how they were measured."""
+    def write(self, name, lines, time="2026-11-24T09:00:00+00:00", **surroundings):
+        """Results as they are kept, with how they were measured; again with the same name: in another sitting."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (self.folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-        self.progress(name).begin()
+        progress = self.progress(name)
+        progress.begin(SURROUNDINGS | surroundings, report.Results(lines).values("engine"), time)
 
     def progress(self, name):
         (table,) = (table for table in benchmark.FULL if table.name == name)
@@ -190,8 +192,35 @@ class Documents(unittest.TestCase):
         text = self.render()
         for part in ("- processor: made up, 2 cores", "- `sqlite` 3.0; settings of it",
                      "bin/alexstorage-bench --engines alexstorage,floor --workloads get,insert --keys 10M",
-                     "Not measured yet.", "Medians of 2 rounds. Not measured: rocksdb,"):
+                     "Not measured yet.",
+                     "Medians of 2 rounds, measured on 2026-11-24 at 9d2a21d. Not measured: rocksdb,"):
             self.assertIn(part, text)
+        self.assertNotIn("another machine", text)
+        self.assertNotIn("other versions", text)
+
+    def test_other_surroundings(self):
+        """Machine and engines are those of the newest table, and tables that were measured with others are named."""
+        self.write("floor-10m", runs("alexstorage", "get", 100), "2026-11-25T09:00:00+00:00")
+        self.write("writes-1m", runs("sqlite", "insert", 100), "2026-11-23T09:00:00+00:00",
+                   machine={"processor": "of old"}, engines={"sqlite": "`sqlite` 2.0; settings of it"})
+        text = self.render()
+        self.assertIn("## Machine\n\n- processor: made up, 2 cores\n\nMeasured on another machine:\n\n"
+                      "- Writes, 1M keys: processor: of old\n", text)
+        self.assertIn("- `sqlite` 3.0; settings of it\n\nMeasured with other versions or settings:\n\n"
+                      "- Writes, 1M keys: `sqlite` 2.0\n\n", text)
+
+    def test_sittings(self):
+        """A table that was measured in several sittings has all their days and commits, each once."""
+        lines = runs("sqlite", "insert", 100)
+        for day, commit in ((22, None), (22, "1111111"), (23, "2222222+"), (24, "1111111")):
+            self.write("writes-1m", lines, f"2026-11-{day}T09:00:00+00:00", commit=commit)
+        self.assertIn("measured from 2026-11-22 to 2026-11-24 at 1111111, 2222222+. Not", self.render())
+
+    def test_outside_of_git(self):
+        """Without a commit only the day is said."""
+        self.write("remap", [{"table": "header", "layout": "joined", "record_ns": 10, "get_ns": 20, "round": 1}],
+                   commit=None)
+        self.assertIn("\nMeasured on 2026-11-24.\n", self.render())
 
     def test_other_commands(self):
         """Results that a table's former commands gave are not printed, and it is said so."""
@@ -248,7 +277,7 @@ class Resuming(unittest.TestCase):
         (self.folder / "made-up.jsonl").write_text(
             "".join(json.dumps(line) + "\n" for line in runs("alexstorage", "get", 1) + runs("sqlite", "get", 2)),
             encoding="utf-8")
-        self.progress().begin()
+        self.progress().begin(SURROUNDINGS, self.table.engines)
 
     def progress(self):
         return benchmark.Progress(self.folder, self.table)
@@ -258,7 +287,7 @@ class Resuming(unittest.TestCase):
         options = argparse.Namespace(**{"engines": None, "rounds": None, "fresh": False} | options)
         with contextlib.redirect_stdout(io.StringIO()) as output, \
                 mock.patch.object(benchmark, "run_table", return_value=0):
-            self.assertEqual(0, benchmark.run_full([self.table], self.folder, self.table.engines, options))
+            self.assertEqual(0, benchmark.run_full([self.table], self.folder, SURROUNDINGS, options))
         return output.getvalue()
 
     def test_done(self):
@@ -303,6 +332,34 @@ class Resuming(unittest.TestCase):
             self.assertRaises(SystemExit, benchmark.parse_arguments)
         self.assertIn("--fresh forgets whole tables", error.getvalue())
         self.assertIn("leave --engines out", error.getvalue())
+
+
+@unittest.skipUnless(shutil.which("git"), "there is no git")
+class Commits(unittest.TestCase):
+    def setUp(self):
+        self.root = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+
+    def git(self, *arguments):
+        subprocess.run(["git", "-c", "user.name=none", "-c", "user.email=none", *arguments], cwd=self.root, check=True,
+                       capture_output=True)
+
+    def write(self, name, text):
+        (self.root / name).write_text(text, encoding="utf-8")
+
+    def test_commit(self):
+        """What is measured is a commit, or with a + files that differ from it, but for the documents written here."""
+        with mock.patch.object(benchmark, "ROOT", self.root):
+            self.assertIsNone(benchmark.commit())
+            self.git("init")
+            self.write("README.md", "old")
+            self.write("source.c", "old")
+            self.git("add", ".")
+            self.git("commit", "-m", "all")
+            self.write("README.md", "new")
+            self.assertRegex(benchmark.commit(), "^[0-9a-f]{7,}$")
+            self.write("source.c", "new")
+            self.assertRegex(benchmark.commit(), r"^[0-9a-f]{7,}\+$")
 
 
 if __name__ == "__main__":
