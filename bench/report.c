@@ -99,10 +99,23 @@ static void table_print(struct table *table)
     free(table->cells);
 }
 
-/** A number with three significant digits. */
+/** A number with three significant digits, two decimals at most. */
 static char *short_number(double number, const char *unit)
 {
-    return text("%.*f%s", number < 0.0995 ? 4 : number < 9.995 ? 2 : number < 99.95 ? 1 : 0, number, unit);
+    return text("%.*f%s", number < 9.995 ? 2 : number < 99.95 ? 1 : 0, number, unit);
+}
+
+/** A positive ratio: as above, but with two significant digits where less would be left. */
+static char *ratio_text(double ratio)
+{
+    int decimals = 4;
+    if (ratio >= 0.00995) {
+        return short_number(ratio, "x");
+    }
+    for (double tenfold = ratio * 10; tenfold < 0.00995; tenfold *= 10) {
+        decimals++;
+    }
+    return text("%.*fx", decimals, ratio);
 }
 
 static char *time_text(double ns)
@@ -279,7 +292,7 @@ void report_table(const struct options *options, const struct measurement *resul
         table_add(&table, &place, text("%s", workloads[options->workloads.index[workload]].name));
         for (size_t i = 1; i < count; i++) {
             double ns = median(options, results, workload, i, ns_per_op);
-            table_add(&table, &place, own > 0 && ns > 0 ? short_number(ns / own, "x") : text("-"));
+            table_add(&table, &place, own > 0 && ns > 0 ? ratio_text(ns / own) : text("-"));
         }
         for (size_t i = 0; i < count; i++) {
             double ns = median(options, results, workload, i, ns_per_op);

@@ -134,7 +134,13 @@ def time_text(ns):
 
 
 def ratio_text(number):
-    return "" if number is None else f"{short(number)}x"
+    """Three significant digits, two decimals at most; but two significant digits where less would be left."""
+    if number is None:
+        return ""
+    if 0 < number < 0.00995:
+        exponent = int(f"{number:.1e}".split("e")[1])
+        return f"{number:.{1 - exponent}f}x"
+    return f"{short(number)}x"
 
 
 def count_text(number):

@@ -241,6 +241,22 @@ class Results(BenchTest):
                 self.assertIn(message, self.go_on(code=1)[1])
                 self.assertEqual(len(self.lines()), 8)
 
+    def printed_ratio(self, own_ns, other_ns):
+        """The ratio that the table gives for these times."""
+        self.go_on()
+        runs = [json.loads(line) for line in self.lines()]
+        times = {"alexstorage": own_ns, "sqlite": other_ns}
+        self.write("results", "".join(json.dumps(run | {"ns_per_op": times[run["engine"]]}) + "\n" for run in runs))
+        return self.go_on()[0].splitlines()[2].split("|")[2].strip()
+
+    def test_small_ratios_have_two_significant_digits(self):
+        for own_ns, other_ns, text in [
+            (100, 250, "2.50x"), (100, 2, "0.02x"), (1e6, 9960, "0.01x"), (1e6, 9940, "0.0099x"),
+            (1e6, 3420, "0.0034x"), (1e6, 996, "0.0010x"), (1e6, 34.2, "0.000034x"),
+        ]:
+            with self.subTest(text):
+                self.assertEqual(self.printed_ratio(own_ns, other_ns), text)
+
     def test_answers_are_compared_with_those_of_earlier_runs(self):
         self.go_on()
         lines = self.lines()

@@ -64,6 +64,12 @@ class Figures(unittest.TestCase):
         self.assertEqual(["vs sqlite", "alexstorage"], row(text, "workload"))
         self.assertEqual(["2.50x", "100 ns"], row(text, "get"))
 
+    def test_small_ratios(self):
+        """A ratio that two decimals would round to next to nothing has two significant digits."""
+        texts = {0.00996: "0.01x", 0.00994: "0.0099x", 0.00342: "0.0034x", 0.000996: "0.0010x", 0.0000342: "0.000034x"}
+        for number, text in texts.items():
+            self.assertEqual(text, report.ratio_text(number))
+
     def test_unmeasured_pair(self):
         """Where an engine has no run of a workload its cell is empty."""
         results = report.Results(runs("alexstorage", "get", 100) + runs("alexstorage", "scan", 10) +
