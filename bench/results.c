@@ -97,6 +97,7 @@ static json_t *encode_name(const struct options *options, struct run_name name)
     set(object, "sync", json_string("none"));
     set_count(object, "random_seed", dataset->random_seed);
     set_count(object, "ops_asked", size.ops);
+    set_count(object, "dataset_keys", plan_dataset(options, name.workload).count);
     set_count(object, "round", name.round + 1);
     free(distribution);
     return object;

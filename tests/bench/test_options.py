@@ -16,8 +16,8 @@ BENCH = os.environ.get("ALEXSTORAGE_BENCH", "")
 KEYS = 2000
 FIELDS = {
     "engine", "version", "workload", "state", "keys", "distribution", "value_min", "value_max", "threads", "sync",
-    "random_seed", "ops_asked", "round", "call_ops", "ns_per_op", "ops", "p50_ns", "p99_ns", "p999_ns", "p9999_ns",
-    "max_ns", "peak_rss_bytes", "disk_bytes", "found", "contents_count", "checksum", "contents_checksum",
+    "random_seed", "ops_asked", "dataset_keys", "round", "call_ops", "ns_per_op", "ops", "p50_ns", "p99_ns",
+    "p999_ns", "p9999_ns", "max_ns", "peak_rss_bytes", "disk_bytes", "found", "contents_count", "checksum", "contents_checksum",
 }
 INDEX_FIELDS = {"index_bytes_per_key", "predicted_line_share", "index_depth"}
 
@@ -212,6 +212,16 @@ class Results(BenchTest):
                 before = len(self.lines())
                 self.go_on(option, value)
                 self.assertEqual(len(self.lines()) - before, runs)
+
+    def test_other_keys_of_a_dataset_are_other_runs(self):
+        """How many keys are made depends on --ops for all workloads, and with osm so does which are loaded."""
+        options = ["--workloads", "full_scan", "--distribution", "osm", "--engines", "alexstorage", "--rounds", 1]
+        for ops in (1000, 3000, 1000):
+            self.go_on(*options, "--ops", ops)
+        first, second = (json.loads(line) for line in self.lines())
+        self.assertEqual(first["ops_asked"], second["ops_asked"])
+        self.assertEqual((first["dataset_keys"], second["dataset_keys"]), (KEYS + 2 * 1000, KEYS + 2 * 3000))
+        self.assertNotEqual(first["contents_checksum"], second["contents_checksum"])
 
     def test_a_last_line_that_was_cut_short_is_dropped(self):
         self.go_on()
