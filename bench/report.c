@@ -163,6 +163,10 @@ static double ns_per_op(const struct measurement *measured)
 {
     return measured->ns_per_op;
 }
+static double calls(const struct measurement *measured)
+{
+    return (double)measured->calls;
+}
 static double p50_ns(const struct measurement *measured)
 {
     return (double)measured->p50_ns;
@@ -303,6 +307,16 @@ void report_table(const struct options *options, const struct measurement *resul
     print_settings(options);
 }
 
+/** The median of a percentile, or a dash where one of fewer calls than `calls_min` would mean nothing. */
+static char *percentile_text(const struct options *options, const struct measurement *results, size_t workload,
+                             size_t engine, double (*field)(const struct measurement *), double calls_min)
+{
+    if (median(options, results, workload, engine, calls) < calls_min) {
+        return text("–");
+    }
+    return time_text(median(options, results, workload, engine, field));
+}
+
 void report_details(const struct options *options, const struct measurement *results)
 {
     static const char *const head[] = {"workload, engine", "median",  "least",  "greatest", "call p50", "p99", "p99.9",
@@ -326,9 +340,9 @@ void report_details(const struct options *options, const struct measurement *res
             table_add(&table, &place, time_text(sorted[0]));
             table_add(&table, &place, time_text(sorted[options->rounds - 1]));
             table_add(&table, &place, time_text(median(options, results, workload, engine, p50_ns)));
-            table_add(&table, &place, time_text(median(options, results, workload, engine, p99_ns)));
-            table_add(&table, &place, time_text(median(options, results, workload, engine, p999_ns)));
-            table_add(&table, &place, time_text(median(options, results, workload, engine, p9999_ns)));
+            table_add(&table, &place, percentile_text(options, results, workload, engine, p99_ns, 100));
+            table_add(&table, &place, percentile_text(options, results, workload, engine, p999_ns, 1000));
+            table_add(&table, &place, percentile_text(options, results, workload, engine, p9999_ns, 10000));
             sorted_rounds(options, results, workload, engine, max_ns, sorted);
             table_add(&table, &place, time_text(sorted[options->rounds - 1]));
             table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, rss)));

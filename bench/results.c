@@ -36,6 +36,7 @@ struct field {
 /** Those that are numbers of 64 bits. */
 static const struct field counts[] = {
     {"ops", offsetof(struct measurement, ops)},
+    {"calls", offsetof(struct measurement, calls)},
     {"p50_ns", offsetof(struct measurement, p50_ns)},
     {"p99_ns", offsetof(struct measurement, p99_ns)},
     {"p999_ns", offsetof(struct measurement, p999_ns)},

@@ -25,7 +25,8 @@
 struct measurement {
     uint64_t ops; /**< operations behind ns_per_op */
     double ns_per_op;
-    uint64_t p50_ns; /**< of single calls, as the four below */
+    uint64_t calls;  /**< timed singly */
+    uint64_t p50_ns; /**< of them, as the four below */
     uint64_t p99_ns;
     uint64_t p999_ns;
     uint64_t p9999_ns;

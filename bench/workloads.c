@@ -300,6 +300,7 @@ uint64_t session_add_index(struct session *session)
 void session_report_calls(struct session *session, const struct histogram *calls)
 {
     struct measurement *measured = session->measured;
+    measured->calls = calls->count;
     measured->p50_ns = histogram_percentile(calls, 0.5);
     measured->p99_ns = histogram_percentile(calls, 0.99);
     measured->p999_ns = histogram_percentile(calls, 0.999);

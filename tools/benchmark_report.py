@@ -45,6 +45,9 @@ SEED_TARGETS = [
 ]
 LEARNED = ["uniform", "sequential", "timestamps"]
 
+# The calls that it takes for a percentile to be told from the longest one.
+PERCENTILE_CALLS = {"50": 1, "99": 100, "999": 1000, "9999": 10000}
+
 
 class Results:
     """The runs of one table."""
@@ -141,6 +144,12 @@ def ratio_text(number):
         exponent = int(f"{number:.1e}".split("e")[1])
         return f"{number:.{1 - exponent}f}x"
     return f"{short(number)}x"
+
+
+def percentile_text(results, name):
+    """A dash where there were too few calls for it to mean anything."""
+    calls = results.median("calls")
+    return time_text(results.median(f"p{name}_ns")) if calls >= PERCENTILE_CALLS[name] else "–"
 
 
 def count_text(number):
@@ -270,11 +279,10 @@ def details(results):
     for label, row in rows_of(results):
         for engine in row.values("engine"):
             own = row.where(engine=engine)
-            percentiles = [own.median(f"p{name}_ns") for name in ("50", "99", "999", "9999")]
+            percentiles = [percentile_text(own, name) for name in PERCENTILE_CALLS]
             rows.append([f"{label}, {engine}", time_text(own.median()), time_text(own.least()),
-                         time_text(own.greatest()), *("" if ns is None else time_text(ns) for ns in percentiles),
-                         time_text(own.greatest("max_ns")), f"{own.median('peak_rss_bytes') / 1e6:.0f} MB",
-                         f"{own.median('disk_bytes') / 1e6:.0f} MB"])
+                         time_text(own.greatest()), *percentiles, time_text(own.greatest("max_ns")),
+                         f"{own.median('peak_rss_bytes') / 1e6:.0f} MB", f"{own.median('disk_bytes') / 1e6:.0f} MB"])
     return markdown_table(["workload, engine", "median", "least", "greatest", "call p50", "p99", "p99.9", "p99.99",
                            "longest", "memory", "disk"], rows)
 

@@ -16,8 +16,9 @@ BENCH = os.environ.get("ALEXSTORAGE_BENCH", "")
 KEYS = 2000
 FIELDS = {
     "engine", "version", "workload", "state", "keys", "distribution", "value_min", "value_max", "threads", "sync",
-    "random_seed", "ops_asked", "dataset_keys", "round", "call_ops", "ns_per_op", "ops", "p50_ns", "p99_ns",
-    "p999_ns", "p9999_ns", "max_ns", "peak_rss_bytes", "disk_bytes", "found", "contents_count", "checksum", "contents_checksum",
+    "random_seed", "ops_asked", "dataset_keys", "round", "call_ops", "ns_per_op", "ops", "calls", "p50_ns", "p99_ns",
+    "p999_ns", "p9999_ns", "max_ns", "peak_rss_bytes", "disk_bytes", "found", "contents_count", "checksum",
+    "contents_checksum",
 }
 INDEX_FIELDS = {"index_bytes_per_key", "predicted_line_share", "index_depth"}
 
@@ -266,6 +267,17 @@ class Results(BenchTest):
         ]:
             with self.subTest(text):
                 self.assertEqual(self.printed_ratio(own_ns, other_ns), text)
+
+    def test_percentiles_of_too_few_calls_are_not_printed(self):
+        """1,200 gets are timed one by one, but only 19 calls of get_many and 12 scans."""
+        options = ["--workloads", "get,get_many,scan", "--ops", 1200, "--engines", "alexstorage", "--details"]
+        rows = [line for line in self.go_on(*options)[0].splitlines() if ", alexstorage" in line]
+        shown = {row.split("|")[1].split(",")[0].strip(): [cell.strip() != "–" for cell in row.split("|")[5:10]]
+                 for row in rows}
+        self.assertEqual({run["workload"]: run["calls"] for run in map(json.loads, self.lines())},
+                         {"get": 1200, "get_many": 19, "scan": 12})
+        self.assertEqual(shown, {"get": [True, True, True, False, True], "get_many": [True, False, False, False, True],
+                                 "scan": [True, False, False, False, True]})
 
     def test_answers_are_compared_with_those_of_earlier_runs(self):
         self.go_on()

@@ -32,7 +32,7 @@ SURROUNDINGS = {"machine": {"processor": "made up, 2 cores"}, "commit": "9d2a21d
 def run(engine, workload, ns, round_number=1, **fields):
     """A line of results."""
     return {"engine": engine, "workload": workload, "distribution": "uniform", "round": round_number, "ns_per_op": ns,
-            "p50_ns": 90, "p99_ns": 200, "p999_ns": 3000, "p9999_ns": 40000, "max_ns": 5000000,
+            "calls": 10000, "p50_ns": 90, "p99_ns": 200, "p999_ns": 3000, "p9999_ns": 40000, "max_ns": 5000000,
             "peak_rss_bytes": 7e6, "disk_bytes": 8e6} | fields
 
 
@@ -82,6 +82,12 @@ class Figures(unittest.TestCase):
         cells = row(report.details(results), "get, sqlite")
         self.assertEqual(["200 ns", "100 ns", "300 ns"], cells[:3])
         self.assertEqual(["90.0 ns", "200 ns", "3.00 µs", "40.0 µs", "5.00 ms"], cells[3:8])
+
+    def test_too_few_calls(self):
+        """A percentile of fewer calls than it takes to tell it from the longest is left empty."""
+        for calls, shown in ((99, 1), (100, 2), (999, 2), (1000, 3), (9999, 3), (10000, 4)):
+            cells = row(report.details(report.Results(runs("sqlite", "get", 1, calls=calls))), "get, sqlite")
+            self.assertEqual(["90.0 ns", "200 ns", "3.00 µs", "40.0 µs"][:shown] + ["–"] * (4 - shown), cells[3:7])
 
     def test_distributions(self):
         """Several distributions have a row each, and the index's figures stand beside uniform's."""
