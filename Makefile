@@ -3,6 +3,7 @@
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+ABLATIONS = alexstorage,alexstorage-zerocopy,alexstorage-unchecked,alexstorage-noprefetch
 
 .DEFAULT_GOAL := all
 .PHONY: all demo test bench bench-full bench-remap install fuzz lint coverage clean help
@@ -30,10 +31,11 @@ bench-full: ## measure every table of docs/PERFORMANCE.md and write it; takes ho
 	@tools/build release --target alexstorage-bench alexstorage-bench-remap
 	@tools/benchmark full
 
-bench-remap: ## measure a write by its parts, gets by where headers lie, lookups by the layout of slots
-	@tools/install-dependencies build
-	@tools/build release --target alexstorage-bench-remap
+bench-remap: ## measure a write by its parts, layouts, and gets without copying, checks or prefetch
+	@tools/install-dependencies bench
+	@tools/build release --target alexstorage-bench alexstorage-bench-remap
 	@build/release/bin/alexstorage-bench-remap
+	@build/release/bin/alexstorage-bench --engines $(ABLATIONS) --workloads get,get_many --keys 1M
 
 install: ## install below PREFIX (/usr/local), and DESTDIR if it is set
 	@tools/build release -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
