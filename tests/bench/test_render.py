@@ -346,6 +346,25 @@ class Resuming(unittest.TestCase):
         self.assertIn("leave --engines out", error.getvalue())
 
 
+class Sets(unittest.TestCase):
+    def test_standard(self):
+        """The standard set has every engine of the benchmark's own, and the floor where it serves anything."""
+        tables = {table.name: table for table in benchmark.STANDARD}
+        for table in tables.values():
+            self.assertLessEqual({"alexstorage", "alexstorage-binary", *report.PEERS}, set(table.engines))
+        self.assertIn("floor", tables["1m"].engines)
+        ycsb = tables["ycsb-100k"]
+        self.assertEqual((benchmark.YCSB, "100K", 1), (ycsb.workloads, ycsb.keys, ycsb.rounds))
+
+    def test_ablations(self):
+        """make bench-remap runs the models of layouts, and each of our variants beside the library as it is."""
+        done = subprocess.run(["make", "--dry-run", "bench-remap"], cwd=TOOLS.parent, capture_output=True, text=True,
+                              check=True)
+        self.assertRegex(done.stdout, r"(?m)bin/alexstorage-bench-remap$")
+        variants = ",".join(["alexstorage", *benchmark.VARIANTS])
+        self.assertRegex(done.stdout, rf"(?m)bin/alexstorage-bench --engines {variants} --workloads get,get_many ")
+
+
 @unittest.skipUnless(shutil.which("git"), "there is no git")
 class Commits(unittest.TestCase):
     def setUp(self):
