@@ -4,8 +4,9 @@
  * What the benchmark asks of a store: one table of functions an engine, in engine_<name>.c. To add an engine, write its
  * table and list it in engines.c.
  *
- * All calls end the process by fail() where the engine reports an error. Nothing is synced by anyone: a write is done
- * when the engine has handed it to the operating system or mapped memory, and survives the process but not a power cut.
+ * All calls end the process by fail() where the engine reports an error. Nothing is synced by the program;
+ * background work of engines syncs as each does. A write is done when the engine has handed it to the operating system
+ * or mapped memory, and survives the process but not a power cut.
  */
 #ifndef BENCH_ENGINE_H
 #define BENCH_ENGINE_H

@@ -264,9 +264,11 @@ static void print_settings(const struct options *options)
                       " round%s, each in a process of its own.",
                       engines[options->engines.index[0]]->name, options->rounds, options->rounds == 1 ? "" : "s");
     }
-    print_item_of("Keys: %s, %s. Values: %" PRIu32 " to %" PRIu32
-                  " bytes. One thread; nothing is synced by anyone; every value read was compared byte for byte.",
-                  distribution, distributions[dataset->distribution].summary, dataset->value_min, dataset->value_max);
+    print_item_of(
+        "Keys: %s, %s. Values: %" PRIu32 " to %" PRIu32
+        " bytes. One thread. Nothing is synced by the program; background work of engines syncs as each does. Every "
+        "value read was compared byte for byte.",
+        distribution, distributions[dataset->distribution].summary, dataset->value_min, dataset->value_max);
     free(distribution);
     for (size_t i = 0; i < options->workloads.count; i++) {
         uint32_t workload = options->workloads.index[i];

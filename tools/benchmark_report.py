@@ -418,8 +418,8 @@ Written by `make bench-full`, but for the notes. It measures what is not measure
 
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. Nothing is synced by
-anyone, every value read is compared, and checksums are verified on every read. How it is measured:
-[bench/README.md](../bench/README.md)."""
+the program; background work of engines syncs as each does. Every value read is compared, and checksums are verified
+on every read. How it is measured: [bench/README.md](../bench/README.md)."""
 
 
 def document(measured, targets, sections, old):

@@ -94,6 +94,11 @@ class Options(BenchTest):
         for name in ["alexstorage", "rocksdb", "get_loaded", "ycsb_f", "timestamps", "file"]:
             self.assertRegex(listed, rf"(?m)^  {name} ")
 
+    def test_help_and_table_say_who_syncs(self):
+        for options in (["--help"], ["--engines", "alexstorage", "--workloads", "get", "--ops", 1]):
+            text = " ".join(self.bench(*options)[0].split())
+            self.assertIn("Nothing is synced by the program; background work of engines syncs as each does.", text)
+
     def test_a_line_has_the_documented_fields_and_no_others(self):
         for run in self.runs("--engines", "alexstorage,sqlite", "--workloads", "get,insert,scan"):
             expected = FIELDS | INDEX_FIELDS if run["engine"] == "alexstorage" else FIELDS
