@@ -281,6 +281,146 @@ static void test_get_many_in_the_past(void **state)
     ASSERT_OK(alex_end(txn));
 }
 
+/** Counts of keys around those that are looked up together. */
+static const size_t batch_counts[] = {1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200};
+enum { BATCH_COUNTS = sizeof batch_counts / sizeof batch_counts[0], BATCH_MAX = 200 };
+
+/** Even, and so far apart that keys of one batch lie in many nodes of the index. */
+enum { BATCH_STEP = 200 };
+
+/** Puts the even keys, far enough for every batch, each with its own bytes. */
+static void put_even(alex_table *table)
+{
+    for (int64_t key = 0; key < BATCH_MAX * BATCH_STEP; key += 2) {
+        ASSERT_OK(alex_put(table, key, &key, sizeof key, NULL));
+    }
+}
+
+/** Asserts that many gets at once find the even ones of the keys, and those alone. */
+static void assert_even_found(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count)
+{
+    struct alex_slice slices[BATCH_MAX + 1];
+    size_t expected = 0;
+    size_t found = 99;
+    for (size_t i = 0; i <= count; i++) {
+        slices[i] = (struct alex_slice){"mark", 4};
+    }
+    ASSERT_OK(alex_txn_get_many(txn, table, keys, count, slices, &found));
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i] % 2 == 0) {
+            assert_int_equal(slices[i].size, sizeof keys[i]);
+            assert_memory_equal(slices[i].data, &keys[i], sizeof keys[i]);
+            expected++;
+        } else {
+            assert_null(slices[i].data);
+            assert_int_equal(slices[i].size, 0);
+        }
+    }
+    assert_int_equal(found, expected);
+    ASSERT_SLICE(slices[count], "mark");
+}
+
+/* One missing key among those found, or found among missing ones, is told apart at any place of batches of any size. */
+static void test_get_many_with_one_that_differs(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t keys[BATCH_MAX];
+
+    put_even(fixture->main);
+    alex_txn *txn = helper_begin(fixture->store);
+    for (size_t c = 0; c < 2 * (size_t)BATCH_COUNTS; c++) {
+        size_t count = batch_counts[c / 2];
+        for (size_t differs = 0; differs < count; differs++) {
+            for (size_t i = 0; i < count; i++) {
+                keys[i] = BATCH_STEP * (int64_t)i + ((i == differs) == (c % 2 == 0) ? 1 : 0);
+            }
+            assert_even_found(txn, fixture->main, keys, count);
+        }
+    }
+    ASSERT_OK(alex_end(txn));
+}
+
+/* Keys that are all missing are none found: odd ones, those behind all others, and any of an empty table. */
+static void test_get_many_of_missing_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *empty = helper_table(fixture->store, "empty", ALEX_KEYS_DEFAULT);
+    int64_t keys[BATCH_MAX];
+
+    put_even(fixture->main);
+    alex_txn *txn = helper_begin(fixture->store);
+    for (size_t c = 0; c < 2 * (size_t)BATCH_COUNTS; c++) {
+        for (size_t i = 0; i < BATCH_MAX; i++) {
+            keys[i] = BATCH_STEP * (int64_t)(c % 2 == 0 ? i : i + BATCH_MAX) + 1;
+        }
+        assert_even_found(txn, fixture->main, keys, batch_counts[c / 2]);
+        assert_even_found(txn, empty, keys, batch_counts[c / 2]);
+    }
+    ASSERT_OK(alex_end(txn));
+}
+
+/* A key that is asked for again is found again, at the same place: within a group, across groups, or all of them. */
+static void test_get_many_of_repeated_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t keys[BATCH_MAX];
+    struct alex_slice slices[BATCH_MAX];
+
+    put_even(fixture->main);
+    alex_txn *txn = helper_begin(fixture->store);
+    for (size_t distinct = 1; distinct <= 130; distinct++) {
+        for (size_t i = 0; i < BATCH_MAX; i++) {
+            keys[i] = (BATCH_STEP + 1) * (int64_t)(i % distinct); /* every other one is missing */
+        }
+        assert_even_found(txn, fixture->main, keys, BATCH_MAX);
+        ASSERT_OK(alex_txn_get_many(txn, fixture->main, keys, BATCH_MAX, slices, NULL));
+        for (size_t i = distinct; i < BATCH_MAX; i++) {
+            assert_ptr_equal(slices[i].data, slices[i - distinct].data);
+        }
+    }
+    ASSERT_OK(alex_end(txn));
+}
+
+/** Asserts that two transactions, one of before and one of now, both find the even keys, and those alone. */
+static void assert_unchanged(struct fixture *fixture, alex_txn *before)
+{
+    int64_t keys[BATCH_MAX];
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        keys[i] = (int64_t)i;
+    }
+    alex_txn *now = helper_begin(fixture->store);
+    for (size_t c = 0; c < BATCH_COUNTS; c++) {
+        assert_even_found(before, fixture->main, keys, batch_counts[c]);
+        assert_even_found(now, fixture->main, keys, batch_counts[c]);
+    }
+    ASSERT_OK(alex_end(now));
+}
+
+/* Many gets see nothing of writes to the same keys that are not done: of a reserved put, of a load. */
+static void test_get_many_during_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    void *buffer;
+    alex_loader *loader;
+
+    put_even(fixture->main);
+    alex_txn *before = helper_begin(fixture->store);
+    for (int64_t key = 6; key < 8; key++) { /* one that is there, and one that is not */
+        ASSERT_OK(alex_put_reserve(fixture->main, key, 9, &buffer));
+        memcpy(buffer, "reserved!", 9);
+        assert_unchanged(fixture, before);
+        alex_put_cancel(fixture->main);
+    }
+    ASSERT_OK(alex_loader_open(fixture->main, &loader));
+    for (int64_t key = 0; key < BATCH_MAX; key++) {
+        ASSERT_OK(alex_loader_add(loader, key, "loaded", 6));
+    }
+    assert_unchanged(fixture, before);
+    alex_loader_close(loader);
+    assert_unchanged(fixture, before);
+    ASSERT_OK(alex_end(before));
+}
+
 static uint64_t count_in(alex_txn *txn, alex_table *table, struct alex_range range)
 {
     uint64_t count = 0;
@@ -372,6 +512,10 @@ int main(void)
         TEST_WITH_STORE(test_get_many),
         TEST_WITH_STORE(test_get_many_of_each_size),
         TEST_WITH_STORE(test_get_many_in_the_past),
+        TEST_WITH_STORE(test_get_many_with_one_that_differs),
+        TEST_WITH_STORE(test_get_many_of_missing_keys),
+        TEST_WITH_STORE(test_get_many_of_repeated_keys),
+        TEST_WITH_STORE(test_get_many_during_writes),
         TEST_WITH_STORE(test_count),
         TEST_WITH_STORE(test_count_unsigned),
         TEST_WITH_STORE(test_oldest_snapshot),
