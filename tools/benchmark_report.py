@@ -218,10 +218,11 @@ def greatest_to_uniform(results, workload, field):
     return multiples[name], name
 
 
-def other_targets(tables, floors, distributions):
-    """What the targets say besides ratios to peers. `floors` is by size, as `tables`."""
+def other_targets(tables, distributions):
+    """What the targets say besides ratios to peers; `tables` gives results by size: "1M", "10M"."""
     rows = []
-    for size, results in floors.items():
+    for size in ("1M", "10M"):
+        results = tables[size]
         value = ratio(results.where(engine=OURS, workload="get").median(),
                       results.where(engine="floor", workload="get").median())
         rows.append([f"get divided by the floor, {size}", verdict(value, 1.5, at_least=False)])
