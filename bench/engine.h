@@ -4,9 +4,8 @@
  * What the benchmark asks of a store: one table of functions an engine, in engine_<name>.c. To add an engine, write its
  * table and list it in engines.c.
  *
- * All calls end the process by fail() where the engine reports an error. Nothing is synced by the program;
- * background work of engines syncs as each does. A write is done when the engine has handed it to the operating system
- * or mapped memory, and survives the process but not a power cut.
+ * All calls end the process by fail() where the engine reports an error. No write asks for a sync: it is done when the
+ * engine has handed it to the operating system or mapped memory, and survives the process but not a power cut.
  */
 #ifndef BENCH_ENGINE_H
 #define BENCH_ENGINE_H
@@ -66,7 +65,7 @@ struct engine {
 
     void *(*open)(const struct engine_setup *setup);
     void (*close)(void *store);
-    /** Waits for background work that the writes so far have caused. NULL: there is none. */
+    /** Does what the writes so far have left for the background, and waits for it. NULL: there is nothing. */
     void (*settle)(void *store);
 
     void (*put)(void *store, int64_t key, const void *value, size_t size);
@@ -102,6 +101,7 @@ extern const struct engine engine_alexstorage_binary;
 extern const struct engine engine_alexstorage_zerocopy;
 extern const struct engine engine_alexstorage_unchecked;
 extern const struct engine engine_alexstorage_noprefetch;
+extern const struct engine engine_alexstorage_nobackground;
 extern const struct engine engine_rocksdb;
 extern const struct engine engine_rocksdb_stock;
 extern const struct engine engine_sqlite;

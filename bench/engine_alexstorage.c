@@ -17,6 +17,7 @@ struct alexstorage {
     size_t buffer_bytes;
     struct alex_op ops[BATCH_RECORDS];
     struct alex_slice values[GET_MANY_KEYS];
+    alex_txn *reader; /**< of gets without copying; NULL before the first */
 };
 
 /** Ends the process if a call failed. */
@@ -29,12 +30,13 @@ static void check(struct alexstorage *self, int code, const char *call)
     }
 }
 
-static void *open_with(const struct engine_setup *setup, bool no_checksums)
+static void *open_with(const struct engine_setup *setup, bool no_checksums, bool no_background)
 {
     struct alexstorage *self = allocate(1, sizeof *self);
     struct alex_error error = {0};
     struct alex_options options = ALEX_OPTIONS_DEFAULT;
     options.no_checksums = no_checksums;
+    options.no_background = no_background;
     options.error = &error;
     int code = alex_open(setup->path, &options, &self->store);
     if (code != ALEX_OK) {
@@ -48,17 +50,25 @@ static void *open_with(const struct engine_setup *setup, bool no_checksums)
 
 static void *open_store(const struct engine_setup *setup)
 {
-    return open_with(setup, false);
+    return open_with(setup, false, false);
 }
 
 static void *open_unchecked(const struct engine_setup *setup)
 {
-    return open_with(setup, true);
+    return open_with(setup, true, false);
+}
+
+static void *open_nobackground(const struct engine_setup *setup)
+{
+    return open_with(setup, false, true);
 }
 
 static void close_store(void *store)
 {
     struct alexstorage *self = store;
+    if (self->reader != NULL) {
+        check(self, alex_end(self->reader), "alex_end");
+    }
     int code = alex_close(self->store);
     if (code != ALEX_OK) {
         fail("alexstorage: alex_close: %s", alex_code_text(code));
@@ -106,20 +116,20 @@ static bool get(void *store, int64_t key, visit_fn *visit, void *context)
     return true;
 }
 
-/** Gets the value where it lies, in a read transaction begun for it. */
+/** Gets the value where it lies, in a read transaction that is kept. */
 static bool get_zerocopy(void *store, int64_t key, visit_fn *visit, void *context)
 {
     struct alexstorage *self = store;
     struct alex_slice value;
-    alex_txn *txn;
-    check(self, alex_begin(self->store, ALEX_READ, &txn), "alex_begin");
-    int code = alex_txn_get(txn, self->table, key, &value);
+    if (self->reader == NULL) {
+        check(self, alex_begin(self->store, ALEX_READ, &self->reader), "alex_begin");
+    }
+    int code = alex_txn_get(self->reader, self->table, key, &value);
     if (code == ALEX_OK) {
         visit(context, key, value.data, value.size);
     } else if (code != ALEX_NOT_FOUND) {
         check(self, code, "alex_txn_get");
     }
-    check(self, alex_end(txn), "alex_end");
     return code == ALEX_OK;
 }
 
@@ -176,7 +186,8 @@ static void index_figures(void *store, struct index_figures *out_figures)
 
 const struct engine engine_alexstorage = {
     .name = "alexstorage",
-    .settings = "defaults: checksums verified on every read; get by alex_get, which copies; batches by alex_write",
+    .settings = "defaults: checksums verified on every read, a thread of its own prepares file space; get by alex_get, "
+                "which copies; batches by alex_write",
     .open = open_store,
     .get = get,
     ALEXSTORAGE_CALLS,
@@ -191,10 +202,13 @@ const struct engine engine_alexstorage_binary = {
     ALEXSTORAGE_CALLS,
 };
 
+static const char *const only_gets[] = {"get", "get_loaded", "get_missing", NULL};
+
 const struct engine engine_alexstorage_zerocopy = {
     .name = "alexstorage-zerocopy",
-    .settings = "defaults, but get by alex_txn_get, which copies nothing, in a read transaction begun and ended for it",
+    .settings = "defaults, but get by alex_txn_get, which copies nothing, in one read transaction",
     .by_name_only = true,
+    .only_workloads = only_gets,
     .open = open_store,
     .get = get_zerocopy,
     ALEXSTORAGE_CALLS,
@@ -215,6 +229,15 @@ const struct engine engine_alexstorage_noprefetch = {
     .by_name_only = true,
     .variant = "noprefetch",
     .open = open_store,
+    .get = get,
+    ALEXSTORAGE_CALLS,
+};
+
+const struct engine engine_alexstorage_nobackground = {
+    .name = "alexstorage-nobackground",
+    .settings = "defaults, but no_background: the writes that need file space prepare it themselves",
+    .by_name_only = true,
+    .open = open_nobackground,
     .get = get,
     ALEXSTORAGE_CALLS,
 };

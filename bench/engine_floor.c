@@ -27,12 +27,13 @@
 #define GROWTH_BYTES ((size_t)16 << 20)
 #define TABLE_BYTES_PER_KEY 23
 
-/** A slot holds a record's address, and above it as many bits of its key's hash. 0: the slot is free. */
+/** A slot holds a record's address, of 47 bits in user space, and above it as many bits of its key's hash. 0: the slot
+ *  is free. */
 #define TAG_BITS 16
 
-/** Bytes of a record that a get prefetches. */
-#define PREFETCH_BYTES 256
-#define LINE_BYTES 64
+/** As in src/log/fetch.c. */
+#define PREFETCH_LINES 4
+#define CACHE_LINE_BYTES 64
 
 /** As large as a log record's header. */
 struct floor_record {
@@ -119,7 +120,7 @@ static inline void enter(struct floor *self, struct floor_record *record)
 {
     uint64_t *slot = slot_of(self, record->key);
     if (*slot == 0 && ++self->count == self->slot_count) {
-        fail("floor: more keys than were announced");
+        fail("floor: the table is full");
     }
     *slot = mix((uint64_t)record->key) << (64 - TAG_BITS) | (uint64_t)(uintptr_t)record;
 }
@@ -212,8 +213,8 @@ static bool get(void *store, int64_t key, visit_fn *visit, void *context)
         return false;
     }
     const struct floor_record *record = record_at(slot);
-    for (size_t offset = 0; offset < PREFETCH_BYTES; offset += LINE_BYTES) {
-        __builtin_prefetch((const char *)record + offset);
+    for (size_t line = 1; line < PREFETCH_LINES; line++) { /* the first has been read for its key */
+        __builtin_prefetch((const char *)record + line * CACHE_LINE_BYTES);
     }
     visit(context, key, record->value, record->end - 1);
     return true;

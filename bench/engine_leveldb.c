@@ -14,7 +14,7 @@
 
 #define MEMTABLE_BYTES ((size_t)64 << 20)
 
-/** More than the files of any store here, so that all stay open. */
+/** More than the files of any store here. LevelDB maps a thousand and limits descriptors for others by itself. */
 #define OPEN_FILES_MAX 16384
 
 struct leveldb {

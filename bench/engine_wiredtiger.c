@@ -32,7 +32,7 @@ static void check(struct wiredtiger *self, int code, const char *call)
 /** A cache above the data, for records that were put and not yet written take more than twice their size; dirty pages
  *  may fill it, or else puts would wait for their eviction. With transaction_sync's method "none" a commit has written
  *  the log to the operating system; without it, a commit would leave it in the process. No checkpoint falls into what
- *  is timed, and none is synced. */
+ *  is timed, and the files of none are synced. */
 static void *open_store(const struct engine_setup *setup)
 {
     struct wiredtiger *self = allocate(1, sizeof *self);

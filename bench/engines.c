@@ -17,6 +17,7 @@ const struct engine *const engines[] = {
     &engine_wiredtiger,
     &engine_alexstorage_binary,
     &engine_floor,
+    &engine_alexstorage_nobackground,
     &engine_alexstorage_zerocopy,
     &engine_alexstorage_unchecked,
     &engine_alexstorage_noprefetch,
