@@ -103,9 +103,10 @@ const char *plan_state(const struct options *options, uint32_t workload)
     return empty ? "empty" : reopens(options, workload) ? "reopened" : "loaded";
 }
 
-/** Performs a run or ends the process. */
+/** Performs a run or ends the process. What earlier ones have left to be written back is written first. */
 static void perform(const struct run_request *request, struct measurement *out_measured)
 {
+    sync_file_system(work_directory);
     bool ran = run_perform(request, out_measured);
     if (interrupted) {
         fail("interrupted");

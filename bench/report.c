@@ -18,6 +18,11 @@
 #define LINE_COLUMNS 100
 #define COLUMNS_MAX (2 * CHOICES_MAX)
 
+/** The calls that it takes for a percentile to be told from the longest one; as in tools/benchmark_report.py. */
+#define P99_CALLS 100
+#define P999_CALLS 1000
+#define P9999_CALLS 10000
+
 void report_json(const struct options *options, uint32_t workload, uint32_t engine, uint32_t round,
                  const struct measurement *measured)
 {
@@ -108,11 +113,11 @@ static char *short_number(double number, const char *unit)
 /** A positive ratio: as above, but with two significant digits where less would be left. */
 static char *ratio_text(double ratio)
 {
-    int decimals = 4;
-    if (ratio >= 0.00995) {
+    int decimals = 3;
+    if (ratio >= 0.0995) {
         return short_number(ratio, "x");
     }
-    for (double tenfold = ratio * 10; tenfold < 0.00995; tenfold *= 10) {
+    for (double tenfold = ratio * 10; tenfold < 0.0995; tenfold *= 10) {
         decimals++;
     }
     return text("%.*fx", decimals, ratio);
@@ -266,8 +271,7 @@ static void print_settings(const struct options *options)
     }
     print_item_of(
         "Keys: %s, %s. Values: %" PRIu32 " to %" PRIu32
-        " bytes. One thread. Nothing is synced by the program; background work of engines syncs as each does. Every "
-        "value read was compared byte for byte.",
+        " bytes. One thread. No write that is timed asks for a sync. Every value read was compared byte for byte.",
         distribution, distributions[dataset->distribution].summary, dataset->value_min, dataset->value_max);
     free(distribution);
     for (size_t i = 0; i < options->workloads.count; i++) {
@@ -342,9 +346,9 @@ void report_details(const struct options *options, const struct measurement *res
             table_add(&table, &place, time_text(sorted[0]));
             table_add(&table, &place, time_text(sorted[options->rounds - 1]));
             table_add(&table, &place, time_text(median(options, results, workload, engine, p50_ns)));
-            table_add(&table, &place, percentile_text(options, results, workload, engine, p99_ns, 100));
-            table_add(&table, &place, percentile_text(options, results, workload, engine, p999_ns, 1000));
-            table_add(&table, &place, percentile_text(options, results, workload, engine, p9999_ns, 10000));
+            table_add(&table, &place, percentile_text(options, results, workload, engine, p99_ns, P99_CALLS));
+            table_add(&table, &place, percentile_text(options, results, workload, engine, p999_ns, P999_CALLS));
+            table_add(&table, &place, percentile_text(options, results, workload, engine, p9999_ns, P9999_CALLS));
             sorted_rounds(options, results, workload, engine, max_ns, sorted);
             table_add(&table, &place, time_text(sorted[options->rounds - 1]));
             table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, rss)));

@@ -89,9 +89,6 @@ int run_serve(void)
         session.engine->index_figures(session.store, &measured.index);
     }
     session.engine->close(session.store);
-    if (request.prepares) {
-        sync_tree(request.path);
-    }
     measured.disk_bytes = tree_disk_bytes(request.path);
     round_figures(&measured);
     free(session.versions);

@@ -147,13 +147,6 @@ static void copy_extents(int source, int target, const char *from, const char *t
     }
 }
 
-static void sync_file(int file, const char *path)
-{
-    if (fsync(file) != 0) {
-        fail("cannot sync %s: %s", path, strerror(errno));
-    }
-}
-
 static void copy_file(const char *from, const char *to)
 {
     int source = open(from, O_RDONLY | O_CLOEXEC);
@@ -162,8 +155,9 @@ static void copy_file(const char *from, const char *to)
         fail("cannot copy %s to %s: %s", from, to, strerror(errno));
     }
     copy_extents(source, target, from, to);
-    sync_file(target, to);
-    close(target);
+    if (close(target) != 0) {
+        fail("cannot copy %s to %s: %s", from, to, strerror(errno));
+    }
     close(source);
 }
 
@@ -185,24 +179,12 @@ void copy_tree(const char *from, const char *to)
     for_each_entry(from, copy_entry, (void *)(uintptr_t)to);
 }
 
-static void sync_entry(const char *path, void *context)
+void sync_file_system(const char *path)
 {
-    (void)context;
-    sync_tree(path);
-}
-
-void sync_tree(const char *path)
-{
-    struct stat status;
-    if (look_at(path, &status) && S_ISDIR(status.st_mode)) {
-        for_each_entry(path, sync_entry, NULL);
-        return;
-    }
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        fail("cannot open %s: %s", path, strerror(errno));
+    if (file < 0 || syncfs(file) != 0) {
+        fail("cannot sync the file system of %s: %s", path, strerror(errno));
     }
-    sync_file(file, path);
     close(file);
 }
 

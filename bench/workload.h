@@ -134,6 +134,7 @@ void run_bulk_insert(struct session *session);
 void run_insert(struct session *session);
 void run_get(struct session *session);
 void run_get_missing(struct session *session);
+void run_get_new(struct session *session);
 void run_get_many(struct session *session);
 void run_mixed(struct session *session);
 void run_delete(struct session *session);

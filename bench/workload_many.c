@@ -140,4 +140,5 @@ void run_open(struct session *session)
         }
     }
     finish(session, timing, session->ops);
+    session_check_contents(session);
 }

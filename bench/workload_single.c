@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file workload_single.c
- * Workloads of single operations on evenly chosen keys: get, get_missing, insert, mixed, delete.
+ * Workloads of single operations on evenly chosen keys: get, get_new, get_missing, insert, mixed, delete.
  */
 #include <inttypes.h>
 
@@ -35,6 +35,23 @@ void run_insert(struct session *session)
     op_list_begin(&list, session);
     while (list.count < list.room) {
         op_list_add(&list, OP_PUT, session_add_index(session), 0);
+    }
+    op_list_measure(&list);
+}
+
+void run_get_new(struct session *session)
+{
+    struct op_list list;
+    uint64_t first = session->index_count;
+    for (uint64_t i = 0; i < session->ops; i++) {
+        int64_t key = dataset_key(session->dataset, session_add_index(session));
+        size_t size = dataset_value(session->dataset, key, 0, session->value);
+        session->engine->put(session->store, key, session->value, size);
+    }
+    session_settle(session);
+    op_list_begin(&list, session);
+    while (list.count < list.room) {
+        op_list_add(&list, OP_GET, first + random_below(&session->random, session->ops), 0);
     }
     op_list_measure(&list);
 }

@@ -3,7 +3,7 @@
  * @file workload_ycsb.c
  * The core workloads A to F of the Yahoo! Cloud Serving Benchmark: skewed access, most of it to few records. As there,
  * ranks are scattered over the records by a hash, so that the frequent ones don't lie together, and many ranks fall on
- * one record.
+ * one record; but those of D count back from the record written last.
  */
 #include "op_list.h"
 #include "support.h"

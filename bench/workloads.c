@@ -99,6 +99,17 @@ const struct workload workloads[] = {
         .run = run_get,
     },
     {
+        .name = "get_new",
+        .summary = "gets of random keys of those put before, one by one, into the loaded store",
+        .start = START_LOADED,
+        .writes = true,
+        .others = OTHERS_PUT,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .op_keys = 1,
+        .run = run_get_new,
+    },
+    {
         .name = "get_many",
         .summary = "gets of random keys that are there, 64 keys a call",
         .start = START_LOADED,

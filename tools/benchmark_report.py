@@ -14,8 +14,8 @@ PEERS = ["rocksdb", "rocksdb-stock", "sqlite", "lmdb", "lmdb-writemap", "leveldb
 
 NOTES_BEGIN = "<!-- notes begin: written by hand, kept by tools/benchmark -->"
 NOTES_END = "<!-- notes end -->"
-README_BEGIN = "<!-- bench table begin -->"
-README_END = "<!-- bench table end -->"
+README_TABLES = {size: (f"<!-- table of {size} keys begin -->", f"<!-- table of {size} keys end -->")
+                 for size in ("100K", "1M")}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ SEED_TARGETS = [
 ]
 LEARNED = ["uniform", "sequential", "timestamps"]
 
-# The calls that it takes for a percentile to be told from the longest one.
+# The calls that it takes for a percentile to be told from the longest one; as in bench/report.c.
 PERCENTILE_CALLS = {"50": 1, "99": 100, "999": 1000, "9999": 10000}
 
 
@@ -140,7 +140,7 @@ def ratio_text(number):
     """Three significant digits, two decimals at most; but two significant digits where less would be left."""
     if number is None:
         return ""
-    if 0 < number < 0.00995:
+    if 0 < number < 0.0995:
         exponent = int(f"{number:.1e}".split("e")[1])
         return f"{number:.{1 - exponent}f}x"
     return f"{short(number)}x"
@@ -243,7 +243,7 @@ def other_targets(tables, distributions):
             rows.append([f"alexstorage-binary's {workload} divided by ours, {name}",
                          verdict(ratio_to(of_name, "alexstorage-binary", workload), 1)])
     for field, bound, label in (("ns_per_op", 3, "time"), ("index_bytes_per_key", 2, "index memory a key")):
-        for workload in ("insert", "get"):
+        for workload in ("insert", "get", "get_new"):
             value, name = greatest_to_uniform(distributions, workload, field)
             rows.append([f"{workload}: {label} as a multiple of uniform's, worst distribution",
                          verdict(value, bound, at_least=False, note=name)])
@@ -332,9 +332,10 @@ def remap_tables(results):
             rows.append([f"{append}, {remap}", *(f"{part:.0f}" for part in parts), f"{case.median('write_ns'):.0f}",
                          f"{case.least('write_ns'):.0f}-{case.greatest('write_ns'):.0f}",
                          f"{100 * parts[2] / max(sum(parts), 1e-9):.1f} %",
-                         ratio_text(ratio(case.median("write_ns"), never)), f"{case.median('write_and_read_ns'):.0f}"])
+                         ratio_text(ratio(case.median("write_ns"), never)), f"{case.median('write_and_read_ns'):.0f}",
+                         f"{case.median('mappings'):.0f}"])
     first = markdown_table(["appended by, mapped anew", "append", "flush", "remap", "index", "whole write", "spread",
-                            "remap's share", "vs never", "written and read"], rows)
+                            "remap's share", "vs never", "written and read", "mappings"], rows)
     headers = results.where(table="header")
     joined = headers.where(layout="joined")
     rows = []
@@ -403,7 +404,7 @@ def surroundings_sections(measured):
         engines |= surroundings.engines
     other_machines = {title: [f"{name}: {text}" for name, text in surroundings.machine.items()
                               if text != machine.get(name)] for title, surroundings in measured.items()}
-    other_engines = {title: [line.split(";")[0] for name, line in surroundings.engines.items() if line != engines[name]]
+    other_engines = {title: [line for name, line in surroundings.engines.items() if line != engines[name]]
                      for title, surroundings in measured.items()}
     return [
         "## Machine\n\n" + surroundings_section([f"{name}: {text}" for name, text in machine.items()], other_machines,
@@ -418,9 +419,10 @@ Written by `make bench-full`, but for the notes. It measures what is not measure
 --render-only` writes this page from the results that are there.
 
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
-and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. Nothing is synced by
-the program; background work of engines syncs as each does. Every value read is compared, and checksums are verified
-on every read. How it is measured: [bench/README.md](../bench/README.md)."""
+and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
+asks for a sync. Every value read is compared, and checksums are verified on every read. `full_scan` times
+all keys, every other workload a million operations at most. How it is measured:
+[bench/README.md](../bench/README.md)."""
 
 
 def document(measured, targets, sections, old):

@@ -66,7 +66,8 @@ class Figures(unittest.TestCase):
 
     def test_small_ratios(self):
         """A ratio that two decimals would round to next to nothing has two significant digits."""
-        texts = {0.00996: "0.01x", 0.00994: "0.0099x", 0.00342: "0.0034x", 0.000996: "0.0010x", 0.0000342: "0.000034x"}
+        texts = {0.0996: "0.10x", 0.0994: "0.099x", 0.0232: "0.023x", 0.00342: "0.0034x",
+                 0.000996: "0.0010x", 0.0000342: "0.000034x"}
         for number, text in texts.items():
             self.assertEqual(text, report.ratio_text(number))
 
@@ -166,7 +167,7 @@ class Documents(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.document = self.folder / "PERFORMANCE.md"
         self.readme = self.folder / "README.md"
-        self.readme.write_text(f"before\n{report.README_BEGIN}\nold\n{report.README_END}\nafter\n", encoding="utf-8")
+        self.readme.write_text(f"before\n{' old '.join(report.README_TABLES['1M'])}\nafter\n", encoding="utf-8")
         self.write("1m", runs("alexstorage", "get", 100, 100) + runs("sqlite", "get", 700, 900))
 
     def write(self, name, lines, time="2026-11-24T09:00:00+00:00", **surroundings):
@@ -205,7 +206,7 @@ class Documents(unittest.TestCase):
                      "bin/alexstorage-bench --engines alexstorage,alexstorage-zerocopy,alexstorage-unchecked,"
                      "alexstorage-noprefetch --workloads get,get_many --keys 10M",
                      "Not measured yet.",
-                     "Nothing is synced by\nthe program; background work of engines syncs as each does",
+                     "No write that is timed\nasks for a sync",
                      "Medians of 2 rounds, measured on 2026-11-24 at 9d2a21d. Not measured: rocksdb,"):
             self.assertIn(part, text)
         self.assertNotIn("another machine", text)
@@ -220,7 +221,7 @@ class Documents(unittest.TestCase):
         self.assertIn("## Machine\n\n- processor: made up, 2 cores\n\nMeasured on another machine:\n\n"
                       "- Gets in the process that loaded the store, 1M keys: processor: of old\n", text)
         self.assertIn("- `sqlite` 3.0; settings of it\n\nMeasured with other versions or settings:\n\n"
-                      "- Gets in the process that loaded the store, 1M keys: `sqlite` 2.0\n\n", text)
+                      "- Gets in the process that loaded the store, 1M keys: `sqlite` 2.0; settings of it\n\n", text)
 
     def test_sittings(self):
         """A table that was measured in several sittings has all their days and commits, each once."""
@@ -247,14 +248,14 @@ class Documents(unittest.TestCase):
         """The README's table lies between its markers, and all around them stays."""
         self.render()
         text = self.readme.read_text(encoding="utf-8")
-        self.assertTrue(text.startswith(f"before\n{report.README_BEGIN}\n| workload"))
-        self.assertTrue(text.endswith(f"|\n{report.README_END}\nafter\n"))
+        self.assertTrue(text.startswith(f"before\n{report.README_TABLES['1M'][0]}\n| workload"))
+        self.assertTrue(text.endswith(f"|\n{report.README_TABLES['1M'][1]}\nafter\n"))
         self.assertEqual(["8.00x", "100 ns"], row(text, "get"))
 
     def test_remap(self):
         """The breakdown of a write is held against never mapping anew, headers against the joined one."""
         write = {"table": "write", "append": "one write", "round": 1, "append_ns": 30, "flush_ns": 0, "index_ns": 10,
-                 "write_and_read_ns": 99}
+                 "write_and_read_ns": 99, "mappings": 7}
         header = {"table": "header", "round": 1}
         self.write("remap", [
             {"remap": "per write", "remap_ns": 60, "write_ns": 100, **write},
@@ -262,7 +263,7 @@ class Documents(unittest.TestCase):
             {"layout": "joined", "record_ns": 10, "get_ns": 20, **header},
             {"layout": "apart", "record_ns": 15, "get_ns": 50, **header}])
         text = self.render()
-        self.assertEqual(["30", "0", "60", "10", "100", "100-100", "60.0 %", "2.50x", "99"],
+        self.assertEqual(["30", "0", "60", "10", "100", "100-100", "60.0 %", "2.50x", "99", "7"],
                          row(text, "one write, per write"))
         self.assertEqual(["15", "15-15", "1.50x", "50", "50-50", "2.50x"], row(text, "apart"))
 
@@ -314,13 +315,21 @@ class Resuming(unittest.TestCase):
         self.assertFalse(self.progress().done(self.table.engines, 3))
 
     def test_other_commands(self):
-        """What other commands measured is dropped before the table's own run, so that the two don't mix."""
+        """What other commands measured is put aside before the table's own run, so that the two don't mix."""
         self.progress().add(self.table.engines, 5)
-        self.assertNotIn("dropped", self.run_full())
+        self.assertNotIn("begins anew", self.run_full())
         self.assertEqual(2, len(self.progress().runs().runs))
         self.table = benchmark.Table("made-up", "", ["get"], ["alexstorage", "sqlite"], keys="2M")
-        self.assertIn("made-up: measured with other commands before; dropped", self.run_full())
+        self.assertIn("made-up: measured with other commands, versions or settings before", self.run_full())
         self.assertFalse(self.progress().results.exists())
+
+    def test_other_settings(self):
+        """So is what was measured of an engine with other settings, and it can still be found."""
+        progress = self.progress()
+        progress.begin(SURROUNDINGS | {"engines": {"sqlite": "`sqlite` 3.0; other settings"}}, ["sqlite"])
+        self.assertIn("made-up: measured with other commands, versions or settings before", self.run_full())
+        self.assertFalse(progress.results.exists())
+        self.assertEqual(2, len(report.Results.read(Path(f"{progress.results}.old")).runs))
 
     def test_other_commands_while_interrupted(self):
         """That holds for a table too that was interrupted before all of an engine's rounds were there."""
@@ -356,6 +365,13 @@ class Sets(unittest.TestCase):
         self.assertIn("floor", tables["1m"].engines)
         ycsb = tables["ycsb-100k"]
         self.assertEqual((benchmark.YCSB, "100K", 1), (ycsb.workloads, ycsb.keys, ycsb.rounds))
+
+    def test_turns(self):
+        """Every distribution is run up to a round before any is run up to the next one."""
+        table = benchmark.Table("made-up", "Made up", ["get"], distributions=["uniform", "osm"])
+        self.assertEqual([("uniform", "1"), ("osm", "1"), ("uniform", "2"), ("osm", "2")],
+                         [(command[command.index("--distribution") + 1], command[-1])
+                          for command in benchmark.commands_in_turn(table, ["alexstorage"], 2)])
 
     def test_ablations(self):
         """make bench-remap runs the models of layouts, and each of our variants beside the library as it is."""
