@@ -105,8 +105,8 @@ static void close_store(void *store)
     free(self);
 }
 
-/** Flushes and compacts all there is, and waits for what was due besides. The flush comes by itself before a compaction,
- *  whose C call doesn't report errors: asked for before, it does. */
+/** Flushes and compacts all there is, and waits for what was due besides. A compaction would flush by itself, but its C
+ *  call doesn't report errors. */
 static void settle(void *store)
 {
     static const char *const properties[] = {"rocksdb.mem-table-flush-pending", "rocksdb.num-running-flushes",

@@ -54,8 +54,8 @@ char *make_temporary_directory(const char *parent);
 /** Removes a file or a directory with all that is in it; none there is fine. */
 void remove_tree(const char *path);
 
-/** Waits until the disk has all that was written to the file system of a path, so that writing it back doesn't fall into
- *  what is measured next. */
+/** Waits until the disk has all that was written to the file system of a path, so that writing it back doesn't fall
+ *  into what is measured next. */
 void sync_file_system(const char *path);
 
 /** Copies a directory with all that is in it to `to`, which must not exist. */
