@@ -171,10 +171,12 @@ static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit
 static void index_figures(void *store, struct index_figures *out_figures)
 {
     struct alexstorage *self = store;
+    struct alex_store_stats store_stats;
     struct alex_table_stats stats;
+    check(self, alex_store_stat(self->store, &store_stats), "alex_store_stat");
     check(self, alex_table_stat(self->table, &stats), "alex_table_stat");
     *out_figures = (struct index_figures){
-        stats.keys > 0 ? (double)stats.index_bytes / (double)stats.keys : 0,
+        stats.keys > 0 ? (double)store_stats.index_bytes / (double)stats.keys : 0, /* with what nodes leave free */
         stats.predicted_line_share,
         stats.depth,
     };

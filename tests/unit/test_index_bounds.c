@@ -17,6 +17,7 @@
 /** Bounds as multiples of what evenly spread keys cost. */
 #define TIMES_BYTES 2.0
 #define TIMES_LINES 3.0
+#define TIMES_LINES_OSM_LOADED 3.3 /**< the one case beyond it */
 /** Mean distance of a key from where it is predicted. What a model misfits more is split. */
 #define MODEL_ERROR_SLOTS_MAX 64
 
@@ -92,16 +93,17 @@ static void assert_in_proportion(const char *name, const struct cost *cost, cons
 }
 
 /** The same for finds in the loaded tree. */
-static void assert_loaded_in_proportion(const char *name, const struct cost *cost, const struct cost *uniform)
+static void assert_loaded_in_proportion(const char *name, const struct cost *cost, const struct cost *uniform,
+                                        double times)
 {
-    if (cost->loaded_find_lines > TIMES_LINES * uniform->loaded_find_lines) {
+    if (cost->loaded_find_lines > times * uniform->loaded_find_lines) {
         fail_msg("%s: %.1f lines a find once loaded", name, cost->loaded_find_lines);
     }
 }
 
 /* Loaded or inserted one by one, every key set gives a shallow tree of few bytes a key, at bounded work an insert. It
  * takes twice the memory of evenly spread keys at most, and inserts and finds
- * three times the lines at most, but for osm in a loaded tree. */
+ * three times the lines at most, or little more for finds of osm in a loaded tree. */
 static void test_every_set(void **state)
 {
     uint64_t *keys = allocate(LARGE_KEYS, 8);
@@ -111,16 +113,14 @@ static void test_every_set(void **state)
         keyset_make(set, keys, LARGE_KEYS, 7);
         const struct cost cost = measure_set(*state, keys);
         assert_in_proportion(keyset_name(set), &cost, &uniform);
-        /* Known not to hold for osm: 3.18 times. */
-        if (set != KEYSET_OSM) {
-            assert_loaded_in_proportion(keyset_name(set), &cost, &uniform);
-        }
+        assert_loaded_in_proportion(keyset_name(set), &cost, &uniform,
+                                    set == KEYSET_OSM ? TIMES_LINES_OSM_LOADED : TIMES_LINES);
     }
     if (keyset_has_addresses()) {
         assert_true(keyset_read_addresses(keys, LARGE_KEYS, 7));
         const struct cost cost = measure_set(*state, keys);
         assert_in_proportion("addresses", &cost, &uniform);
-        assert_loaded_in_proportion("addresses", &cost, &uniform);
+        assert_loaded_in_proportion("addresses", &cost, &uniform, TIMES_LINES);
     }
     free(keys);
 }
@@ -192,10 +192,15 @@ static void assert_counters_are_cheap(struct fixture *fixture, unsigned counters
     for (unsigned i = 0; i < counters; i++) {
         next[i] = keyset_random(&random);
     }
+    double loaded_lines = index_work_find_mean(fixture->index, keys, LARGE_KEYS);
+    uint64_t *entered = allocate(inserts, 8);
     for (size_t i = 0; i < inserts; i++) {
-        set_key(fixture->index, next[i % counters]++, 1);
+        entered[i] = next[i % counters]++;
+        set_key(fixture->index, entered[i], 1);
     }
     struct index_stats after = stats_of(fixture->index);
+    assert_true(index_work_find_mean(fixture->index, entered, inserts) <= TIMES_LINES * loaded_lines);
+    free(entered);
     assert_int_equal(before.keys + inserts, after.keys);
     assert_true(after.depth <= DEPTH_MAX);
     assert_true(after.bytes - before.bytes <= inserts * INSERTED_BYTES_PER_KEY + (256 << 10) * counters);
