@@ -117,8 +117,10 @@ static char *ratio_text(double ratio)
     if (ratio >= 0.0995) {
         return short_number(ratio, "x");
     }
-    for (double tenfold = ratio * 10; tenfold < 0.0995; tenfold *= 10) {
+    double tenfold = ratio * 10;
+    while (tenfold < 0.0995) {
         decimals++;
+        tenfold *= 10;
     }
     return text("%.*fx", decimals, ratio);
 }
