@@ -30,8 +30,8 @@
 #define TIMES_BYTES_PER_KEY 2.0
 #define DEPTH_MAX 4
 
-/** The bound for inserts, and those for the attacks that don't stay within it: on the largest and the fullest node and on
- *  mispredictions, and AIM_WORK. */
+/** The bound for inserts, and those for the attacks that don't stay within it: on the largest and the fullest node and
+ *  on mispredictions, and AIM_WORK. */
 #define TIMES_INSERT_LINES 3.0
 #define TIMES_INSERT_LINES_AT_NODES 4.0
 #define TIMES_INSERT_LINES_AT_WORK 5.0
