@@ -6,7 +6,7 @@
 #define CACHE_LINE_BYTES 64
 
 /** Lines of a record that are asked for; the processor's own prefetcher goes on from there. */
-#define PREFETCH_LINES 4
+#define PREFETCH_LINES 5
 
 /** The slot that holds a reference's address, or NULL if there is none. */
 static const struct log_slot *find_slot(const struct log *log, uint64_t ref)
@@ -31,11 +31,13 @@ static inline void prefetch(const uint8_t *at)
     }
 }
 
-void log_prefetch(const struct log *log, uint64_t ref)
+void log_prefetch(const struct log *log, const uint64_t *refs, size_t count)
 {
-    const struct log_slot *slot = find_slot(log, ref);
-    if (slot != NULL) {
-        prefetch(slot->base + offset_in_slot(log, ref));
+    for (size_t i = 0; i < count; i++) {
+        const struct log_slot *slot = find_slot(log, refs[i]);
+        if (slot != NULL) {
+            prefetch(slot->base + offset_in_slot(log, refs[i]));
+        }
     }
 }
 
@@ -87,7 +89,7 @@ static inline enum record_state fetch(const struct log *log, uint64_t ref, bool 
     if (BASE_UNLIKELY(offset >= readable)) {
         return RECORD_BAD;
     }
-    log_prefetch(log, ref);
+    prefetch(slot->base + in_slot);
     return record_decode(slot->base + in_slot, readable - offset, slot->seed, offset, verify, out_record);
 }
 

@@ -231,8 +231,9 @@ bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t
 /** As log_fetch(), but verifies the header whatever the configuration, and leaves the value unverified. */
 enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct record *out_record);
 
-/** Asks for a record's cache lines ahead of log_fetch(); a reference of 0 asks for anything. */
-void log_prefetch(const struct log *log, uint64_t ref);
+/** Asks for the cache lines of `count` records ahead of log_fetch(); a reference of 0 asks for anything. A few at a
+ *  time cost less than one by one: see FETCH_TOGETHER. */
+void log_prefetch(const struct log *log, const uint64_t *refs, size_t count);
 
 /** The place of a reference, for reports, all 0 if it leads nowhere. The file's path is cut to `capacity` bytes; with
  *  0 there is none. */

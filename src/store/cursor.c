@@ -165,15 +165,23 @@ static void fetch_ahead(alex_cursor *cursor)
     }
     /* The first entry after a seek was handed out without being asked for. */
     cursor->fetched = cursor->fetched > cursor->run_at ? cursor->fetched : cursor->run_at;
+    size_t to = cursor->run_at + FETCH_AHEAD;
+    if (to - cursor->fetched < FETCH_TOGETHER) {
+        return;
+    }
     size_t left = cursor->run_count - cursor->run_at;
-    if (left <= FETCH_AHEAD && left < cursor->left && !cursor->run_ends) {
+    if (left < FETCH_AHEAD && left < cursor->left && !cursor->run_ends) {
         top_up(cursor);
+        to = cursor->run_at + FETCH_AHEAD;
     }
     BASE_DEBUG_ASSERT(cursor->run_at <= cursor->fetched && cursor->fetched <= cursor->run_count);
-    size_t to = cursor->run_at + FETCH_AHEAD < cursor->run_count ? cursor->run_at + FETCH_AHEAD : cursor->run_count;
+    to = to < cursor->run_count ? to : cursor->run_count;
+    uint64_t refs[FETCH_AHEAD];
+    size_t count = 0;
     for (; cursor->fetched < to; cursor->fetched++) {
-        log_prefetch(cursor->txn->store->log, cursor->run[cursor->fetched].payload);
+        refs[count++] = cursor->run[cursor->fetched].payload;
     }
+    log_prefetch(cursor->txn->store->log, refs, count);
 }
 
 /** Moves on in a direction to the next entry that the snapshot sees. */

@@ -219,8 +219,11 @@ static inline int txn_check(alex_txn *txn, const alex_table *table)
 }
 
 /* read.c */
-/** How many records ahead of the one that is read are asked for, where many are read. */
-#define FETCH_AHEAD 8
+/** Records on their way at most where many are read, the one at hand included. */
+#define FETCH_AHEAD 12
+/** How many of them are asked for together. A prefetch retires when its address is translated, and in a large log each
+ *  has to be looked up in the page tables: these look-ups overlap only if no record is read between the prefetches. */
+#define FETCH_TOGETHER 4
 /** Fills the store's error for a damaged record. @return ALEX_DAMAGED */
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref);
 /** The value that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND,

@@ -102,18 +102,20 @@ static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size
 {
     const struct log *log = txn->store->log;
     uint64_t index_keys[GET_MANY_GROUP] = {0};
-    uint64_t refs[GET_MANY_GROUP + FETCH_AHEAD] = {0};
+    uint64_t refs[GET_MANY_GROUP] = {0};
+    size_t asked = 0;
     for (size_t i = 0; i < count; i++) {
         index_keys[i] = table_index_key(table, keys[i]);
     }
     index_find_many(table->index, index_keys, count, refs);
-    for (size_t i = 0; i < FETCH_AHEAD; i++) {
-        log_prefetch(log, refs[i]);
-    }
     int result = ALEX_OK;
     for (size_t i = 0; i < count; i++) {
         struct log_value value;
-        log_prefetch(log, refs[i + FETCH_AHEAD]);
+        if (asked < count && asked + FETCH_TOGETHER <= i + FETCH_AHEAD) {
+            size_t to = i + FETCH_AHEAD < count ? i + FETCH_AHEAD : count;
+            log_prefetch(log, refs + asked, to - asked);
+            asked = to;
+        }
         int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn->snapshot.number, keys[i], refs[i], &value);
         out_values[i] = got == ALEX_OK ? read_slice(&value) : (struct alex_slice){NULL, 0};
         *found += got == ALEX_OK;

@@ -14,6 +14,7 @@ enum { RECORDS_MAX = 1000 };
 static struct {
     size_t scans;
     size_t wanted; /**< by the last scan */
+    size_t calls;  /**< that asked for records */
     size_t asked;
     uint64_t refs[RECORDS_MAX]; /**< in the order in which they were asked for */
 } work;
@@ -31,12 +32,15 @@ static size_t counted_scan(const struct index *index, uint64_t from, enum index_
     return index_scan(index, from, direction, out_entries, capacity);
 }
 
-static void counted_prefetch(const struct log *log, uint64_t ref)
+static void counted_prefetch(const struct log *log, const uint64_t *refs, size_t count)
 {
     (void)log;
-    if (ref != 0) { /* which asks for nothing in particular */
-        assert_true(work.asked < RECORDS_MAX);
-        work.refs[work.asked++] = ref;
+    work.calls += count > 0;
+    for (size_t i = 0; i < count; i++) {
+        if (refs[i] != 0) { /* which asks for nothing in particular */
+            assert_true(work.asked < RECORDS_MAX);
+            work.refs[work.asked++] = refs[i];
+        }
     }
 }
 
@@ -107,8 +111,15 @@ static void test_lone_seek(void **state)
     }
 }
 
-/* From the first move after a seek on FETCH_AHEAD records are on their way, the one at hand included: each move asks
- * for one more. */
+/** Whether as many records were asked for, and as many together, as `moves` that began without any should have. */
+static void assert_asked(size_t moves)
+{
+    assert_int_equal(work.calls, 1 + (moves - 1) / FETCH_TOGETHER);
+    assert_int_equal(work.asked, FETCH_AHEAD + (moves - 1) / FETCH_TOGETHER * FETCH_TOGETHER);
+}
+
+/* From the first move after a seek on FETCH_AHEAD records are on their way, the one at hand included, and
+ * FETCH_TOGETHER more are asked for at every FETCH_TOGETHER moves. */
 static void test_moves_after_a_seek(void **state)
 {
     struct fixture *fixture = *state;
@@ -120,7 +131,7 @@ static void test_moves_after_a_seek(void **state)
         for (size_t moves = 1; moves <= 200; moves++) {
             struct alex_entry entry;
             ASSERT_OK(move(cursor, up == 1, &entry));
-            assert_int_equal(work.asked, moves + FETCH_AHEAD - 1);
+            assert_asked(moves);
         }
         close_cursor(txn, cursor);
     }
@@ -187,7 +198,7 @@ static void test_turn(void **state)
     count_anew();
     for (size_t moves = 1; moves <= 100; moves++) {
         ASSERT_OK(alex_cursor_previous(cursor, &entry));
-        assert_int_equal(work.asked, moves + FETCH_AHEAD - 1);
+        assert_asked(moves);
     }
     for (size_t i = 0; i < work.asked; i++) {
         assert_int_equal(work.refs[i], ref_of(fixture, 250 - (int64_t)i));
@@ -195,7 +206,8 @@ static void test_turn(void **state)
     close_cursor(txn, cursor);
 }
 
-/* Many gets ask for each record that there is once, in the order of the keys. */
+/* Many gets ask for each record that there is once, in the order of the keys, FETCH_TOGETHER or more at a time but for
+ * the last of each group. */
 static void test_get_many(void **state)
 {
     struct fixture *fixture = *state;
@@ -211,6 +223,7 @@ static void test_get_many(void **state)
         count_anew();
         ASSERT_OK(alex_txn_get_many(txn, fixture->main, keys, count, slices, &found));
         assert_int_equal(work.asked, found);
+        assert_in_range(work.calls, count > 0, (count + FETCH_TOGETHER - 1) / FETCH_TOGETHER);
         for (size_t i = 0, at = 0; i < count; i++) {
             if (i % 3 != 1) {
                 assert_int_equal(work.refs[at++], ref_of(fixture, keys[i]));
