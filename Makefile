@@ -28,7 +28,7 @@ bench: ## measure up to 1M keys side by side with the other stores, in under 20 
 
 bench-full: ## measure every table of docs/PERFORMANCE.md and write it; takes hours, and goes on where it stopped
 	@tools/install-dependencies bench
-	@tools/build release --target alexstorage-bench alexstorage-bench-remap
+	@tools/build release --target alexstorage-bench alexstorage-bench-remap alexstorage-bench-adversary
 	@tools/benchmark full
 
 bench-remap: ## measure a write by its parts, layouts, and gets without copying, checks or prefetch

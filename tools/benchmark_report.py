@@ -8,6 +8,7 @@ always the other's time divided by AlexStorage's, of medians over rounds.
 import json
 import statistics
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 OURS = "alexstorage"
 PEERS = ["rocksdb", "rocksdb-stock", "sqlite", "lmdb", "lmdb-writemap", "leveldb", "wiredtiger"]
@@ -57,14 +58,18 @@ class Results:
 
     @classmethod
     def read(cls, path):
-        """Those in a file, none if there is no file. What an interrupted run left of a last line doesn't count."""
+        """Those in a file, none if there is no file. What an interrupted run left of a last line doesn't count. A file
+        of keys goes by its name without folders."""
         runs = []
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
-                    runs.append(json.loads(line))
+                    run = json.loads(line)
                 except json.JSONDecodeError:
                     continue
+                if run.get("distribution", "").startswith("file:"):
+                    run["distribution"] = PurePath(run["distribution"].removeprefix("file:")).name
+                runs.append(run)
         return cls(runs)
 
     def where(self, **fields):
@@ -218,7 +223,20 @@ def greatest_to_uniform(results, workload, field):
     return multiples[name], name
 
 
-def other_targets(tables, distributions):
+def keys_targets(results, workloads, worst):
+    """How much dearer than evenly spread keys others may be, and how deep the index may get; `worst` names those."""
+    rows = []
+    for field, bound, label in (("ns_per_op", 3, "time"), ("index_bytes_per_key", 2, "index memory a key")):
+        for workload in workloads:
+            value, name = greatest_to_uniform(results, workload, field)
+            rows.append([f"{workload}: {label} as a multiple of uniform's, {worst}",
+                         verdict(value, bound, at_least=False, note=name)])
+    depths = [run["index_depth"] for run in results.where(engine=OURS).runs if "index_depth" in run]
+    rows.append([f"depth of the index, {worst}", verdict(max(depths, default=None), 4, at_least=False)])
+    return rows
+
+
+def other_targets(tables, distributions, attacks):
     """What the targets say besides ratios to peers; `tables` gives results by size: "1M", "10M"."""
     rows = []
     for size in ("1M", "10M"):
@@ -242,13 +260,8 @@ def other_targets(tables, distributions):
         for workload in ("get", "insert"):
             rows.append([f"alexstorage-binary's {workload} divided by ours, {name}",
                          verdict(ratio_to(of_name, "alexstorage-binary", workload), 1)])
-    for field, bound, label in (("ns_per_op", 3, "time"), ("index_bytes_per_key", 2, "index memory a key")):
-        for workload in ("insert", "get", "get_new"):
-            value, name = greatest_to_uniform(distributions, workload, field)
-            rows.append([f"{workload}: {label} as a multiple of uniform's, worst distribution",
-                         verdict(value, bound, at_least=False, note=name)])
-    depths = [run["index_depth"] for run in distributions.where(engine=OURS).runs if "index_depth" in run]
-    rows.append(["depth of the index, deepest", verdict(max(depths, default=None), 4, at_least=False)])
+    rows += keys_targets(distributions, ("insert", "get", "get_new"), "worst distribution")
+    rows += keys_targets(attacks, ("insert", "get_new"), "worst attack")
     return markdown_table(["target", "measured"], rows)
 
 

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,14 @@ class Figures(unittest.TestCase):
             self.assertEqual(1, len(report.Results.read(Path(file.name)).runs))
 
 
+    def test_file_of_keys(self):
+        """A distribution that is a file goes by its name."""
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
+            file.write(json.dumps(run("sqlite", "get", 100, distribution="file:made/up/end")) + "\n")
+            file.flush()
+            self.assertEqual(["end"], report.Results.read(Path(file.name)).values("distribution"))
+
+
 class Targets(unittest.TestCase):
     def ratios(self, *lines):
         empty = report.Results([])
@@ -136,9 +145,9 @@ class Targets(unittest.TestCase):
         """What was not measured is neither met nor missed."""
         self.assertEqual("not measured (target ≥ 10)", row(self.ratios(), "get, 10M")[0])
 
-    def others(self, one_million=(), distributions=()):
+    def others(self, one_million=(), distributions=(), attacks=()):
         return report.other_targets({"1M": report.Results(list(one_million)), "10M": report.Results([])},
-                                    report.Results(list(distributions)))
+                                    report.Results(list(distributions)), report.Results(list(attacks)))
 
     def test_at_most(self):
         """A figure above its greatest allowed is missed."""
@@ -158,7 +167,19 @@ class Targets(unittest.TestCase):
         text = self.others(distributions=lines)
         self.assertEqual(["**3.01 > 3 missed** (osm)"],
                          row(text, "insert: time as a multiple of uniform's, worst distribution"))
-        self.assertEqual(["**5.00 > 4 missed**"], row(text, "depth of the index, deepest"))
+        self.assertEqual(["**5.00 > 4 missed**"], row(text, "depth of the index, worst distribution"))
+
+    def test_worst_attack(self):
+        """An adversary's keys are held against evenly spread ones of the same table."""
+        lines = runs("alexstorage", "insert", 100, index_bytes_per_key=20, index_depth=2)
+        attacks = (runs("alexstorage", "insert", 200, index_bytes_per_key=30, index_depth=3) +
+                   runs("alexstorage", "insert", 500, index_bytes_per_key=45, index_depth=4, distribution="end"))
+        text = self.others(distributions=lines, attacks=attacks)
+        self.assertEqual(["2.50 ≤ 3 met (end)"], row(text, "insert: time as a multiple of uniform's, worst attack"))
+        self.assertEqual(["1.50 ≤ 2 met (end)"],
+                         row(text, "insert: index memory a key as a multiple of uniform's, worst attack"))
+        self.assertEqual(["4.00 ≤ 4 met"], row(text, "depth of the index, worst attack"))
+        self.assertEqual(["2.00 ≤ 4 met"], row(text, "depth of the index, worst distribution"))
 
 
 class Documents(unittest.TestCase):
@@ -320,16 +341,28 @@ class Resuming(unittest.TestCase):
         self.assertNotIn("begins anew", self.run_full())
         self.assertEqual(2, len(self.progress().runs().runs))
         self.table = benchmark.Table("made-up", "", ["get"], ["alexstorage", "sqlite"], keys="2M")
-        self.assertIn("made-up: measured with other commands, versions or settings before", self.run_full())
+        self.assertIn("made-up: measured with other commands, versions, settings or keys before", self.run_full())
         self.assertFalse(self.progress().results.exists())
 
     def test_other_settings(self):
         """So is what was measured of an engine with other settings, and it can still be found."""
         progress = self.progress()
         progress.begin(SURROUNDINGS | {"engines": {"sqlite": "`sqlite` 3.0; other settings"}}, ["sqlite"])
-        self.assertIn("made-up: measured with other commands, versions or settings before", self.run_full())
+        self.assertIn("made-up: measured with other commands, versions, settings or keys before", self.run_full())
         self.assertFalse(progress.results.exists())
         self.assertEqual(2, len(report.Results.read(Path(f"{progress.results}.old")).runs))
+
+    def test_other_keys(self):
+        """So is what was measured with other keys in the table's files; files that are the same are left alone."""
+        with mock.patch.object(benchmark, "ROOT", self.folder):
+            self.table = benchmark.Table("made-up", "", ["get"], ["alexstorage", "sqlite"],
+                                         key_files={Path("keys/even"): ["echo", "2"]})
+            for keys, kept in (("2\n", True), ("1\n", False)):
+                (self.folder / "keys").mkdir(exist_ok=True)
+                (self.folder / "keys/even").write_text(keys, encoding="utf-8")
+                self.assertEqual(not kept, "begins anew" in self.run_full())
+                self.assertEqual(kept, self.progress().results.exists())
+                self.assertEqual("2\n", (self.folder / "keys/even").read_text(encoding="utf-8"))
 
     def test_other_commands_while_interrupted(self):
         """That holds for a table too that was interrupted before all of an engine's rounds were there."""
@@ -365,6 +398,16 @@ class Sets(unittest.TestCase):
         self.assertIn("floor", tables["1m"].engines)
         ycsb = tables["ycsb-100k"]
         self.assertEqual((benchmark.YCSB, "100K", 1), (ycsb.workloads, ycsb.keys, ycsb.rounds))
+
+    def test_attacks(self):
+        """Every aim of the adversary is measured, beside evenly spread keys, and with how its keys are made."""
+        (table,) = (table for table in benchmark.FULL if table.name == "adversary")
+        header = (TOOLS.parent / "tests/support/adversary.h").read_text(encoding="utf-8")
+        aims = [aim.lower() for aim in re.findall(r"^    AIM_(\w+),", header, re.MULTILINE)]
+        self.assertEqual(["uniform", *aims], [Path(name).name for name in table.distributions])
+        self.assertIn("bench-adversary end 250000 100000 > build/bench/adversary/end", "\n".join(table.texts()))
+        self.assertIn("--keys 250000 --ops 50000 --distribution file:build/bench/adversary/end",
+                      "\n".join(table.texts()))
 
     def test_turns(self):
         """Every distribution is run up to a round before any is run up to the next one."""
