@@ -100,19 +100,24 @@ int run_serve(void)
     return 0;
 }
 
-/** The path of the program whose process a run of the engine is, for free(). */
+/** The path of the program whose process a run of the engine is, for free(). This program's is its file's, under which
+ *  callgrind can follow it, unless that was replaced meanwhile. */
 static char *program_of(const struct engine *engine)
 {
-    const char *self = "/proc/self/exe"; /* also if the file was replaced meanwhile */
+    static const char self[] = "/proc/self/exe";
+    static const char gone[] = " (deleted)";
     char path[4096];
-    if (engine->variant == NULL) {
-        return text("%s", self);
-    }
-    ssize_t length = readlink(self, path, sizeof path);
-    if (length < 0 || length == (ssize_t)sizeof path) {
+    ssize_t length = readlink(self, path, sizeof path - 1);
+    if (length < 0 || length == (ssize_t)sizeof path - 1) {
         fail("cannot tell where this program is");
     }
-    return text("%.*s-%s", (int)length, path, engine->variant);
+    path[length] = '\0';
+    char *end = length > (ssize_t)strlen(gone) ? path + length - strlen(gone) : path;
+    bool replaced = strcmp(end, gone) == 0;
+    if (engine->variant == NULL) {
+        return text("%s", replaced ? self : path);
+    }
+    return text("%.*s-%s", (int)(replaced ? end - path : length), path, engine->variant);
 }
 
 /** Starts the engine's program with pipes for stdin and stdout. */
