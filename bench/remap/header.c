@@ -148,6 +148,7 @@ static void map_new_file(struct header_store *store)
     if (store->map == MAP_FAILED) {
         fail("cannot map %s: %s", store->path, strerror(errno));
     }
+    (void)madvise(store->map, store->bytes, MADV_HUGEPAGE); /* as for the log */
     close(fd);
 }
 
