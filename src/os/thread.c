@@ -6,7 +6,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
+
+#define NS_PER_S UINT64_C(1000000000)
 
 struct os_mutex {
     pthread_mutex_t mutex;
@@ -72,7 +75,14 @@ int os_condition_create(struct os_condition **out_condition)
     if (condition == NULL) {
         return ALEX_NO_MEMORY;
     }
-    if (pthread_cond_init(&condition->condition, NULL) != 0) {
+    pthread_condattr_t attributes;
+    int failed = pthread_condattr_init(&attributes);
+    if (failed == 0) {
+        failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        failed = failed == 0 ? pthread_cond_init(&condition->condition, &attributes) : failed;
+        (void)pthread_condattr_destroy(&attributes);
+    }
+    if (failed != 0) {
         base_free(condition);
         return ALEX_NO_MEMORY;
     }
@@ -91,6 +101,21 @@ void os_condition_destroy(struct os_condition *condition)
 void os_condition_wait(struct os_condition *condition, struct os_mutex *mutex)
 {
     BASE_ASSERT(pthread_cond_wait(&condition->condition, &mutex->mutex) == 0);
+}
+
+uint64_t os_clock_ns(void)
+{
+    struct timespec now;
+    BASE_ASSERT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+bool os_condition_wait_until(struct os_condition *condition, struct os_mutex *mutex, uint64_t until)
+{
+    struct timespec time = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
+    int result = pthread_cond_timedwait(&condition->condition, &mutex->mutex, &time);
+    BASE_ASSERT(result == 0 || result == ETIMEDOUT);
+    return result == 0;
 }
 
 void os_condition_wake_all(struct os_condition *condition)
