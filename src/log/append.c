@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file append.c
- * Appending: a record is built where it will stay, in the mapped tail; where the file system can't allocate ahead, in a
- * buffer that is then written.
+ * Appending: a record is built where it will stay, in the mapped tail, or in a stage that is written when a commit ends
+ * or it is full. Staged are tails that the file system can't allocate ahead, and those that are synced with each
+ * commit: a store into a page of 2 MB would have all of it written.
  */
 #include "base/bytes.h"
 #include "log/log_internal.h"
@@ -17,23 +18,68 @@ struct log_position log_end(const struct log *log)
     return (struct log_position){log->tail->file_id, atomic_load_explicit(&log->tail->end, memory_order_relaxed)};
 }
 
-/** Memory for a record of `bytes` at the tail's end. NULL: no memory for the stage. */
-static uint8_t *place(struct log *log, uint64_t bytes)
+/** The stage is written when more than this would be in it. */
+#define STAGE_FULL_BYTES ((uint64_t)1 << 20)
+
+int append_write_stage(struct log *log, struct alex_error *error)
 {
-    if (!log->tail->staged) {
-        return log->tail->base + atomic_load_explicit(&log->tail->end, memory_order_relaxed);
+    struct log_segment *tail = log->tail;
+    uint64_t written = atomic_load_explicit(&tail->written, memory_order_relaxed);
+    uint64_t end = atomic_load_explicit(&tail->end, memory_order_relaxed);
+    if (!tail->staged || written == end) {
+        return ALEX_OK;
     }
-    /* At least what the tail keeps back: behind a record that was staged a COMMIT, ABORT, MARK or SEAL always fits. */
-    bytes = bytes > TAIL_RESERVE_BYTES ? bytes : TAIL_RESERVE_BYTES;
-    if (log->stage_bytes < bytes) {
-        uint8_t *stage = base_realloc(log->stage, bytes);
+    char path[512];
+    log_path(log, tail->file_id, path, sizeof path);
+    int result = os_file_write(tail->fd, path, written, log->stage + (written - log->stage_from), end - written, error);
+    if (result != ALEX_OK) {
+        /* Part of it may be in the file: nothing may follow, and nothing that is published refers to it. */
+        atomic_store(&log->failed, result);
+        atomic_store_explicit(&tail->end, written, memory_order_release);
+        return result;
+    }
+    if (tail->unallocated) {
+        atomic_store_explicit(&tail->allocated, end, memory_order_release);
+    }
+    atomic_store_explicit(&tail->written, end, memory_order_release);
+    return ALEX_OK;
+}
+
+/** Makes room in the stage for `bytes` at the tail's end. */
+static int stage_room(struct log *log, uint64_t bytes, struct alex_error *error)
+{
+    uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
+    if (atomic_load_explicit(&log->tail->written, memory_order_relaxed) == end) {
+        log->stage_from = end;
+    }
+    uint64_t needed = end - log->stage_from + bytes;
+    if (needed > log->stage_bytes && end > log->stage_from && needed > STAGE_FULL_BYTES) {
+        int result = append_write_stage(log, error);
+        if (result != ALEX_OK) {
+            return result;
+        }
+        log->stage_from = end;
+        needed = bytes;
+    }
+    if (needed > log->stage_bytes) {
+        uint64_t doubled = 2 * log->stage_bytes < STAGE_FULL_BYTES ? 2 * log->stage_bytes : STAGE_FULL_BYTES;
+        uint64_t stage_bytes = needed > doubled ? needed : doubled;
+        uint8_t *stage = base_realloc(log->stage, stage_bytes);
         if (stage == NULL) {
-            return NULL;
+            return base_fail(error, ALEX_NO_MEMORY, 0, log->config.directory,
+                             "no memory to build a record of %llu bytes", (unsigned long long)bytes);
         }
         log->stage = stage;
-        log->stage_bytes = bytes;
+        log->stage_bytes = stage_bytes;
     }
-    return log->stage;
+    return ALEX_OK;
+}
+
+/** Memory for a record at the tail's end. In a staged tail stage_room() has made room for it. */
+static uint8_t *place(const struct log *log)
+{
+    uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
+    return log->tail->staged ? log->stage + (end - log->stage_from) : log->tail->base + end;
 }
 
 /** Numbers and completes the record at `at`, whose value is in place, and moves the end behind it. */
@@ -49,17 +95,6 @@ static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t 
     record->number = number;
     record_finish(at, tail->seed, offset, record);
     BASE_ASSERT(offset + record->bytes <= log->tail_allocated); /* L4 */
-    if (tail->staged) {
-        char path[512];
-        log_path(log, tail->file_id, path, sizeof path);
-        int result = os_file_write(tail->fd, path, offset, at, record->bytes, error);
-        if (result != ALEX_OK) {
-            /* Part of the record may be in the file: nothing may follow it. */
-            log->failed = result;
-            return result;
-        }
-        atomic_store_explicit(&tail->allocated, offset + record->bytes, memory_order_release);
-    }
     atomic_store_explicit(&log->last_number, number, memory_order_relaxed);
     atomic_store_explicit(&tail->end, offset + record->bytes, memory_order_release);
     if (out_ref != NULL) {
@@ -71,11 +106,12 @@ static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t 
 
 int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error)
 {
-    uint64_t bytes = record_bytes(record->value_bytes, false);
-    uint8_t *at = place(log, bytes);
-    if (at == NULL) {
-        return base_fail(error, ALEX_NO_MEMORY, 0, NULL, "no memory to build a record");
+    /* Behind a claimed record the stage has room for it. */
+    int result = log->tail->staged ? stage_room(log, record_bytes(record->value_bytes, false), error) : ALEX_OK;
+    if (result != ALEX_OK) {
+        return result;
     }
+    uint8_t *at = place(log);
     if (value != NULL) {
         memcpy(at + RECORD_HEADER_BYTES, value, record->value_bytes);
     }
@@ -94,12 +130,16 @@ int append_seal(struct log *log, uint64_t next_file_id, struct alex_error *error
 
 static int append_mark(struct log *log, struct alex_error *error)
 {
+    os_mutex_lock(log->lock);
+    struct log_position durable = log->durable;
+    atomic_store(&log->mark_due, false);
+    os_mutex_unlock(log->lock);
     uint8_t value[RECORD_MARK_VALUE_BYTES];
-    bytes_store64(value, log->durable.offset);
-    struct record mark = {.kind = RECORD_MARK, .key = log->durable.file_id, .value_bytes = sizeof value};
+    bytes_store64(value, durable.offset);
+    struct record mark = {.kind = RECORD_MARK, .key = durable.file_id, .value_bytes = sizeof value};
     int result = append_own(log, &mark, value, error);
-    if (result == ALEX_OK) {
-        log->mark_due = false;
+    if (result != ALEX_OK) {
+        atomic_store(&log->mark_due, true);
     }
     return result;
 }
@@ -111,7 +151,8 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
         return ALEX_READ_ONLY;
     }
     uint64_t bytes = record_bytes(value_bytes, has_previous);
-    uint64_t mark_bytes = log->mark_due ? record_bytes(RECORD_MARK_VALUE_BYTES, false) : 0;
+    bool mark_due = atomic_load_explicit(&log->mark_due, memory_order_relaxed);
+    uint64_t mark_bytes = mark_due ? record_bytes(RECORD_MARK_VALUE_BYTES, false) : 0;
     uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     if (BASE_UNLIKELY(end > log->wake_at)) {
         prepare_ahead(log);
@@ -122,17 +163,16 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
     if (BASE_UNLIKELY(end + needed > limit)) {
         result = prepare_room(log, needed + (use_spare ? 0 : SPARE_BYTES), error);
     }
-    if (BASE_UNLIKELY(result == ALEX_OK && log->mark_due)) {
+    if (BASE_UNLIKELY(result == ALEX_OK && mark_due)) {
         result = append_mark(log, error);
+    }
+    if (BASE_UNLIKELY(result == ALEX_OK && log->tail->staged)) {
+        result = stage_room(log, bytes + TAIL_RESERVE_BYTES, error);
     }
     if (result != ALEX_OK) {
         return result;
     }
-    uint8_t *at = place(log, bytes);
-    if (BASE_UNLIKELY(at == NULL)) {
-        return base_fail(error, ALEX_NO_MEMORY, 0, NULL, "no memory to build a record of %llu bytes",
-                         (unsigned long long)bytes);
-    }
+    uint8_t *at = place(log);
     *out_claim = (struct log_claim){
         .at = at,
         .value = at + record_header_bytes(has_previous),

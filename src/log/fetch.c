@@ -158,12 +158,12 @@ void log_stats(const struct log *log, struct log_stats *out_stats)
         uint64_t allocated = atomic_load_explicit(&segment->allocated, memory_order_relaxed);
         stats.log_bytes += end;
         stats.live_bytes += segment->live_bytes;
-        stats.file_bytes += segment->staged ? end : allocated;
+        stats.file_bytes += segment->unallocated ? end : allocated;
     }
     if (log->next != NULL) {
         stats.segments++;
         stats.log_bytes += SEGMENT_HEADER_BYTES;
-        stats.file_bytes += log->next->staged ? SEGMENT_HEADER_BYTES : atomic_load(&log->next->allocated);
+        stats.file_bytes += log->next->unallocated ? SEGMENT_HEADER_BYTES : atomic_load(&log->next->allocated);
     }
     os_mutex_unlock(log->lock);
     *out_stats = stats;

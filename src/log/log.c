@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file log.c The log's life: create, attach, start, sync, finish, destroy. */
+/** @file log.c The log's life: create, attach, start, finish, destroy. */
 #include "log/log_internal.h"
 
 #include <string.h>
@@ -132,20 +132,12 @@ static int start_segment(struct log *log, struct log_segment *sealing, struct al
     return ALEX_OK;
 }
 
-/** Closes the files of segments that nothing is left to be written to or synced. */
-static void close_before(struct log *log, size_t index)
-{
-    for (size_t i = index; i > 0 && log->segments[i - 1]->fd != -1; i--) {
-        os_file_close(log->segments[i - 1]->fd);
-        log->segments[i - 1]->fd = -1;
-    }
-}
-
 /** Goes on in a segment that holds records already. All behind its end is allocated and made writable anew, as it is
  *  needed. */
 static void resume_segment(struct log *log, struct log_segment *segment)
 {
     atomic_store(&segment->allocated, atomic_load(&segment->end));
+    atomic_store(&segment->written, atomic_load(&segment->end));
     log->tail = segment;
     log->tail_limit = atomic_load(&segment->end);
     log->tail_allocated = log->tail_limit;
@@ -209,49 +201,23 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
     if (result != ALEX_OK) {
         return result;
     }
-    close_before(log, log->sync_from);
+    sync_close_before(log, log->sync_from);
     log->untouched = true; /* the first preparation writes the manifest */
-    return last != NULL && state == LOG_END_CLEAN ? ALEX_OK : prepare_room(log, TAIL_RESERVE_BYTES, error);
+    result = last != NULL && state == LOG_END_CLEAN ? ALEX_OK : prepare_room(log, TAIL_RESERVE_BYTES, error);
+    return result == ALEX_OK ? sync_start(log, error) : result;
 }
 
 int log_writable(const struct log *log, struct alex_error *error)
 {
-    return BASE_LIKELY(log->failed == ALEX_OK)
+    int failed = atomic_load_explicit(&log->failed, memory_order_relaxed);
+    return BASE_LIKELY(failed == ALEX_OK)
                ? ALEX_OK
                : base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
                            "a write or sync failed before (%s); close the store and open it again",
-                           alex_code_text(log->failed));
+                           alex_code_text(failed));
 }
 
-int log_sync(struct log *log, struct alex_error *error)
-{
-    if (log_writable(log, error) != ALEX_OK) {
-        return ALEX_READ_ONLY;
-    }
-    struct log_position end = log_end(log);
-    if (log_position_compare(end, log->durable) <= 0) {
-        return ALEX_OK;
-    }
-    for (size_t i = log->sync_from; i < log->segment_count; i++) {
-        struct log_segment *segment = log->segments[i];
-        char path[512];
-        log_path(log, segment->file_id, path, sizeof path);
-        int result = os_file_sync(segment->fd, path, error);
-        if (result != ALEX_OK) {
-            log->failed = result;
-            return result;
-        }
-    }
-    log->sync_from = log->segment_count - 1;
-    close_before(log, log->sync_from);
-    os_mutex_lock(log->lock);
-    log->durable = end;
-    os_mutex_unlock(log->lock);
-    log->mark_due = true;
-    return ALEX_OK;
-}
-
-/** Stops the log's thread and takes the prepared segment away, if it is unused. @return its file id, or 0 */
+/** Stops the log's threads and takes the prepared segment away, if it is unused. @return its file id, or 0 */
 static uint64_t withdraw_next(struct log *log)
 {
     prepare_stop(log);
@@ -269,12 +235,17 @@ int log_finish(struct log *log, struct alex_error *error)
     uint64_t unused = withdraw_next(log);
     char path[512];
     log_path(log, log->tail->file_id, path, sizeof path);
-    int result;
-    if (log->failed != ALEX_OK) {
-        result = base_fail(error, log->failed, 0, log->config.directory,
+    int failed = atomic_load(&log->failed);
+    int result = ALEX_OK;
+    if (failed != ALEX_OK) {
+        result = base_fail(error, failed, 0, log->config.directory,
                            "a write or sync failed before (%s); what was written since the last sync may be lost",
-                           alex_code_text(log->failed));
-    } else {
+                           alex_code_text(failed));
+    }
+    if (result == ALEX_OK) {
+        result = append_write_stage(log, error);
+    }
+    if (result == ALEX_OK) {
         result = os_file_truncate(log->tail->fd, path, atomic_load(&log->tail->end), error);
     }
     if (result == ALEX_OK) {
@@ -288,8 +259,8 @@ int log_finish(struct log *log, struct alex_error *error)
         log_path(log, unused, path, sizeof path);
         result = os_file_remove(path, error);
     }
-    if (log->failed == ALEX_OK) {
-        log->failed = result != ALEX_OK ? result : ALEX_READ_ONLY;
+    if (atomic_load(&log->failed) == ALEX_OK) {
+        atomic_store(&log->failed, result != ALEX_OK ? result : ALEX_READ_ONLY);
     }
     return result;
 }

@@ -3,7 +3,8 @@
  * @file log.h
  * The log: records appended to segments that are mapped once and never remapped. See README.md and docs/FORMAT.md.
  *
- * One thread appends. A log may have a thread of its own that prepares file space and segments ahead of the writer.
+ * One thread appends. A log may have threads of its own: one prepares file space and segments ahead of the writer, one
+ * syncs at intervals.
  */
 #ifndef LOG_LOG_H
 #define LOG_LOG_H
@@ -40,8 +41,10 @@ struct log_config {
     uint64_t growth_bytes;  /**< 0: 64 KiB, doubling with the log to 16 MiB */
     uint64_t next_file_id;  /**< for the next segment made */
     bool read_only;
-    bool background; /**< prepare in a thread */
-    bool verify;     /**< checksums on log_fetch() */
+    bool background;           /**< prepare in a thread */
+    bool sync_each;            /**< log_settle() makes durable what was appended */
+    uint32_t sync_interval_ms; /**< a thread makes durable what was appended, so often; 0: none does */
+    bool verify;               /**< checksums on log_fetch() */
     /** Called after a segment was added and before anything is written to it: makes the list durable (log_describe()).
      *  Called from the thread that appends or the log's own; never two at once. */
     int (*list_changed)(void *context, struct alex_error *error);
@@ -160,8 +163,7 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
  *
  * @param record   kind, flags, table, key and previous; the rest is filled in
  * @param out_ref  where it is
- * @return ALEX_OK always where the log is written through its mapping; else what a failed write gives: the log takes no
- *     more writes then
+ * @return ALEX_OK; ALEX_READ_ONLY if a sync has failed since the claim
  */
 int log_append(struct log *log, const struct log_claim *claim, struct record *record, uint64_t *out_ref,
                struct alex_error *error);
@@ -183,6 +185,10 @@ int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_numbe
 
 /** ALEX_OK, or ALEX_READ_ONLY after a write or sync has failed. */
 int log_writable(const struct log *log, struct alex_error *error);
+
+/** Ends a commit, before it is published: what was appended can be read from here on and, with config.sync_each, is
+ *  durable. After a failure it may be in the log or not, and the log takes no more writes. */
+int log_settle(struct log *log, struct alex_error *error);
 
 /** Makes everything appended durable. After a failure the log takes no more writes. */
 int log_sync(struct log *log, struct alex_error *error);

@@ -8,11 +8,14 @@
  *  L2  A slot's base, segment, seed and run are set before any reference into it exists, and never change while one
  *      can.
  *  L3  Only [writable_from, allocated) of the tail and of the prepared segment can be written; nothing else is mapped
- *      writable.
+ *      writable, and nothing of a staged one.
  *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, unless `untouched`: a COMMIT or ABORT, a MARK and a SEAL
  *      always fit.
  *  L5  The tail's file has disk space for [0, allocated), so that no store into it can fail.
  *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only.
+ *  L7  Of a staged tail [written, end) is in the stage and not in the file: nothing that is published refers to it.
+ *  L8  One thread at a time syncs, the one that has set `syncing`. `durable` and `sync_from` change under `lock`, and a
+ *      file is closed only there and then.
  */
 #ifndef LOG_INTERNAL_H
 #define LOG_INTERNAL_H
@@ -57,7 +60,9 @@ struct log_segment {
     _Atomic uint64_t end; /**< bytes written, header included */
     uint64_t live_bytes;
     bool sealed;
-    bool staged; /**< written by pwrite(), as the file system can't allocate space ahead */
+    _Atomic uint64_t written; /**< of a staged segment: up to where the file has what was appended */
+    bool staged;              /**< records are built in the log's stage and written by pwrite() */
+    bool unallocated;         /**< with `staged`: the file system can't allocate ahead, each write brings its space */
 };
 
 /** Reserved address space, from which slots are given out. */
@@ -94,17 +99,20 @@ struct log {
 
     _Atomic uint64_t last_number;
     struct log_position durable;
-    bool mark_due;    /**< the next append begins with a MARK of `durable` */
-    size_t sync_from; /**< segments before this index are durable */
-    bool finished;    /**< log_finish() has made all of it durable */
-    int failed;       /**< the code of the failed write or sync after which nothing is written; ALEX_OK */
-    uint8_t *stage;   /**< where a record is built if the tail is staged */
+    _Atomic bool mark_due; /**< the next append begins with a MARK of `durable` */
+    size_t sync_from;      /**< segments before this index are durable */
+    bool finished;         /**< log_finish() has made all of it durable */
+    _Atomic int failed;    /**< the code of the failed write or sync after which nothing is written; ALEX_OK */
+    uint8_t *stage;        /**< where records are built if the tail is staged: what its file has from `stage_from` on */
     uint64_t stage_bytes;
+    uint64_t stage_from;
 
     /* Preparation: guarded by `lock`, except that the thread that has set `preparing` works without it. */
     struct os_mutex *lock;
     struct os_condition *changed;
     struct os_thread *thread;
+    struct os_thread *sync_thread; /**< with config.sync_interval_ms */
+    bool syncing;
     bool stop;
     bool work_due;
     bool preparing;           /**< a segment is being made, by either thread */
@@ -150,6 +158,7 @@ void log_add_segment(struct log *log, struct log_segment *segment);
 int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error);
 /** Tells the log's thread that the tail's end has passed `wake_at`. */
 void prepare_ahead(struct log *log);
+/** Ends the log's threads. */
 void prepare_stop(struct log *log);
 /** Makes a segment with room for `bytes` behind its header, in as many slots as that takes. */
 int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_segment, struct alex_error *error);
@@ -160,5 +169,13 @@ void prepare_adopt(struct log *log);
 /** Appends a record of the log itself into the reserve of the tail. */
 int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error);
 int append_seal(struct log *log, uint64_t next_file_id, struct alex_error *error);
+/** Writes what is staged to the tail's file. After a failure the log takes no more writes. */
+int append_write_stage(struct log *log, struct alex_error *error);
+
+/* sync.c */
+/** Starts the thread that syncs every config.sync_interval_ms, if that is asked for. */
+int sync_start(struct log *log, struct alex_error *error);
+/** Closes the files of segments before this index: nothing is left to be written to them or synced. */
+void sync_close_before(struct log *log, size_t index);
 
 #endif /* LOG_INTERNAL_H */

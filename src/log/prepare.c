@@ -30,7 +30,7 @@ static void grow_ahead(struct log *log)
     uint64_t end = atomic_load_explicit(&tail->end, memory_order_relaxed);
     uint64_t allocated = atomic_load_explicit(&tail->allocated, memory_order_relaxed);
     uint64_t target = segment_target(log, tail, allocated + 1);
-    if (tail->staged || allocated == tail->capacity || allocated - end > (target - allocated) / 2) {
+    if (tail->unallocated || allocated == tail->capacity || allocated - end > (target - allocated) / 2) {
         return;
     }
     if (segment_grow(log, tail, target, NULL) == ALEX_OK) {
@@ -120,7 +120,8 @@ static void run(void *context)
 void prepare_adopt(struct log *log)
 {
     const struct log_segment *tail = log->tail;
-    uint64_t allocated = tail->staged ? tail->capacity : atomic_load_explicit(&tail->allocated, memory_order_acquire);
+    uint64_t allocated =
+        tail->unallocated ? tail->capacity : atomic_load_explicit(&tail->allocated, memory_order_acquire);
     uint64_t step = segment_target(log, tail, allocated + 1) - allocated;
     log->tail_allocated = allocated;
     log->tail_limit = allocated > SPARE_BYTES ? allocated - SPARE_BYTES : 0;
@@ -159,7 +160,9 @@ void prepare_stop(struct log *log)
     }
     os_mutex_unlock(log->lock);
     os_thread_join(log->thread);
+    os_thread_join(log->sync_thread);
     log->thread = NULL;
+    log->sync_thread = NULL;
 }
 
 /** Removes a prepared segment that is too small for what comes next. Called with the lock and `preparing` set. */
@@ -213,13 +216,16 @@ static int roll(struct log *log, struct alex_error *error)
 {
     uint64_t sealed_end = atomic_load_explicit(&log->tail->end, memory_order_relaxed) + RECORD_HEADER_BYTES;
     int result = ALEX_OK;
-    if (!log->tail->staged && sealed_end > atomic_load(&log->tail->allocated)) {
+    if (!log->tail->unallocated && sealed_end > atomic_load(&log->tail->allocated)) {
         /* A tail of before the opening, never written to since. */
         result = segment_make_room(log, log->tail, sealed_end, error);
         prepare_adopt(log);
     }
     if (result == ALEX_OK) {
         result = append_seal(log, log->next->file_id, error);
+    }
+    if (result == ALEX_OK) {
+        result = append_write_stage(log, error);
     }
     if (result != ALEX_OK) {
         return result;
@@ -250,7 +256,7 @@ int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error)
         }
         end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     }
-    if (result == ALEX_OK && !log->tail->staged && end + bytes > atomic_load(&log->tail->allocated)) {
+    if (result == ALEX_OK && !log->tail->unallocated && end + bytes > atomic_load(&log->tail->allocated)) {
         result = segment_make_room(log, log->tail, end + bytes, error);
         segment_protect(log, log->tail, end);
     }

@@ -49,6 +49,7 @@ static struct log_segment *segment_new(const struct log *log, uint64_t file_id, 
         segment->capacity = (uint64_t)slots << log->config.segment_shift;
         segment->seed = record_seed(log->config.store_id, file_id);
         segment->fd = -1;
+        segment->staged = log->config.sync_each;
     }
     return segment;
 }
@@ -167,7 +168,7 @@ int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, s
     log_path(log, segment->file_id, path, sizeof path);
     uint64_t allocated = atomic_load_explicit(&segment->allocated, memory_order_relaxed);
     uint64_t from = allocated / PAGE_BYTES * PAGE_BYTES;
-    if (!segment->staged) {
+    if (!segment->unallocated) {
         bool supported;
         int result = os_file_allocate(segment->fd, path, from, bytes, &supported, error);
         if (result != ALEX_OK) {
@@ -178,10 +179,15 @@ int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, s
         }
         if (!supported) {
             segment->staged = true;
+            segment->unallocated = true;
         }
     }
-    if (segment->staged) {
+    if (segment->unallocated) {
         return ALEX_OK; /* each write brings its own space, and a full disk is that write's error */
+    }
+    if (segment->staged) {
+        atomic_store_explicit(&segment->allocated, bytes, memory_order_release);
+        return ALEX_OK;
     }
     int result = os_map_protect(segment->base + from, bytes - from, true, path, error);
     if (result != ALEX_OK) {
@@ -281,6 +287,7 @@ int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t r
         return result;
     }
     atomic_store_explicit(&segment->end, SEGMENT_HEADER_BYTES, memory_order_relaxed);
+    atomic_store_explicit(&segment->written, SEGMENT_HEADER_BYTES, memory_order_relaxed);
     *out_segment = segment;
     return ALEX_OK;
 }

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file sync.c
+ * Syncing: on demand, with each commit, or at intervals by a thread of its own.
+ *
+ * What is synced ends where the log ended when the sync began. The next append then begins with a MARK of that place.
+ */
+#include "log/log_internal.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+void sync_close_before(struct log *log, size_t index)
+{
+    for (size_t i = index; i > 0 && log->segments[i - 1]->fd != -1; i--) {
+        os_file_close(log->segments[i - 1]->fd);
+        log->segments[i - 1]->fd = -1;
+    }
+}
+
+/** Up to where the files have what was appended. Called with the lock. */
+static struct log_position written_end(const struct log *log)
+{
+    const struct log_segment *tail = log->tail;
+    uint64_t end = atomic_load_explicit(tail->staged ? &tail->written : &tail->end, memory_order_acquire);
+    return (struct log_position){tail->file_id, end};
+}
+
+/** Syncs each segment that isn't durable. Called with the lock and `syncing` set; gives the lock up meanwhile. */
+static int sync_segments(struct log *log, size_t count, struct alex_error *error)
+{
+    int result = ALEX_OK;
+    for (size_t i = log->sync_from; i < count && result == ALEX_OK; i++) {
+        struct log_segment *segment = log->segments[i];
+        char path[512];
+        log_path(log, segment->file_id, path, sizeof path);
+        os_mutex_unlock(log->lock);
+        result = os_file_sync(segment->fd, path, error);
+        os_mutex_lock(log->lock);
+    }
+    return result;
+}
+
+/** Makes durable what the files have now. Called with the lock; gives it up meanwhile. */
+static int sync_files(struct log *log, struct alex_error *error)
+{
+    while (log->syncing) {
+        os_condition_wait(log->changed, log->lock);
+    }
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY;
+    }
+    struct log_position end = written_end(log);
+    size_t count = log->segment_count;
+    if (log_position_compare(end, log->durable) <= 0) {
+        return ALEX_OK;
+    }
+    log->syncing = true;
+    int result = sync_segments(log, count, error);
+    if (result == ALEX_OK) {
+        log->sync_from = count - 1;
+        sync_close_before(log, log->sync_from);
+        log->durable = end;
+        atomic_store(&log->mark_due, true);
+    } else {
+        atomic_store(&log->failed, result); /* never tried again: the kernel may have dropped what it could not write */
+    }
+    log->syncing = false;
+    os_condition_wake_all(log->changed);
+    return result;
+}
+
+int log_sync(struct log *log, struct alex_error *error)
+{
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY;
+    }
+    int result = append_write_stage(log, error);
+    if (result == ALEX_OK) {
+        os_mutex_lock(log->lock);
+        result = sync_files(log, error);
+        os_mutex_unlock(log->lock);
+    }
+    return result;
+}
+
+int log_settle(struct log *log, struct alex_error *error)
+{
+    if (BASE_LIKELY(!log->tail->staged)) {
+        return ALEX_OK;
+    }
+    return log->config.sync_each ? log_sync(log, error) : append_write_stage(log, error);
+}
+
+/** The thread that syncs at intervals. A failure latches the log, and the next write reports it. */
+static void run(void *context)
+{
+    struct log *log = context;
+    const uint64_t interval = log->config.sync_interval_ms * NS_PER_MS;
+    os_mutex_lock(log->lock);
+    uint64_t due = os_clock_ns() + interval;
+    while (!log->stop) {
+        if (os_condition_wait_until(log->changed, log->lock, due)) {
+            continue; /* woken for something else */
+        }
+        (void)sync_files(log, NULL);
+        due = os_clock_ns() + interval;
+    }
+    os_mutex_unlock(log->lock);
+}
+
+int sync_start(struct log *log, struct alex_error *error)
+{
+    return log->config.sync_interval_ms == 0 ? ALEX_OK : os_thread_start(run, log, &log->sync_thread, error);
+}
