@@ -126,6 +126,17 @@ enum alex_open_mode {
     ALEX_MUST_BE_NEW = 2, /**< else ALEX_EXISTS */
 };
 
+/** When a write is durable, which is to say safe from a power cut or a crash of the operating system. From the end of
+ *  the process that wrote it, killed or not, a write is safe as soon as its call has returned, whatever is chosen. */
+enum alex_durability {
+    /** When alex_sync() or alex_close() has returned. */
+    ALEX_DURABLE_ON_SYNC = 0,
+    /** Also, without a call, at the latest `sync_interval_ms` after the write, and the time that a sync takes. */
+    ALEX_DURABLE_WITHIN_INTERVAL = 1,
+    /** When the write's own call has returned. A batch or load is synced once. */
+    ALEX_DURABLE_ON_COMMIT = 2,
+};
+
 /** How to open a store. Start from `= {0}` or ALEX_OPTIONS_DEFAULT, then set what differs. */
 struct alex_options {
     /** Default: open the store, and make it where there is none. */
@@ -149,11 +160,18 @@ struct alex_options {
 
     /** Optional; receives the detail where the open fails, as there is no store then to ask. */
     struct alex_error *error;
+
+    /** When writes are durable. Default: ALEX_DURABLE_ON_SYNC. */
+    enum alex_durability durability;
+
+    /** For ALEX_DURABLE_WITHIN_INTERVAL: milliseconds, up to an hour. Default: 1,000. A thread that starts with the
+     *  store syncs so often, so no_background does not go with it. */
+    uint32_t sync_interval_ms;
 };
 
-#define ALEX_OPTIONS_DEFAULT                              \
-    {                                                     \
-        ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL \
+#define ALEX_OPTIONS_DEFAULT                                                       \
+    {                                                                              \
+        ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL, ALEX_DURABLE_ON_SYNC, 0 \
     }
 
 /**

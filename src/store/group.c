@@ -23,7 +23,8 @@ int group_append(struct group *group, struct alex_table *table, struct record *r
 
 int group_commit(struct group *group)
 {
-    return log_append_commit(group->store->log, &group->log_group, &group->store->error);
+    int result = log_append_commit(group->store->log, &group->log_group, &group->store->error);
+    return result == ALEX_OK ? log_settle(group->store->log, &group->store->error) : result;
 }
 
 void group_abort(struct group *group)

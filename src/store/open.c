@@ -9,6 +9,8 @@
 #define SEGMENT_SHIFT_DEFAULT 27
 #define GROWTH_UNIT 4096
 #define GROWTH_MAX ((uint64_t)1 << 30)
+#define SYNC_INTERVAL_DEFAULT_MS 1000
+#define SYNC_INTERVAL_MAX_MS (60 * 60 * 1000)
 
 /** So that the path of every file in the store fits the buffers for paths. */
 #define STORE_PATH_MAX 480
@@ -101,6 +103,20 @@ static int check_options(const char *path, const struct alex_options *options)
         return base_fail(options->error, ALEX_INVALID, 0, path,
                          "growth_bytes is %" PRIu64 "; use a multiple of %d up to %" PRIu64 ", or 0",
                          options->growth_bytes, GROWTH_UNIT, GROWTH_MAX);
+    }
+    if ((unsigned)options->durability > ALEX_DURABLE_ON_COMMIT) {
+        return base_fail(options->error, ALEX_INVALID, 0, path, "the durability %d is none of enum alex_durability",
+                         (int)options->durability);
+    }
+    bool interval = options->durability == ALEX_DURABLE_WITHIN_INTERVAL;
+    if (options->sync_interval_ms > (interval ? (uint32_t)SYNC_INTERVAL_MAX_MS : 0)) {
+        return base_fail(options->error, ALEX_INVALID, 0, path,
+                         "sync_interval_ms is %" PRIu32 "; use up to %d, and only with ALEX_DURABLE_WITHIN_INTERVAL",
+                         options->sync_interval_ms, SYNC_INTERVAL_MAX_MS);
+    }
+    if (interval && options->no_background && !options->read_only) {
+        return base_fail(options->error, ALEX_INVALID, 0, path,
+                         "syncing at intervals takes a thread; leave no_background out, or sync otherwise");
     }
     return ALEX_OK;
 }
@@ -214,6 +230,15 @@ static int make_main_table(alex_store *store)
     return ALEX_OK;
 }
 
+/** How often the log's thread is to sync; 0: it is not. */
+static uint32_t sync_interval_ms(const struct alex_options *options)
+{
+    if (options->read_only || options->durability != ALEX_DURABLE_WITHIN_INTERVAL) {
+        return 0;
+    }
+    return options->sync_interval_ms != 0 ? options->sync_interval_ms : SYNC_INTERVAL_DEFAULT_MS;
+}
+
 /** Makes the log, without segments yet, as the manifest says. */
 static int make_log(alex_store *store, const struct manifest *manifest)
 {
@@ -228,6 +253,8 @@ static int make_log(alex_store *store, const struct manifest *manifest)
         .next_file_id = manifest->next_file_id,
         .read_only = store->options.read_only,
         .background = !store->options.no_background,
+        .sync_each = !store->options.read_only && store->options.durability == ALEX_DURABLE_ON_COMMIT,
+        .sync_interval_ms = sync_interval_ms(&store->options),
         .verify = !store->options.no_checksums,
         .list_changed = write_manifest,
         .context = store,

@@ -250,6 +250,8 @@ int write_allowed(alex_store *store);
 int write_value_check(alex_store *store, const void *value, size_t size);
 /** Claims, fills and appends one record of a key. */
 int write_append(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
+/** write_append() of a record that counts by itself, and settles it: with ALEX_DURABLE_ON_COMMIT it is durable. */
+int write_alone(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
 
 /* group.c */
 /** Several records that count together: appended, then entered in an index, then committed, or taken back. */
@@ -261,6 +263,7 @@ struct group {
 /** Appends one record of the group. */
 int group_append(struct group *group, struct alex_table *table, struct record *record, const void *value, size_t size,
                  uint64_t *out_ref);
+/** Appends the COMMIT and settles the group. After a failure the group's entries are the caller's to withdraw. */
 int group_commit(struct group *group);
 /** Takes the group's records back. The code of a failure that led here is the caller's to return. */
 void group_abort(struct group *group);

@@ -49,6 +49,12 @@ int write_append(struct alex_table *table, struct record *record, const void *va
     return log_append(store->log, &claim, record, out_ref, &store->error);
 }
 
+int write_alone(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref)
+{
+    int result = write_append(table, record, value, size, out_ref);
+    return BASE_LIKELY(result == ALEX_OK) ? log_settle(table->store->log, &table->store->error) : result;
+}
+
 /** Finds the key and makes room for it. @param out_record  kind, flags, table, key and previous filled in */
 static int prepare(struct alex_table *table, int64_t key, enum record_kind kind, struct index_position *out_position,
                    struct record *out_record)
@@ -99,7 +105,7 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
         return ALEX_EXISTS;
     }
     if (result == ALEX_OK) {
-        result = write_append(table, &record, value, size, &ref);
+        result = write_alone(table, &record, value, size, &ref);
     }
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
@@ -171,6 +177,9 @@ int alex_put_commit(alex_table *table, bool *out_replaced)
     uint64_t ref;
     result = log_append(store->log, &store->claim, &record, &ref, &store->error);
     if (result == ALEX_OK) {
+        result = log_settle(store->log, &store->error);
+    }
+    if (result == ALEX_OK) {
         enter(table, &store->position, &record, ref);
         if (out_replaced != NULL) {
             *out_replaced = log_ref_is_value(store->position.payload);
@@ -215,7 +224,7 @@ int alex_delete(alex_table *table, int64_t key)
         .previous = previous,
     };
     uint64_t ref;
-    result = write_append(table, &record, NULL, 0, &ref);
+    result = write_alone(table, &record, NULL, 0, &ref);
     if (result == ALEX_OK) {
         version_delete(table, index_key, previous, ref, record.number);
         mvcc_publish(&store->mvcc, record.number);

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_api_durability.c
+ * When writes are durable: which calls sync and how often, what a failing sync leaves, and options that don't go
+ * together. What is on disk after a power cut is tests/crash.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "log/log_internal.h"
+#include "store/store.h"
+#include "support/faults.h"
+#include "support/store_helper.h"
+
+enum { WAIT_MS_MAX = 20000 };
+
+static void open_with(struct fixture *fixture, enum alex_durability durability, bool no_background)
+{
+    struct store_tuning tuning = {.segment_shift = 16};
+    struct alex_options options = {.durability = durability, .no_background = no_background};
+    ASSERT_OK(store_open_tuned(fixture->path, &options, &tuning, &fixture->store));
+    fixture->main = alex_main_table(fixture->store);
+}
+
+static void count_anew(void)
+{
+    faults_set(&(struct faults_plan){0});
+}
+
+static uint64_t syncs(void)
+{
+    return faults_count(FAULTS_FDATASYNC);
+}
+
+/** Every kind of write, by number; each is one commit. */
+enum {
+    WRITE_PUT,
+    WRITE_ABSENT,
+    WRITE_RESERVED,
+    WRITE_DELETE,
+    WRITE_BATCH,
+    WRITE_LOAD,
+    WRITE_TABLE,
+    WRITE_DROP,
+    WRITES
+};
+
+static int write_once(struct fixture *fixture, int way)
+{
+    struct alex_op ops[2] = {{ALEX_OP_PUT, fixture->main, 2, {"new", 3}},
+                             {ALEX_OP_DELETE, fixture->main, 1, {NULL, 0}}};
+    alex_loader *loader = NULL;
+    alex_table *table;
+    void *buffer;
+    int code;
+    switch (way) {
+    case WRITE_PUT:
+        return alex_put(fixture->main, 2, "new", 3, NULL);
+    case WRITE_ABSENT:
+        return alex_put_if_absent(fixture->main, 2, "new", 3);
+    case WRITE_RESERVED:
+        ASSERT_OK(alex_put_reserve(fixture->main, 2, 3, &buffer));
+        memcpy(buffer, "new", 3);
+        return alex_put_commit(fixture->main, NULL);
+    case WRITE_DELETE:
+        return alex_delete(fixture->main, 1);
+    case WRITE_BATCH:
+        return alex_write(fixture->store, ops, 2);
+    case WRITE_LOAD:
+        ASSERT_OK(alex_loader_open(fixture->main, &loader));
+        ASSERT_OK(alex_loader_add(loader, 2, "new", 3));
+        ASSERT_OK(alex_loader_add(loader, 1, "other", 5));
+        code = alex_loader_commit(loader, NULL, NULL);
+        alex_loader_close(loader);
+        return code;
+    case WRITE_TABLE:
+        return alex_table_open(fixture->store, "made", NULL, &table);
+    default:
+        return alex_table_drop(fixture->store, "kept");
+    }
+}
+
+/** What is there before write_once(). */
+static void prepare(struct fixture *fixture)
+{
+    helper_put(fixture->main, 1, "old");
+    (void)helper_table(fixture->store, "kept", ALEX_KEYS_DEFAULT);
+}
+
+static void assert_not_written(struct fixture *fixture)
+{
+    alex_table *table;
+    struct alex_table_options there = {.mode = ALEX_MUST_EXIST};
+    ASSERT_VALUE(fixture->main, 1, "old");
+    ASSERT_VALUE(fixture->main, 2, NULL);
+    ASSERT_OK(alex_table_open(fixture->store, "kept", &there, &table));
+    ASSERT_CODE(ALEX_NOT_FOUND, alex_table_open(fixture->store, "made", &there, &table));
+}
+
+/* On commit: each write syncs the file once, and its record is in the file when the call returns. */
+static void test_on_commit_each_write_syncs_once(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int way = 0; way < WRITES; way++) {
+        files_remove(fixture->path);
+        open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
+        prepare(fixture);
+        count_anew();
+        ASSERT_OK(write_once(fixture, way));
+        assert_int_equal(syncs(), 1);
+        const struct log *log = store_log(fixture->store);
+        assert_int_equal(log_position_compare(log->durable, log_end(log)), 0);
+        count_anew();
+        ASSERT_OK(alex_sync(fixture->store));
+        assert_int_equal(syncs(), 0); /* nothing is left to sync */
+        helper_check(fixture->store);
+        fixture_store_close(fixture);
+    }
+}
+
+/* On sync: no write syncs anything. */
+static void test_on_sync_no_write_syncs(void **state)
+{
+    struct fixture *fixture = *state;
+    open_with(fixture, ALEX_DURABLE_ON_SYNC, true);
+    prepare(fixture);
+    count_anew();
+    for (int way = 0; way < WRITES; way++) {
+        int code = write_once(fixture, way);
+        assert_true(code == ALEX_OK || code == ALEX_EXISTS);
+    }
+    assert_int_equal(syncs(), 0);
+    ASSERT_OK(alex_sync(fixture->store));
+    assert_int_equal(syncs(), 1);
+}
+
+/* On commit, a write whose sync fails is taken back, and the store takes no more; reads go on, and after reopening all
+ * that was acknowledged is there. */
+static void test_failed_sync_takes_the_write_back(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int way = 0; way < WRITES; way++) {
+        struct alex_error error;
+        files_remove(fixture->path);
+        open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
+        prepare(fixture);
+        alex_txn *txn = helper_begin(fixture->store);
+        faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
+        ASSERT_CODE(ALEX_IO, write_once(fixture, way));
+        alex_store_error(fixture->store, &error);
+        assert_int_equal(error.os_errno, EIO);
+        assert_not_written(fixture);
+        ASSERT_CODE(ALEX_READ_ONLY, alex_put(fixture->main, 3, "more", 4, NULL));
+        ASSERT_CODE(ALEX_READ_ONLY, alex_sync(fixture->store));
+        assert_int_equal(syncs(), 1); /* not tried again */
+        ASSERT_TXN_VALUE(txn, fixture->main, 1, "old");
+        ASSERT_OK(alex_end(txn));
+        ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+        fixture->store = NULL;
+        faults_clear();
+        open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
+        /* Whether the write itself is there is not promised; what was acknowledged before is, unless it replaced it. */
+        int code = alex_exists(fixture->main, 1);
+        assert_true(code == ALEX_OK || way == WRITE_DELETE || way == WRITE_BATCH);
+        helper_check(fixture->store);
+        fixture_store_close(fixture);
+    }
+}
+
+/* On commit, the disk is full: the write says so, nothing is latched, and deletes still work. */
+static void test_full_disk_on_commit(void **state)
+{
+    struct fixture *fixture = *state;
+    static unsigned char value[30000];
+    open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
+    prepare(fixture);
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FALLOCATE), .first = 1, .for_good = true});
+    int code = ALEX_OK;
+    for (int64_t key = 10; code == ALEX_OK; key++) {
+        code = alex_put(fixture->main, key, value, sizeof value, NULL);
+    }
+    assert_int_equal(code, ALEX_NO_SPACE);
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    faults_clear();
+    ASSERT_OK(alex_put(fixture->main, 1, value, sizeof value, NULL));
+    helper_check(fixture->store);
+}
+
+/* A batch larger than the stage is written in pieces and synced once; a record larger than it too. */
+static void test_large_commits(void **state)
+{
+    enum { COUNT = 40, SIZE = 100000, LARGE = 5000000 };
+    struct fixture *fixture = *state;
+    static unsigned char values[COUNT][SIZE];
+    static unsigned char large[LARGE];
+    static unsigned char found[LARGE];
+    struct alex_op ops[COUNT];
+    struct alex_options options = {.durability = ALEX_DURABLE_ON_COMMIT};
+    fixture_store_open(fixture, &options);
+    for (size_t i = 0; i < COUNT; i++) {
+        helper_fill(values[i], SIZE, i);
+        ops[i] = (struct alex_op){ALEX_OP_PUT, fixture->main, (int64_t)i, {values[i], SIZE}};
+    }
+    helper_fill(large, LARGE, 77);
+    count_anew();
+    ASSERT_OK(alex_write(fixture->store, ops, COUNT));
+    assert_in_range(faults_count(FAULTS_PWRITE), 2, COUNT);
+    ASSERT_OK(alex_put(fixture->main, 1000, large, LARGE, NULL));
+    for (int opened = 0; opened < 2; opened++) {
+        size_t size;
+        for (size_t i = 0; i < COUNT; i++) {
+            ASSERT_OK(alex_get(fixture->main, (int64_t)i, found, sizeof found, &size));
+            assert_true(size == SIZE && helper_is_filled(found, size, i));
+        }
+        ASSERT_OK(alex_get(fixture->main, 1000, found, sizeof found, &size));
+        assert_true(size == LARGE && helper_is_filled(found, size, 77));
+        helper_check(fixture->store);
+        fixture_store_close(fixture);
+        fixture_store_open(fixture, NULL);
+    }
+}
+
+/* A sync between a reservation and its commit leaves the reserved memory where it is. */
+static void test_sync_during_a_reservation(void **state)
+{
+    struct fixture *fixture = *state;
+    for (enum alex_durability durability = ALEX_DURABLE_ON_SYNC; durability <= ALEX_DURABLE_ON_COMMIT; durability++) {
+        void *buffer;
+        files_remove(fixture->path);
+        open_with(fixture, durability, false);
+        helper_put(fixture->main, 1, "before");
+        ASSERT_OK(alex_put_reserve(fixture->main, 2, 8, &buffer));
+        memcpy(buffer, "res", 3);
+        ASSERT_OK(alex_sync(fixture->store));
+        memcpy((char *)buffer + 3, "erved", 5);
+        ASSERT_OK(alex_put_commit(fixture->main, NULL));
+        for (int opened = 0; opened < 2; opened++) {
+            ASSERT_VALUE(fixture->main, 1, "before");
+            ASSERT_VALUE(fixture->main, 2, "reserved");
+            helper_check(fixture->store);
+            fixture_reopen(fixture);
+        }
+        fixture_store_close(fixture);
+    }
+}
+
+/** Waits until the log says that all is durable, or that a sync has failed. */
+static void wait_for_sync(const struct log *log, bool fails)
+{
+    for (int waited = 0; waited < WAIT_MS_MAX; waited++) {
+        os_mutex_lock(log->lock);
+        bool durable = log_position_compare(log->durable, log_end(log)) == 0;
+        os_mutex_unlock(log->lock);
+        if (fails ? atomic_load(&log->failed) != ALEX_OK : durable) {
+            return;
+        }
+        (void)usleep(1000);
+    }
+    fail_msg("no sync in %d ms", WAIT_MS_MAX);
+}
+
+/* At intervals: without any call, what was written becomes durable, again and again, over several segments. */
+static void test_within_interval(void **state)
+{
+    enum { ROUNDS = 5, PUTS = 40 };
+    struct fixture *fixture = *state;
+    static unsigned char value[5000];
+    struct store_tuning tuning = {.segment_shift = 16};
+    struct alex_options options = {.durability = ALEX_DURABLE_WITHIN_INTERVAL, .sync_interval_ms = 1};
+    ASSERT_OK(store_open_tuned(fixture->path, &options, &tuning, &fixture->store));
+    fixture->main = alex_main_table(fixture->store);
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        for (int64_t i = 0; i < PUTS; i++) {
+            ASSERT_OK(alex_put(fixture->main, round * PUTS + i, value, sizeof value, NULL));
+        }
+        wait_for_sync(store_log(fixture->store), false);
+    }
+    assert_true(store_log(fixture->store)->segment_count > 1);
+    helper_check(fixture->store);
+    fixture_reopen(fixture);
+    for (int64_t key = 0; key < ROUNDS * PUTS; key++) {
+        ASSERT_OK(alex_exists(fixture->main, key));
+    }
+}
+
+/* At intervals, a sync that fails latches the store: the next write says so. */
+static void test_failed_sync_within_interval(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_options options = {.durability = ALEX_DURABLE_WITHIN_INTERVAL, .sync_interval_ms = 1};
+    fixture_store_open(fixture, &options);
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
+    helper_put(fixture->main, 1, "written");
+    wait_for_sync(store_log(fixture->store), true);
+    ASSERT_CODE(ALEX_READ_ONLY, alex_put(fixture->main, 2, "more", 4, NULL));
+    ASSERT_VALUE(fixture->main, 1, "written");
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    fixture->store = NULL;
+    assert_int_equal(syncs(), 1);
+    faults_clear();
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "written");
+}
+
+/* The thread of syncs that can't be started is an error of the opening, for the promise could not be kept. */
+static void test_no_thread_for_intervals(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_error error = {0};
+    struct alex_options options = {.durability = ALEX_DURABLE_WITHIN_INTERVAL, .error = &error};
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_THREAD_CREATE), .first = 1, .for_good = true});
+    ASSERT_CODE(ALEX_IO, alex_open(fixture->path, &options, &fixture->store));
+    assert_int_equal(error.os_errno, EAGAIN);
+    fixture->store = NULL;
+    faults_clear();
+    fixture_store_open(fixture, &options);
+}
+
+/* Options that make no sense are refused, with what to do. */
+static void test_options(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_error error = {0};
+    const struct {
+        struct alex_options options;
+        const char *message;
+    } cases[] = {
+        {{.durability = 3}, "enum alex_durability"},
+        {{.durability = (enum alex_durability) - 1}, "enum alex_durability"},
+        {{.sync_interval_ms = 5}, "only with ALEX_DURABLE_WITHIN_INTERVAL"},
+        {{.durability = ALEX_DURABLE_ON_COMMIT, .sync_interval_ms = 5}, "only with ALEX_DURABLE_WITHIN_INTERVAL"},
+        {{.durability = ALEX_DURABLE_WITHIN_INTERVAL, .sync_interval_ms = 3600001}, "use up to 3600000"},
+        {{.durability = ALEX_DURABLE_WITHIN_INTERVAL, .no_background = true}, "leave no_background out"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct alex_options options = cases[i].options;
+        options.error = &error;
+        ASSERT_CODE(ALEX_INVALID, alex_open(fixture->path, &options, &fixture->store));
+        assert_non_null(strstr(error.message, cases[i].message));
+        assert_false(files_exists(fixture->path));
+    }
+    struct alex_options longest = {.durability = ALEX_DURABLE_WITHIN_INTERVAL, .sync_interval_ms = 3600000};
+    fixture_store_open(fixture, &longest);
+    helper_put(fixture->main, 1, "written");
+    fixture_store_close(fixture); /* does not wait for the interval's end */
+    /* Read-only, durability means nothing, and no thread is started. */
+    size_t threads = helper_thread_count();
+    struct alex_options read_only = {
+        .read_only = true, .durability = ALEX_DURABLE_WITHIN_INTERVAL, .no_background = true};
+    fixture_store_open(fixture, &read_only);
+    assert_int_equal(helper_thread_count(), threads);
+    ASSERT_VALUE(fixture->main, 1, "written");
+}
+
+static int install(void **state)
+{
+    (void)state;
+    faults_install();
+    return 0;
+}
+
+static int uninstall(void **state)
+{
+    (void)state;
+    faults_remove();
+    return 0;
+}
+
+int main(void)
+{
+    faults_prefer_memory();
+    const struct CMUnitTest tests[] = {
+        TEST_WITH_DIRECTORY(test_on_commit_each_write_syncs_once),
+        TEST_WITH_DIRECTORY(test_on_sync_no_write_syncs),
+        TEST_WITH_DIRECTORY(test_failed_sync_takes_the_write_back),
+        TEST_WITH_DIRECTORY(test_full_disk_on_commit),
+        TEST_WITH_DIRECTORY(test_large_commits),
+        TEST_WITH_DIRECTORY(test_sync_during_a_reservation),
+        TEST_WITH_DIRECTORY(test_within_interval),
+        TEST_WITH_DIRECTORY(test_failed_sync_within_interval),
+        TEST_WITH_DIRECTORY(test_no_thread_for_intervals),
+        TEST_WITH_DIRECTORY(test_options),
+    };
+    return cmocka_run_group_tests_name("durability", tests, install, uninstall);
+}
