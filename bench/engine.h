@@ -4,8 +4,9 @@
  * What the benchmark asks of a store: one table of functions an engine, in engine_<name>.c. To add an engine, write its
  * table and list it in engines.c.
  *
- * All calls end the process by fail() where the engine reports an error. No write asks for a sync: it is done when the
- * engine has handed it to the operating system or mapped memory, and survives the process but not a power cut.
+ * All calls end the process by fail() where the engine reports an error. No write asks for a sync, unless the store was
+ * opened for that: it is done when the engine has handed it to the operating system or mapped memory, and survives the
+ * process but not a power cut.
  */
 #ifndef BENCH_ENGINE_H
 #define BENCH_ENGINE_H
@@ -36,6 +37,7 @@ struct engine_setup {
     uint64_t data_bytes; /**< estimate of all keys and values, for engines whose caches must be given a size */
     uint64_t keys;       /**< those loaded, or to be loaded */
     uint64_t puts;       /**< single puts of new keys that may follow */
+    bool sync;           /**< a put or batch is on disk when its call returns */
 };
 
 /** Figures of a learned index. */

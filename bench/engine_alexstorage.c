@@ -37,6 +37,7 @@ static void *open_with(const struct engine_setup *setup, bool no_checksums, bool
     struct alex_options options = ALEX_OPTIONS_DEFAULT;
     options.no_checksums = no_checksums;
     options.no_background = no_background;
+    options.durability = setup->sync ? ALEX_DURABLE_ON_COMMIT : ALEX_DURABLE_ON_SYNC;
     options.error = &error;
     int code = alex_open(setup->path, &options, &self->store);
     if (code != ALEX_OK) {

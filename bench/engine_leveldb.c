@@ -51,6 +51,7 @@ static void *open_store(const struct engine_setup *setup)
     self->read_options = leveldb_readoptions_create();
     self->view_options = leveldb_readoptions_create();
     self->write_options = leveldb_writeoptions_create();
+    leveldb_writeoptions_set_sync(self->write_options, setup->sync);
     self->batch = leveldb_writebatch_create();
     self->db = leveldb_open(self->options, setup->path, &error);
     check(error, "leveldb_open");

@@ -49,8 +49,8 @@ static void *open_store(const struct engine_setup *setup, unsigned flags)
     MDB_txn *txn;
     check(mdb_env_create(&self->env), "mdb_env_create");
     check(mdb_env_set_mapsize(self->env, MAP_BYTES_MIN + MAP_TIMES_DATA * setup->data_bytes), "mdb_env_set_mapsize");
-    check(mdb_env_open(self->env, setup->path, flags | MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOLOCK | MDB_NOMEMINIT, 0666),
-          "mdb_env_open");
+    flags |= MDB_NOLOCK | MDB_NOMEMINIT | (setup->sync ? 0 : MDB_NOSYNC | MDB_NOMETASYNC);
+    check(mdb_env_open(self->env, setup->path, flags, 0666), "mdb_env_open");
     check(mdb_txn_begin(self->env, NULL, 0, &txn), "mdb_txn_begin");
     check(mdb_dbi_open(txn, NULL, MDB_CREATE | MDB_INTEGERKEY, &self->dbi), "mdb_dbi_open");
     check(mdb_txn_commit(txn), "mdb_txn_commit");

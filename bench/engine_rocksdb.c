@@ -67,6 +67,7 @@ static void *open_store(const struct engine_setup *setup, bool tuned)
     }
     self->read_options = rocksdb_readoptions_create();
     self->write_options = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(self->write_options, setup->sync);
     self->batch = rocksdb_writebatch_create();
     for (size_t i = 0; i < GET_MANY_KEYS; i++) {
         self->key_pointers[i] = self->keys[i];

@@ -62,9 +62,9 @@ static void *open_store(const struct engine_setup *setup)
     uint64_t cache_bytes = engine_cache_bytes(setup);
     /* The page cache stays as small as it is by default: reads come through the mapping, and the larger it is, the
      * slower are single puts. */
-    char *pragmas = text("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
+    char *pragmas = text("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
                          "PRAGMA mmap_size = %llu;",
-                         (unsigned long long)cache_bytes * 4);
+                         setup->sync ? "FULL" : "OFF", (unsigned long long)cache_bytes * 4);
     execute(self, pragmas);
     free(pragmas);
     execute(self, "CREATE TABLE IF NOT EXISTS records (key INTEGER PRIMARY KEY, value BLOB NOT NULL)");

@@ -37,8 +37,8 @@ static void *open_store(const struct engine_setup *setup)
 {
     struct wiredtiger *self = allocate(1, sizeof *self);
     char *config = text("create,cache_size=%" PRIu64 ",eviction_dirty_target=80,eviction_dirty_trigger=95,"
-                        "log=(enabled=true),transaction_sync=(enabled=true,method=none),checkpoint_sync=false",
-                        2 * engine_cache_bytes(setup));
+                        "log=(enabled=true),transaction_sync=(enabled=true,method=%s),checkpoint_sync=false",
+                        2 * engine_cache_bytes(setup), setup->sync ? "fsync" : "none");
     check(self, wiredtiger_open(setup->path, NULL, config, &self->connection), "wiredtiger_open");
     free(config);
     check(self, self->connection->open_session(self->connection, NULL, NULL, &self->session), "open_session");

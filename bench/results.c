@@ -95,7 +95,7 @@ static json_t *encode_name(const struct options *options, struct run_name name)
     set_count(object, "value_min", dataset->value_min);
     set_count(object, "value_max", dataset->value_max);
     set_count(object, "threads", 1);
-    set(object, "sync", json_string("none"));
+    set(object, "sync", json_string(workloads[name.workload].sync ? "commit" : "none"));
     set_count(object, "random_seed", dataset->random_seed);
     set_count(object, "ops_asked", size.ops);
     set_count(object, "dataset_keys", plan_dataset(options, name.workload).count);

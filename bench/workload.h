@@ -75,6 +75,7 @@ struct workload {
     const char *summary;
     enum workload_start start;
     bool writes; /**< so it needs a store of its own */
+    bool sync;   /**< each put or batch is on disk when its call returns */
     enum workload_others others;
     bool fixed_ops;      /**< the number of operations is the default, whatever --ops says */
     uint32_t call_ops;   /**< operations in a call, where that is fixed; 0: all keys are one call */
