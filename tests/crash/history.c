@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file history.c
+ * What a store may hold after a crash; see history.h.
+ */
+#include "crash/history.h"
+
+#define VALUE_MAX 3000
+#define SECOND_NAME "second"
+
+static size_t size_of(uint32_t version)
+{
+    return version % 7 == 0 ? 0 : (size_t)version * 977 % VALUE_MAX;
+}
+
+static const void *value_of(uint32_t version, unsigned char *buffer)
+{
+    helper_fill(buffer, size_of(version), version);
+    return buffer;
+}
+
+static int64_t key_of(size_t index)
+{
+    return (int64_t)index * 1000003 - 7;
+}
+
+void history_begin(struct history *history, uint64_t seed, uint32_t operations)
+{
+    *history = (struct history){.random = {seed}, .capacity = operations + 1};
+    history->states = calloc(history->capacity, sizeof *history->states);
+    assert_non_null(history->states);
+}
+
+void history_release(struct history *history)
+{
+    free(history->states);
+    history->states = NULL;
+}
+
+void history_go_back(struct history *history, uint32_t state)
+{
+    history->issued = state;
+}
+
+/* ---- comparing */
+
+static bool table_holds(alex_table *table, const uint32_t *versions)
+{
+    unsigned char expected[VALUE_MAX];
+    unsigned char found[VALUE_MAX];
+    for (size_t i = 0; i < HISTORY_KEYS; i++) {
+        size_t size = 0;
+        int code = alex_get(table, key_of(i), found, sizeof found, &size);
+        bool right = versions[i] == 0 ? code == ALEX_NOT_FOUND
+                                      : code == ALEX_OK && size == size_of(versions[i]) &&
+                                            memcmp(found, value_of(versions[i], expected), size) == 0;
+        if (!right) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** The second table, or NULL. */
+static alex_table *second_table(alex_store *store)
+{
+    struct alex_table_options there = {.mode = ALEX_MUST_EXIST};
+    alex_table *table = NULL;
+    (void)alex_table_open(store, SECOND_NAME, &there, &table);
+    return table;
+}
+
+uint32_t history_held(const struct history *history, alex_store *store, uint32_t least, uint32_t greatest)
+{
+    alex_table *second = second_table(store);
+    for (uint32_t i = greatest + 1; i-- > least;) {
+        const struct state *state = &history->states[i];
+        if (state->exists == (second != NULL) && table_holds(alex_main_table(store), state->versions[0]) &&
+            (second == NULL || table_holds(second, state->versions[1]))) {
+            return i;
+        }
+    }
+    return HISTORY_NONE;
+}
+
+/* ---- operations */
+
+/** Adds a state, the same as the one before. */
+static struct state *add_state(struct history *history)
+{
+    assert_true(history->issued + 1 < history->capacity);
+    history->states[history->issued + 1] = history->states[history->issued];
+    history->issued++;
+    return &history->states[history->issued];
+}
+
+static alex_table *table_at(alex_store *store, size_t table)
+{
+    return table == 0 ? alex_main_table(store) : second_table(store);
+}
+
+static int put(struct history *history, alex_store *store, struct state *state, size_t table, size_t key)
+{
+    unsigned char value[VALUE_MAX];
+    uint32_t version = ++history->version;
+    state->versions[table][key] = version;
+    return store == NULL
+               ? ALEX_OK
+               : alex_put(table_at(store, table), key_of(key), value_of(version, value), size_of(version), NULL);
+}
+
+static size_t choose_table(struct history *history, const struct state *state)
+{
+    return state->exists ? helper_random_below(&history->random, HISTORY_TABLES) : 0;
+}
+
+/** Puts, or deletes what is there. */
+static int change_one(struct history *history, alex_store *store, struct state *state)
+{
+    size_t table = choose_table(history, state);
+    size_t key = helper_random_below(&history->random, HISTORY_KEYS);
+    if (state->versions[table][key] == 0 || helper_random_below(&history->random, 3) != 0) {
+        return put(history, store, state, table, key);
+    }
+    state->versions[table][key] = 0;
+    return store == NULL ? ALEX_OK : alex_delete(table_at(store, table), key_of(key));
+}
+
+static int change_many(struct history *history, alex_store *store, struct state *state)
+{
+    enum { COUNT = 6 };
+    unsigned char values[COUNT][VALUE_MAX];
+    struct alex_op ops[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t table = choose_table(history, state);
+        size_t key = helper_random_below(&history->random, HISTORY_KEYS);
+        ops[i] =
+            (struct alex_op){ALEX_OP_DELETE, store != NULL ? table_at(store, table) : NULL, key_of(key), {NULL, 0}};
+        if (helper_random_below(&history->random, 4) == 0) {
+            state->versions[table][key] = 0;
+            continue;
+        }
+        uint32_t version = ++history->version;
+        state->versions[table][key] = version;
+        ops[i].kind = ALEX_OP_PUT;
+        ops[i].value = (struct alex_slice){value_of(version, values[i]), size_of(version)};
+    }
+    return store == NULL ? ALEX_OK : alex_write(store, ops, COUNT);
+}
+
+static int load(struct history *history, alex_store *store, struct state *state)
+{
+    unsigned char value[VALUE_MAX];
+    alex_loader *loader = NULL;
+    int code = store == NULL ? ALEX_OK : alex_loader_open(alex_main_table(store), &loader);
+    for (size_t key = 0; key < HISTORY_KEYS; key += 1 + helper_random_below(&history->random, 4)) {
+        uint32_t version = ++history->version;
+        state->versions[0][key] = version;
+        if (store != NULL && code == ALEX_OK) {
+            code = alex_loader_add(loader, key_of(key), value_of(version, value), size_of(version));
+        }
+    }
+    if (store != NULL && code == ALEX_OK) {
+        code = alex_loader_commit(loader, NULL, NULL);
+    }
+    alex_loader_close(loader);
+    return code;
+}
+
+/** Makes the second table, or drops it. */
+static int change_tables(alex_store *store, struct state *state)
+{
+    alex_table *table;
+    state->exists = !state->exists;
+    memset(state->versions[1], 0, sizeof state->versions[1]);
+    if (store == NULL) {
+        return ALEX_OK;
+    }
+    return state->exists ? alex_table_open(store, SECOND_NAME, NULL, &table) : alex_table_drop(store, SECOND_NAME);
+}
+
+int history_put(struct history *history, alex_store *store)
+{
+    return put(history, store, add_state(history), 0, helper_random_below(&history->random, HISTORY_KEYS));
+}
+
+int history_operate(struct history *history, alex_store *store)
+{
+    struct state *state = add_state(history);
+    uint64_t way = helper_random_below(&history->random, 100);
+    if (way < 66) {
+        return change_one(history, store, state);
+    }
+    if (way < 86) {
+        return change_many(history, store, state);
+    }
+    return way < 91 ? load(history, store, state) : change_tables(store, state);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file power.h
+ * Power cuts on the simulated disk: a run of operations on a store, cut at every call that changes files or makes
+ * changes durable, and each cut opened and compared with every state that it may hold.
+ */
+#ifndef CRASH_POWER_H
+#define CRASH_POWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "support/disk.h"
+#include "support/store_helper.h"
+
+/** How a run is made. The same plan gives the same run, and the same cuts. */
+struct power_plan {
+    uint64_t seed;
+    uint32_t operations;
+    enum alex_durability durability;
+    uint32_t cuts;  /**< at each boundary */
+    uint32_t depth; /**< cuts on top of each other: 1, or more, which cut the recovery from a cut */
+    enum disk_lie lie;
+};
+
+/** What came of it. */
+struct power_result {
+    uint64_t boundaries; /**< calls before and after which a cut was tried */
+    uint64_t cuts;       /**< opened and compared */
+    uint64_t deep_cuts;  /**< those of them that cut a recovery */
+    uint64_t lost;       /**< where something acknowledged as durable was not there, or the store did not open */
+};
+
+/** Runs a plan on stores below `directory`, and adds to `result`. Prints what was lost, unless the disk lies. */
+void power_run(const char *directory, const struct power_plan *plan, struct power_result *result);
+
+#endif /* CRASH_POWER_H */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_kill.c
+ * kill -9 of a process that writes: whatever the durability, all that was acknowledged is there, and of the operation
+ * at work all or nothing. How far the process came it tells in memory that it shares with its parent.
+ */
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "crash/history.h"
+#include "store/store.h"
+
+enum { OPERATIONS_MAX = 400000, KILLS_A_STORE = 25, LIFE_US_MAX = 6000 };
+
+#define SEGMENT_SHIFT 16
+
+/** How far the process came. */
+struct progress {
+    _Atomic uint32_t issued;
+    _Atomic uint32_t done;
+    _Atomic bool opened;
+};
+
+struct writer {
+    struct fixture *fixture;
+    struct history *history;
+    struct progress *progress;
+    struct alex_options options;
+};
+
+/** Writes until it is killed. */
+static int write_on(void *context)
+{
+    struct writer *writer = context;
+    struct store_tuning tuning = {.segment_shift = SEGMENT_SHIFT};
+    alex_store *store;
+    CHILD_REQUIRE(store_open_tuned(writer->fixture->path, &writer->options, &tuning, &store) == ALEX_OK);
+    atomic_store(&writer->progress->opened, true);
+    while (writer->history->issued + 1 < writer->history->capacity) {
+        atomic_store(&writer->progress->issued, writer->history->issued + 1);
+        CHILD_REQUIRE(history_operate(writer->history, store) == ALEX_OK);
+        atomic_store(&writer->progress->done, writer->history->issued);
+    }
+    return 0;
+}
+
+/** Kills a writer, and brings the history to what the store then holds. @return whether that is what it may hold */
+static bool kill_once(struct writer *writer, struct helper_random *random)
+{
+    struct history *history = writer->history;
+    uint32_t begin = history->issued;
+    atomic_store(&writer->progress->issued, begin);
+    atomic_store(&writer->progress->done, begin);
+    helper_kill_child(write_on, writer, helper_random_below(random, LIFE_US_MAX));
+    uint32_t done = atomic_load(&writer->progress->done);
+    uint32_t issued = atomic_load(&writer->progress->issued);
+    while (history->issued < issued) {
+        ASSERT_OK(history_operate(history, NULL));
+    }
+    fixture_store_open(writer->fixture, NULL);
+    uint32_t held = history_held(history, writer->fixture->store, done, issued);
+    if (held != HISTORY_NONE) {
+        history_go_back(history, held);
+    }
+    helper_check(writer->fixture->store);
+    fixture_store_close(writer->fixture);
+    return held != HISTORY_NONE;
+}
+
+/* Again and again, on one store after the other. */
+static void test_kill(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t wanted = helper_environment("ALEX_KILLS", 60);
+    uint64_t seed = helper_environment("ALEX_KILL_SEED", 1);
+    uint64_t kills = 0;
+    struct progress *progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(progress, MAP_FAILED);
+    for (; kills < wanted; seed++) {
+        struct helper_random random = {seed};
+        struct history history;
+        history_begin(&history, seed, OPERATIONS_MAX);
+        for (int i = 0; i < KILLS_A_STORE && kills < wanted; i++, kills++) {
+            struct writer writer = {fixture, &history, progress, {0}};
+            writer.options.durability = (enum alex_durability)helper_random_below(&random, 3);
+            writer.options.sync_interval_ms = writer.options.durability == ALEX_DURABLE_WITHIN_INTERVAL;
+            writer.options.no_background =
+                writer.options.durability != ALEX_DURABLE_WITHIN_INTERVAL && helper_random_below(&random, 2) == 0;
+            if (!kill_once(&writer, &random)) {
+                fail_msg("seed %" PRIu64 ", kill %d: the store holds no state that it may", seed, i);
+            }
+        }
+        history_release(&history);
+        files_remove(fixture->path);
+    }
+    (void)munmap(progress, sizeof *progress);
+    (void)printf("kills: %" PRIu64 "; lost: 0\n", kills);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST_WITH_DIRECTORY(test_kill)};
+    return cmocka_run_group_tests_name("kills", tests, NULL, NULL);
+}
