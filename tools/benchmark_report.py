@@ -434,8 +434,8 @@ Written by `make bench-full`, but for the notes. It measures what is not measure
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
 asks for a sync, but in `insert_sync` and `batch_sync` every one does. Every value read is compared, and checksums are
-verified on every read. `full_scan` times all keys, every other workload a million operations at most. How it is measured:
-[bench/README.md](../bench/README.md)."""
+verified on every read. `full_scan` times all keys, every other workload a million operations at most. How it is
+measured: [bench/README.md](../bench/README.md)."""
 
 
 def document(measured, targets, sections, old):
