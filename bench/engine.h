@@ -4,9 +4,9 @@
  * What the benchmark asks of a store: one table of functions an engine, in engine_<name>.c. To add an engine, write its
  * table and list it in engines.c.
  *
- * All calls end the process by fail() where the engine reports an error. No write asks for a sync, unless the store was
- * opened for that: it is done when the engine has handed it to the operating system or mapped memory, and survives the
- * process but not a power cut.
+ * All calls end the process by fail() where the engine reports an error. Writes ask for no sync: one is done when the
+ * engine has handed it to the operating system or mapped memory, and survives the process but not a power cut. With
+ * `setup.sync` it is done when it is on disk.
  */
 #ifndef BENCH_ENGINE_H
 #define BENCH_ENGINE_H

@@ -127,7 +127,8 @@ enum alex_open_mode {
 };
 
 /** When a write is durable, which is to say safe from a power cut or a crash of the operating system. From the end of
- *  the process that wrote it, killed or not, a write is safe as soon as its call has returned, whatever is chosen. */
+ *  the process that wrote it, killed or not, a write is safe as soon as its call has returned, whatever is chosen,
+ *  unless a write or sync has failed before. */
 enum alex_durability {
     /** When alex_sync() or alex_close() has returned. */
     ALEX_DURABLE_ON_SYNC = 0,
@@ -151,7 +152,8 @@ struct alex_options {
     bool no_checksums;
 
     /** Start no background thread: the work it would do (preparing file space ahead of the writer) is then done
-     *  within the writes that need it. Default: a thread is started by the first write. */
+     *  within the writes that need it. Default: a thread is started by the first write. ALEX_INVALID with
+     *  ALEX_DURABLE_WITHIN_INTERVAL, whose thread starts with the store. */
     bool no_background;
 
     /** Bytes by which the log's file grows, a multiple of 4,096, at most 1 GiB. Default: 64 KiB for a new store,
@@ -164,8 +166,8 @@ struct alex_options {
     /** When writes are durable. Default: ALEX_DURABLE_ON_SYNC. */
     enum alex_durability durability;
 
-    /** For ALEX_DURABLE_WITHIN_INTERVAL: milliseconds, up to an hour. Default: 1,000. A thread that starts with the
-     *  store syncs so often, so no_background does not go with it. */
+    /** Milliseconds, at most 3,600,000. Default: 1,000. ALEX_INVALID with any other durability than
+     *  ALEX_DURABLE_WITHIN_INTERVAL. */
     uint32_t sync_interval_ms;
 };
 

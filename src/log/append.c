@@ -18,7 +18,7 @@ struct log_position log_end(const struct log *log)
     return (struct log_position){log->tail->file_id, atomic_load_explicit(&log->tail->end, memory_order_relaxed)};
 }
 
-/** The stage is written when more than this would be in it. */
+/** The stage is written when it would have to grow beyond this; only a single record may be larger. */
 #define STAGE_FULL_BYTES ((uint64_t)1 << 20)
 
 int append_write_stage(struct log *log, struct alex_error *error)
@@ -43,6 +43,15 @@ int append_write_stage(struct log *log, struct alex_error *error)
     }
     atomic_store_explicit(&tail->written, end, memory_order_release);
     return ALEX_OK;
+}
+
+void append_trim_stage(struct log *log)
+{
+    if (log->stage_bytes > STAGE_FULL_BYTES) {
+        base_free(log->stage);
+        log->stage = NULL;
+        log->stage_bytes = 0;
+    }
 }
 
 /** Makes room in the stage for `bytes` at the tail's end. */
@@ -106,7 +115,7 @@ static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t 
 
 int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error)
 {
-    /* Behind a claimed record the stage has room for it. */
+    /* Behind a claimed record the stage has room for it, so that this can't fail where a group is to be ended. */
     int result = log->tail->staged ? stage_room(log, record_bytes(record->value_bytes, false), error) : ALEX_OK;
     if (result != ALEX_OK) {
         return result;
@@ -187,6 +196,9 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
 int log_append(struct log *log, const struct log_claim *claim, struct record *record, uint64_t *out_ref,
                struct alex_error *error)
 {
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY; /* since the claim, and the end may lie before it now */
+    }
     BASE_ASSERT(claim->offset == atomic_load_explicit(&log->tail->end, memory_order_relaxed));
     BASE_ASSERT(claim->has_previous == ((record->flags & RECORD_FLAG_PREVIOUS) != 0));
     record->value_bytes = claim->value_bytes;
@@ -237,5 +249,6 @@ int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_numbe
     bytes_store64(value, first_number);
     bytes_store64(value + 8, last_number);
     struct record abort = {.kind = RECORD_ABORT, .value_bytes = sizeof value};
-    return append_own(log, &abort, value, error);
+    int result = append_own(log, &abort, value, error);
+    return result == ALEX_OK ? append_write_stage(log, error) : result;
 }

@@ -154,7 +154,7 @@ void log_stats(const struct log *log, struct log_stats *out_stats)
     os_mutex_lock(log->lock);
     for (size_t i = 0; i < log->segment_count; i++) {
         const struct log_segment *segment = log->segments[i];
-        uint64_t end = atomic_load_explicit(&segment->end, memory_order_relaxed);
+        uint64_t end = segment_written_end(log, segment);
         uint64_t allocated = atomic_load_explicit(&segment->allocated, memory_order_relaxed);
         stats.log_bytes += end;
         stats.live_bytes += segment->live_bytes;

@@ -249,6 +249,9 @@ int log_finish(struct log *log, struct alex_error *error)
         result = os_file_truncate(log->tail->fd, path, atomic_load(&log->tail->end), error);
     }
     if (result == ALEX_OK) {
+        result = os_file_sync(log->tail->fd, path, error); /* the length, though all records may be durable already */
+    }
+    if (result == ALEX_OK) {
         result = log_sync(log, error);
     }
     if (result == ALEX_OK) {

@@ -46,7 +46,7 @@ struct log_config {
     uint32_t sync_interval_ms; /**< a thread makes durable what was appended, so often; 0: none does */
     bool verify;               /**< checksums on log_fetch() */
     /** Called after a segment was added and before anything is written to it: makes the list durable (log_describe()).
-     *  Called from the thread that appends or the log's own; never two at once. */
+     *  Called from the thread that appends or the one that prepares; never two at once. */
     int (*list_changed)(void *context, struct alex_error *error);
     void *context;
 };
@@ -54,7 +54,7 @@ struct log_config {
 /** Makes a log without segments. */
 int log_create(const struct log_config *config, struct log **out_log, struct alex_error *error);
 
-/** Ends a log: its thread, mappings and files. Writes nothing. May be NULL. */
+/** Ends a log: its threads, mappings and files. Writes nothing. May be NULL. */
 void log_destroy(struct log *log);
 
 /* ------------------------------------------------------------------------------------------------ opening */
@@ -163,7 +163,7 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
  *
  * @param record   kind, flags, table, key and previous; the rest is filled in
  * @param out_ref  where it is
- * @return ALEX_OK; ALEX_READ_ONLY if a sync has failed since the claim
+ * @return ALEX_OK; ALEX_READ_ONLY if a write or sync has failed since the claim
  */
 int log_append(struct log *log, const struct log_claim *claim, struct record *record, uint64_t *out_ref,
                struct alex_error *error);
@@ -238,7 +238,8 @@ bool log_fetch_put(const struct log *log, uint64_t ref, uint32_t table, uint64_t
 enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct record *out_record);
 
 /** Asks for the cache lines of `count` records ahead of log_fetch(); a reference of 0 asks for anything. A few at a
- *  time cost less than one by one: see FETCH_TOGETHER. */
+ *  time cost less than one by one: a prefetch retires when its address is translated, and in a large log each has to be
+ *  looked up in the page tables; these look-ups overlap only if no record is read between the prefetches. */
 void log_prefetch(const struct log *log, const uint64_t *refs, size_t count);
 
 /** The place of a reference, for reports, all 0 if it leads nowhere. The file's path is cut to `capacity` bytes; with

@@ -12,10 +12,11 @@
  *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, unless `untouched`: a COMMIT or ABORT, a MARK and a SEAL
  *      always fit.
  *  L5  The tail's file has disk space for [0, allocated), so that no store into it can fail.
- *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only.
+ *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only, but for an
+ *      unallocated tail's, which the appending thread moves.
  *  L7  Of a staged tail [written, end) is in the stage and not in the file: nothing that is published refers to it.
- *  L8  One thread at a time syncs, the one that has set `syncing`. `durable` and `sync_from` change under `lock`, and a
- *      file is closed only there and then.
+ *  L8  One thread at a time syncs, the one that has set `syncing`. `durable` and `sync_from` change under `lock`, and
+ *      while the log is in use a file is closed only there and then.
  */
 #ifndef LOG_INTERNAL_H
 #define LOG_INTERNAL_H
@@ -62,6 +63,7 @@ struct log_segment {
     bool sealed;
     _Atomic uint64_t written; /**< of a staged segment: up to where the file has what was appended */
     bool staged;              /**< records are built in the log's stage and written by pwrite() */
+    bool allocates;           /**< the file system has allocated space ahead for it */
     bool unallocated;         /**< with `staged`: the file system can't allocate ahead, each write brings its space */
 };
 
@@ -121,6 +123,13 @@ struct log {
     uint64_t next_file_id;
 };
 
+/** Up to where a segment's file has what was appended (L7). */
+static inline uint64_t segment_written_end(const struct log *log, const struct log_segment *segment)
+{
+    bool in_stage = segment == log->tail && segment->staged;
+    return atomic_load_explicit(in_stage ? &segment->written : &segment->end, memory_order_acquire);
+}
+
 /* space.c */
 int space_init(struct log_space *space, uint32_t segment_shift);
 void space_release(struct log_space *space);
@@ -171,6 +180,9 @@ int append_own(struct log *log, struct record *record, const void *value, struct
 int append_seal(struct log *log, uint64_t next_file_id, struct alex_error *error);
 /** Writes what is staged to the tail's file. After a failure the log takes no more writes. */
 int append_write_stage(struct log *log, struct alex_error *error);
+
+/** Frees a stage that a large record has made larger than others need. Nothing is in it, and nothing claimed. */
+void append_trim_stage(struct log *log);
 
 /* sync.c */
 /** Starts the thread that syncs every config.sync_interval_ms, if that is asked for. */

@@ -28,7 +28,7 @@ void log_reader_path(const struct log_reader *reader, char *out_path, size_t cap
 static uint64_t readable(const struct log *log, const struct log_segment *segment)
 {
     if (segment == log->tail) {
-        return atomic_load_explicit(&segment->end, memory_order_acquire);
+        return segment_written_end(log, segment);
     }
     return atomic_load_explicit(&segment->allocated, memory_order_relaxed);
 }
@@ -91,7 +91,7 @@ bool log_reader_at_end(const struct log_reader *reader)
         return false;
     }
     return reader->segment >= log->segment_count ||
-           reader->offset >= atomic_load_explicit(&log->segments[reader->segment]->end, memory_order_acquire);
+           reader->offset >= segment_written_end(log, log->segments[reader->segment]);
 }
 
 bool log_reader_resync(struct log_reader *reader)
@@ -100,7 +100,7 @@ bool log_reader_resync(struct log_reader *reader)
     reader->offset += RECORD_ALIGNMENT; /* whatever is wrong with this place, the reader gets beyond it */
     for (; reader->segment < log->segment_count; reader->segment++, reader->offset = SEGMENT_HEADER_BYTES) {
         const struct log_segment *segment = log->segments[reader->segment];
-        uint64_t limit = atomic_load_explicit(&segment->end, memory_order_acquire);
+        uint64_t limit = segment_written_end(log, segment);
         for (; reader->offset + RECORD_HEADER_BYTES <= limit; reader->offset += RECORD_ALIGNMENT) {
             struct record record;
             if (record_decode(segment->base + reader->offset, limit - reader->offset, segment->seed, reader->offset,

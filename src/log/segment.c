@@ -174,13 +174,14 @@ int segment_grow(struct log *log, struct log_segment *segment, uint64_t bytes, s
         if (result != ALEX_OK) {
             return result;
         }
-        if (!supported && segment->writable_from != UINT64_MAX) {
+        if (!supported && segment->allocates) {
             return base_fail(error, ALEX_IO, 0, path, "the file system no longer allocates space for the file");
         }
         if (!supported) {
             segment->staged = true;
             segment->unallocated = true;
         }
+        segment->allocates = supported;
     }
     if (segment->unallocated) {
         return ALEX_OK; /* each write brings its own space, and a full disk is that write's error */

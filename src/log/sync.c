@@ -3,7 +3,7 @@
  * @file sync.c
  * Syncing: on demand, with each commit, or at intervals by a thread of its own.
  *
- * What is synced ends where the log ended when the sync began. The next append then begins with a MARK of that place.
+ * What is synced ends where the log ended when the sync began. The next claim then appends a MARK of that place.
  */
 #include "log/log_internal.h"
 
@@ -15,14 +15,6 @@ void sync_close_before(struct log *log, size_t index)
         os_file_close(log->segments[i - 1]->fd);
         log->segments[i - 1]->fd = -1;
     }
-}
-
-/** Up to where the files have what was appended. Called with the lock. */
-static struct log_position written_end(const struct log *log)
-{
-    const struct log_segment *tail = log->tail;
-    uint64_t end = atomic_load_explicit(tail->staged ? &tail->written : &tail->end, memory_order_acquire);
-    return (struct log_position){tail->file_id, end};
 }
 
 /** Syncs each segment that isn't durable. Called with the lock and `syncing` set; gives the lock up meanwhile. */
@@ -49,7 +41,7 @@ static int sync_files(struct log *log, struct alex_error *error)
     if (log_writable(log, error) != ALEX_OK) {
         return ALEX_READ_ONLY;
     }
-    struct log_position end = written_end(log);
+    struct log_position end = {log->tail->file_id, segment_written_end(log, log->tail)};
     size_t count = log->segment_count;
     if (log_position_compare(end, log->durable) <= 0) {
         return ALEX_OK;
@@ -88,7 +80,9 @@ int log_settle(struct log *log, struct alex_error *error)
     if (BASE_LIKELY(!log->tail->staged)) {
         return ALEX_OK;
     }
-    return log->config.sync_each ? log_sync(log, error) : append_write_stage(log, error);
+    int result = log->config.sync_each ? log_sync(log, error) : append_write_stage(log, error);
+    append_trim_stage(log);
+    return result;
 }
 
 /** The thread that syncs at intervals. A failure latches the log, and the next write reports it. */
@@ -102,8 +96,8 @@ static void run(void *context)
         if (os_condition_wait_until(log->changed, log->lock, due)) {
             continue; /* woken for something else */
         }
+        due = os_clock_ns() + interval; /* for what is written while this sync is at work */
         (void)sync_files(log, NULL);
-        due = os_clock_ns() + interval;
     }
     os_mutex_unlock(log->lock);
 }

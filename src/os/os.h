@@ -143,8 +143,8 @@ void os_mutex_unlock(struct os_mutex *mutex);
 int os_condition_create(struct os_condition **out_condition);
 void os_condition_destroy(struct os_condition *condition);
 void os_condition_wait(struct os_condition *condition, struct os_mutex *mutex);
-/** Waits as os_condition_wait() does, but only until os_clock_ns() reaches `until`. @return false once it has */
-bool os_condition_wait_until(struct os_condition *condition, struct os_mutex *mutex, uint64_t until);
+/** Waits as os_condition_wait() does, but only until os_clock_ns() reaches `until_ns`. @return false once it has */
+bool os_condition_wait_until(struct os_condition *condition, struct os_mutex *mutex, uint64_t until_ns);
 void os_condition_wake_all(struct os_condition *condition);
 /** Nanoseconds of a clock that never goes back. */
 uint64_t os_clock_ns(void);

@@ -110,9 +110,9 @@ uint64_t os_clock_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-bool os_condition_wait_until(struct os_condition *condition, struct os_mutex *mutex, uint64_t until)
+bool os_condition_wait_until(struct os_condition *condition, struct os_mutex *mutex, uint64_t until_ns)
 {
-    struct timespec time = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
+    struct timespec time = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
     int result = pthread_cond_timedwait(&condition->condition, &mutex->mutex, &time);
     BASE_ASSERT(result == 0 || result == ETIMEDOUT);
     return result == 0;

@@ -4,8 +4,8 @@
  * Records that count together: what batches and loads are made of.
  *
  * The order keeps a group all or nothing: append its records; enter them in the index, which may run out of memory, and
- * then they are taken out again; append the COMMIT, whose space was kept back; publish. Nothing sees the entries before
- * that, as their numbers are above what is published.
+ * then they are taken out again; append the COMMIT, whose space was kept back; settle it, which may sync; publish.
+ * Nothing sees the entries before that, as their numbers are above what is published.
  */
 #include "store/store_internal.h"
 

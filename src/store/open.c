@@ -337,7 +337,12 @@ static int load(alex_store *store, bool exists, uint32_t segment_shift)
         return result;
     }
     store->report.created = !exists;
-    result = make_log(store, &manifest);
+    if (exists && manifest.segment_count == 0 && !store->options.read_only) {
+        result = sync_parent(store); /* whoever made the store may have come to an end before that */
+    }
+    if (result == ALEX_OK) {
+        result = make_log(store, &manifest);
+    }
     if (result == ALEX_OK && index_pool_create(&store->pool) != ALEX_OK) {
         result = base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
     }

@@ -221,8 +221,7 @@ static inline int txn_check(alex_txn *txn, const alex_table *table)
 /* read.c */
 /** Records on their way at most where many are read, the one at hand included. */
 #define FETCH_AHEAD 12
-/** How many of them are asked for together. A prefetch retires when its address is translated, and in a large log each
- *  has to be looked up in the page tables: these look-ups overlap only if no record is read between the prefetches. */
+/** How many of them are asked for together: see log_prefetch(). */
 #define FETCH_TOGETHER 4
 /** Fills the store's error for a damaged record. @return ALEX_DAMAGED */
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref);
@@ -251,7 +250,7 @@ int write_value_check(alex_store *store, const void *value, size_t size);
 /** Claims, fills and appends one record of a key. */
 int write_append(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
 /** write_append() of a record that counts by itself, and settles it: with ALEX_DURABLE_ON_COMMIT it is durable. */
-int write_alone(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
+int write_single(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
 
 /* group.c */
 /** Several records that count together: appended, then entered in an index, then committed, or taken back. */

@@ -64,7 +64,7 @@ static int make_table(alex_store *store, const char *name, enum alex_key_order o
         return base_fail(&store->error, result, 0, store->path, "no memory to make a table");
     }
     struct record record = {.kind = RECORD_TABLE, .table = id, .key = order};
-    result = write_alone(table, &record, name, length, &table->ref);
+    result = write_single(table, &record, name, length, &table->ref);
     if (result != ALEX_OK) {
         table_destroy(table);
         return result;
@@ -182,7 +182,7 @@ int alex_table_drop(alex_store *store, const char *name)
     }
     struct record record = {.kind = RECORD_DROP, .table = table->id};
     uint64_t ref;
-    result = write_alone(table, &record, NULL, 0, &ref);
+    result = write_single(table, &record, NULL, 0, &ref);
     if (result == ALEX_OK) {
         table_drop(store, table, record.number);
         mvcc_publish(&store->mvcc, record.number);

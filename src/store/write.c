@@ -49,7 +49,7 @@ int write_append(struct alex_table *table, struct record *record, const void *va
     return log_append(store->log, &claim, record, out_ref, &store->error);
 }
 
-int write_alone(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref)
+int write_single(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref)
 {
     int result = write_append(table, record, value, size, out_ref);
     return BASE_LIKELY(result == ALEX_OK) ? log_settle(table->store->log, &table->store->error) : result;
@@ -105,7 +105,7 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
         return ALEX_EXISTS;
     }
     if (result == ALEX_OK) {
-        result = write_alone(table, &record, value, size, &ref);
+        result = write_single(table, &record, value, size, &ref);
     }
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
@@ -224,7 +224,7 @@ int alex_delete(alex_table *table, int64_t key)
         .previous = previous,
     };
     uint64_t ref;
-    result = write_alone(table, &record, NULL, 0, &ref);
+    result = write_single(table, &record, NULL, 0, &ref);
     if (result == ALEX_OK) {
         version_delete(table, index_key, previous, ref, record.number);
         mvcc_publish(&store->mvcc, record.number);

@@ -77,7 +77,8 @@ static void boundary(void *context, const char *name, bool done)
         return;
     }
     run->shared->result->boundaries++;
-    for (uint32_t i = 0; i < run->shared->plan->cuts && run->cut_count < CUTS_MAX; i++) {
+    assert_true(run->cut_count + run->shared->plan->cuts <= CUTS_MAX);
+    for (uint32_t i = 0; i < run->shared->plan->cuts; i++) {
         struct cut *cut = &run->cuts[run->cut_count++];
         name_cut(run->shared, cut->path);
         cut->least = run->durable;

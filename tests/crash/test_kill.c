@@ -20,7 +20,6 @@ enum { OPERATIONS_MAX = 400000, KILLS_A_STORE = 25, LIFE_US_MAX = 6000 };
 struct progress {
     _Atomic uint32_t issued;
     _Atomic uint32_t done;
-    _Atomic bool opened;
 };
 
 struct writer {
@@ -28,6 +27,7 @@ struct writer {
     struct history *history;
     struct progress *progress;
     struct alex_options options;
+    uint64_t *at_work; /**< counts writers that were killed after a write at least, by durability */
 };
 
 /** Writes until it is killed. */
@@ -37,7 +37,6 @@ static int write_on(void *context)
     struct store_tuning tuning = {.segment_shift = SEGMENT_SHIFT};
     alex_store *store;
     CHILD_REQUIRE(store_open_tuned(writer->fixture->path, &writer->options, &tuning, &store) == ALEX_OK);
-    atomic_store(&writer->progress->opened, true);
     while (writer->history->issued + 1 < writer->history->capacity) {
         atomic_store(&writer->progress->issued, writer->history->issued + 1);
         CHILD_REQUIRE(history_operate(writer->history, store) == ALEX_OK);
@@ -56,6 +55,7 @@ static bool kill_once(struct writer *writer, struct helper_random *random)
     helper_kill_child(write_on, writer, helper_random_below(random, LIFE_US_MAX));
     uint32_t done = atomic_load(&writer->progress->done);
     uint32_t issued = atomic_load(&writer->progress->issued);
+    writer->at_work[writer->options.durability] += done > begin;
     while (history->issued < issued) {
         ASSERT_OK(history_operate(history, NULL));
     }
@@ -76,6 +76,7 @@ static void test_kill(void **state)
     uint64_t wanted = helper_environment("ALEX_KILLS", 60);
     uint64_t seed = helper_environment("ALEX_KILL_SEED", 1);
     uint64_t kills = 0;
+    uint64_t at_work[ALEX_DURABLE_ON_COMMIT + 1] = {0};
     struct progress *progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(progress, MAP_FAILED);
     for (; kills < wanted; seed++) {
@@ -83,7 +84,7 @@ static void test_kill(void **state)
         struct history history;
         history_begin(&history, seed, OPERATIONS_MAX);
         for (int i = 0; i < KILLS_A_STORE && kills < wanted; i++, kills++) {
-            struct writer writer = {fixture, &history, progress, {0}};
+            struct writer writer = {fixture, &history, progress, {0}, at_work};
             writer.options.durability = (enum alex_durability)helper_random_below(&random, 3);
             writer.options.sync_interval_ms = writer.options.durability == ALEX_DURABLE_WITHIN_INTERVAL;
             writer.options.no_background =
@@ -96,7 +97,13 @@ static void test_kill(void **state)
         files_remove(fixture->path);
     }
     (void)munmap(progress, sizeof *progress);
-    (void)printf("kills: %" PRIu64 "; lost: 0\n", kills);
+    (void)printf("kills: %" PRIu64 ", of them after a write: %" PRIu64 " without syncs, %" PRIu64 " with syncs at "
+                 "intervals, %" PRIu64 " with synced commits\n",
+                 kills, at_work[ALEX_DURABLE_ON_SYNC], at_work[ALEX_DURABLE_WITHIN_INTERVAL],
+                 at_work[ALEX_DURABLE_ON_COMMIT]);
+    for (size_t i = 0; i <= ALEX_DURABLE_ON_COMMIT; i++) {
+        assert_true(at_work[i] > 0);
+    }
 }
 
 int main(void)

@@ -21,6 +21,7 @@ static void cut_often(const struct fixture *fixture, struct power_plan plan)
     (void)printf("power cuts: %" PRIu64 ", of them %" PRIu64 " during a recovery; lost: %" PRIu64 "\n", result.cuts,
                  result.deep_cuts, result.lost);
     assert_int_equal(result.lost, 0);
+    assert_true(result.deep_cuts > 0);
 }
 
 /* With commits on disk before their calls return. */

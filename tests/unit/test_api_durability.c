@@ -205,7 +205,10 @@ static void test_large_commits(void **state)
     count_anew();
     ASSERT_OK(alex_write(fixture->store, ops, COUNT));
     assert_in_range(faults_count(FAULTS_PWRITE), 2, COUNT);
+    assert_int_equal(syncs(), 1);
     ASSERT_OK(alex_put(fixture->main, 1000, large, LARGE, NULL));
+    assert_int_equal(syncs(), 2);
+    assert_in_range(store_log(fixture->store)->stage_bytes, 0, 1 << 20);
     for (int opened = 0; opened < 2; opened++) {
         size_t size;
         for (size_t i = 0; i < COUNT; i++) {
@@ -242,6 +245,87 @@ static void test_sync_during_a_reservation(void **state)
         }
         fixture_store_close(fixture);
     }
+}
+
+/* A write that fails between a reservation and its commit: the commit says that the store takes no more. */
+static void test_failed_write_during_a_reservation(void **state)
+{
+    struct fixture *fixture = *state;
+    void *buffer;
+    open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
+    helper_put(fixture->main, 1, "before");
+    ASSERT_OK(alex_put_reserve(fixture->main, 2, 8, &buffer)); /* behind a MARK that is staged */
+    memcpy(buffer, "reserved", 8);
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_PWRITE), .first = 1});
+    ASSERT_CODE(ALEX_NO_SPACE, alex_sync(fixture->store));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_put_commit(fixture->main, NULL));
+    ASSERT_VALUE(fixture->main, 1, "before");
+    ASSERT_VALUE(fixture->main, 2, NULL);
+    helper_check(fixture->store);
+    ASSERT_CODE(ALEX_NO_SPACE, alex_close(fixture->store));
+    fixture->store = NULL;
+}
+
+/* A check finds nothing wrong while records are staged: with a load or a reservation open, and after a load that was
+ * given up. */
+static void test_check_with_staged_records(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int without_space = 0; without_space < 2; without_space++) {
+        struct faults_plan plan = {.calls = FAULTS_SET(FAULTS_FALLOCATE), .for_good = true, .os_errno = EOPNOTSUPP};
+        alex_loader *loader = NULL;
+        void *buffer;
+        plan.first = (uint64_t)without_space;
+        files_remove(fixture->path);
+        faults_set(&plan);
+        open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
+        helper_put(fixture->main, 1, "one");
+        ASSERT_OK(alex_loader_open(fixture->main, &loader));
+        ASSERT_OK(alex_loader_add(loader, 1, "loaded", 6));
+        helper_check(fixture->store);
+        alex_loader_close(loader);
+        helper_check(fixture->store);
+        ASSERT_OK(alex_put_reserve(fixture->main, 5, 100, &buffer));
+        helper_check(fixture->store);
+        alex_put_cancel(fixture->main);
+        helper_check(fixture->store);
+        fixture_reopen(fixture);
+        ASSERT_VALUE(fixture->main, 1, "one");
+        fixture_store_close(fixture);
+    }
+}
+
+/* Where the making of a store ended before its directory's name was durable, the next opening makes it so. */
+static void test_name_of_a_new_store(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_error error;
+    for (int tries = 0; tries < 2; tries++) {
+        /* The first try syncs the store's directory before and after the manifest has its name. */
+        faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FSYNC), .first = tries == 0 ? 3 : 1});
+        helper_open_fails(fixture->path, ALEX_IO, &error);
+        assert_string_equal(error.path, fixture->directory);
+    }
+    faults_clear();
+    fixture_store_open(fixture, NULL);
+    fixture_store_close(fixture);
+    count_anew();
+    fixture_store_open(fixture, NULL);
+    assert_int_equal(faults_count(FAULTS_FSYNC), 0);
+}
+
+/* Closing makes the file's length durable, also where its records are. */
+static void test_close_syncs_the_length(void **state)
+{
+    struct fixture *fixture = *state;
+    open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
+    helper_put(fixture->main, 1, "one");
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    fixture->store = NULL;
+    faults_clear();
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "one");
 }
 
 /** Waits until the log says that all is durable, or that a sync has failed. */
@@ -376,6 +460,10 @@ int main(void)
         TEST_WITH_DIRECTORY(test_full_disk_on_commit),
         TEST_WITH_DIRECTORY(test_large_commits),
         TEST_WITH_DIRECTORY(test_sync_during_a_reservation),
+        TEST_WITH_DIRECTORY(test_failed_write_during_a_reservation),
+        TEST_WITH_DIRECTORY(test_check_with_staged_records),
+        TEST_WITH_DIRECTORY(test_name_of_a_new_store),
+        TEST_WITH_DIRECTORY(test_close_syncs_the_length),
         TEST_WITH_DIRECTORY(test_within_interval),
         TEST_WITH_DIRECTORY(test_failed_sync_within_interval),
         TEST_WITH_DIRECTORY(test_no_thread_for_intervals),
