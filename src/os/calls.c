@@ -6,8 +6,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 static int call_open(const char *path, int flags, mode_t mode)
@@ -18,6 +21,29 @@ static int call_open(const char *path, int flags, mode_t mode)
 static int call_set_lock(int fd, struct flock *lock)
 {
     return fcntl(fd, F_SETLK, lock);
+}
+
+static int call_get_lock(int fd, struct flock *lock)
+{
+    return fcntl(fd, F_GETLK, lock);
+}
+
+static int call_mutex_init(void *mutex)
+{
+    return pthread_mutex_init(mutex, NULL);
+}
+
+/** A condition that is waited for by the clock that never goes back. */
+static int call_condition_init(void *condition)
+{
+    pthread_condattr_t attributes;
+    int result = pthread_condattr_init(&attributes);
+    if (result == 0) {
+        result = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        result = result == 0 ? pthread_cond_init(condition, &attributes) : result;
+        (void)pthread_condattr_destroy(&attributes);
+    }
+    return result;
 }
 
 static int call_thread_create(void *(*run)(void *), void *context, void *out_thread)
@@ -31,6 +57,8 @@ struct os_calls os_calls = {
     .pread = pread,
     .pwrite = pwrite,
     .fstat = fstat,
+    .stat = stat,
+    .realpath = realpath,
     .fallocate = fallocate,
     .ftruncate = ftruncate,
     .fdatasync = fdatasync,
@@ -38,11 +66,18 @@ struct os_calls os_calls = {
     .rename = rename,
     .unlink = unlink,
     .mkdir = mkdir,
+    .opendir = opendir,
+    .readdir = readdir,
+    .closedir = closedir,
     .set_lock = call_set_lock,
+    .get_lock = call_get_lock,
     .mmap = mmap,
     .munmap = munmap,
     .mprotect = mprotect,
     .madvise = madvise,
+    .getrandom = getrandom,
+    .mutex_init = call_mutex_init,
+    .condition_init = call_condition_init,
     .thread_create = call_thread_create,
 };
 

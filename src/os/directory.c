@@ -12,7 +12,7 @@
 int os_path_kind(const char *path, enum os_kind *out_kind, struct alex_error *error)
 {
     struct stat status;
-    if (stat(path, &status) == -1) {
+    if (os_calls.stat(path, &status) == -1) {
         if (errno == ENOENT) {
             *out_kind = OS_KIND_NONE;
             return ALEX_OK;
@@ -26,7 +26,7 @@ int os_path_kind(const char *path, enum os_kind *out_kind, struct alex_error *er
 int os_path_identity(const char *path, struct os_identity *out_identity, struct alex_error *error)
 {
     struct stat status;
-    if (stat(path, &status) == -1) {
+    if (os_calls.stat(path, &status) == -1) {
         return os_fail(error, errno, path, "look at the path");
     }
     out_identity->device = (uint64_t)status.st_dev;
@@ -36,7 +36,7 @@ int os_path_identity(const char *path, struct os_identity *out_identity, struct 
 
 int os_path_absolute(const char *path, char **out_path, struct alex_error *error)
 {
-    char *resolved = realpath(path, NULL);
+    char *resolved = os_calls.realpath(path, NULL);
     if (resolved == NULL) {
         return os_fail(error, errno, path, "find the path");
     }
@@ -70,14 +70,14 @@ int os_directory_sync(const char *path, struct alex_error *error)
 int os_directory_visit(const char *path, int (*visit)(void *context, const char *name), void *context,
                        struct alex_error *error)
 {
-    DIR *directory = opendir(path);
+    DIR *directory = os_calls.opendir(path);
     if (directory == NULL) {
         return os_fail(error, errno, path, "read the directory");
     }
     int result = ALEX_OK;
     while (result == ALEX_OK) {
         errno = 0;
-        const struct dirent *entry = readdir(directory);
+        const struct dirent *entry = os_calls.readdir(directory);
         if (entry == NULL) {
             result = errno == 0 ? ALEX_OK : os_fail(error, errno, path, "read the directory");
             break;
@@ -86,6 +86,6 @@ int os_directory_visit(const char *path, int (*visit)(void *context, const char 
             result = visit(context, entry->d_name);
         }
     }
-    (void)closedir(directory);
+    (void)os_calls.closedir(directory);
     return result;
 }

@@ -130,7 +130,7 @@ int os_file_lock(int fd, const char *path, bool exclusive, int64_t *out_holder, 
         return os_fail(error, errno, path, "lock the file");
     }
     struct flock holder = {.l_type = (short)(exclusive ? F_WRLCK : F_RDLCK), .l_whence = SEEK_SET};
-    bool known = fcntl(fd, F_GETLK, &holder) == 0 && holder.l_type != F_UNLCK;
+    bool known = os_calls.get_lock(fd, &holder) == 0 && holder.l_type != F_UNLCK && holder.l_pid > 0;
     *out_holder = known ? (int64_t)holder.l_pid : 0;
     return ALEX_LOCKED;
 }

@@ -10,6 +10,7 @@
 #ifndef OS_OS_H
 #define OS_OS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,13 +21,16 @@
 
 struct flock;
 
-/** The system calls, as the operating system declares them. Tests replace members while no store is open. */
+/** The calls of the operating system that can fail, declared as it declares them but for the types of <pthread.h>. Tests
+ *  replace members while no store is open. */
 struct os_calls {
     int (*open)(const char *path, int flags, mode_t mode);
     int (*close)(int fd);
     ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
     ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
     int (*fstat)(int fd, struct stat *out);
+    int (*stat)(const char *path, struct stat *out);
+    char *(*realpath)(const char *path, char *resolved);
     int (*fallocate)(int fd, int mode, off_t offset, off_t length);
     int (*ftruncate)(int fd, off_t length);
     int (*fdatasync)(int fd);
@@ -34,11 +38,18 @@ struct os_calls {
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);
+    DIR *(*opendir)(const char *path);
+    struct dirent *(*readdir)(DIR *directory);
+    int (*closedir)(DIR *directory);
     int (*set_lock)(int fd, struct flock *lock);
+    int (*get_lock)(int fd, struct flock *lock);
     void *(*mmap)(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
     int (*munmap)(void *address, size_t bytes);
     int (*mprotect)(void *address, size_t bytes, int protection);
     int (*madvise)(void *address, size_t bytes, int advice);
+    ssize_t (*getrandom)(void *buffer, size_t size, unsigned flags);
+    int (*mutex_init)(void *mutex);
+    int (*condition_init)(void *condition);
     int (*thread_create)(void *(*run)(void *), void *context, void *out_thread);
 };
 extern struct os_calls os_calls;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,7 +42,7 @@ int os_mutex_create(struct os_mutex **out_mutex)
     if (mutex == NULL) {
         return ALEX_NO_MEMORY;
     }
-    if (pthread_mutex_init(&mutex->mutex, NULL) != 0) {
+    if (os_calls.mutex_init(&mutex->mutex) != 0) {
         base_free(mutex);
         return ALEX_NO_MEMORY;
     }
@@ -75,14 +74,7 @@ int os_condition_create(struct os_condition **out_condition)
     if (condition == NULL) {
         return ALEX_NO_MEMORY;
     }
-    pthread_condattr_t attributes;
-    int failed = pthread_condattr_init(&attributes);
-    if (failed == 0) {
-        failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        failed = failed == 0 ? pthread_cond_init(&condition->condition, &attributes) : failed;
-        (void)pthread_condattr_destroy(&attributes);
-    }
-    if (failed != 0) {
+    if (os_calls.condition_init(&condition->condition) != 0) {
         base_free(condition);
         return ALEX_NO_MEMORY;
     }
@@ -165,7 +157,7 @@ int os_random(void *buffer, size_t size, struct alex_error *error)
 {
     char *bytes = buffer;
     while (size > 0) {
-        ssize_t got = getrandom(bytes, size, 0);
+        ssize_t got = os_calls.getrandom(bytes, size, 0);
         if (got == -1 && errno != EINTR) {
             return os_fail(error, errno, NULL, "get random bytes");
         }

@@ -34,6 +34,10 @@ static int lock_file(alex_store *store, const char *path, struct alex_error *err
 {
     int64_t holder = 0;
     int result = os_file_lock(store->lock_fd, path, !store->options.read_only, &holder, error);
+    if (result == ALEX_LOCKED && holder == 0) {
+        return base_fail(error, ALEX_LOCKED, 0, store->path,
+                         "the store is open in another process; close it there first");
+    }
     if (result == ALEX_LOCKED) {
         return base_fail(error, ALEX_LOCKED, 0, store->path,
                          "the store is open in process %" PRId64 "; close it there first", holder);

@@ -22,6 +22,8 @@ static const struct {
     [FAULTS_PREAD] = {"pread", EIO},
     [FAULTS_PWRITE] = {"pwrite", ENOSPC},
     [FAULTS_FSTAT] = {"fstat", EIO},
+    [FAULTS_STAT] = {"stat", EACCES},
+    [FAULTS_REALPATH] = {"realpath", ENOMEM},
     [FAULTS_FALLOCATE] = {"fallocate", ENOSPC},
     [FAULTS_FTRUNCATE] = {"ftruncate", EIO},
     [FAULTS_FDATASYNC] = {"fdatasync", EIO},
@@ -29,11 +31,18 @@ static const struct {
     [FAULTS_RENAME] = {"rename", EACCES},
     [FAULTS_UNLINK] = {"unlink", EACCES},
     [FAULTS_MKDIR] = {"mkdir", EACCES},
+    [FAULTS_OPENDIR] = {"opendir", EMFILE},
+    [FAULTS_READDIR] = {"readdir", EIO},
+    [FAULTS_CLOSEDIR] = {"closedir", EIO},
     [FAULTS_SET_LOCK] = {"set_lock", ENOLCK},
+    [FAULTS_GET_LOCK] = {"get_lock", ENOLCK},
     [FAULTS_MMAP] = {"mmap", ENOMEM},
     [FAULTS_MUNMAP] = {"munmap", ENOMEM},
     [FAULTS_MPROTECT] = {"mprotect", ENOMEM},
     [FAULTS_MADVISE] = {"madvise", EINVAL},
+    [FAULTS_GETRANDOM] = {"getrandom", ENOSYS},
+    [FAULTS_MUTEX_INIT] = {"mutex_init", ENOMEM},
+    [FAULTS_CONDITION_INIT] = {"condition_init", ENOMEM},
     [FAULTS_THREAD_CREATE] = {"thread_create", EAGAIN},
     [FAULTS_ALLOCATION] = {"allocation", ENOMEM},
 };
@@ -45,6 +54,7 @@ static _Atomic uint32_t plan_calls;
 static _Atomic uint64_t plan_first;
 static _Atomic bool plan_for_good;
 static _Atomic bool plan_torn;
+static _Atomic bool plan_partial;
 static _Atomic int plan_errno;
 static _Atomic uint64_t seen;
 static _Atomic uint64_t struck;
@@ -84,15 +94,28 @@ static int faulty_close(int fd)
     return strikes(FAULTS_CLOSE) ? -1 : result;
 }
 
+/** Half of `size`, but never nothing, which would say that the file ends. */
+static size_t half(size_t size)
+{
+    return (size + 1) / 2;
+}
+
 static ssize_t faulty_pread(int fd, void *buffer, size_t size, off_t offset)
 {
-    return strikes(FAULTS_PREAD) ? -1 : real.pread(fd, buffer, size, offset);
+    bool strike = strikes(FAULTS_PREAD);
+    if (strike && !atomic_load(&plan_partial)) {
+        return -1;
+    }
+    return real.pread(fd, buffer, strike ? half(size) : size, offset);
 }
 
 static ssize_t faulty_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
     if (!strikes(FAULTS_PWRITE)) {
         return real.pwrite(fd, buffer, size, offset);
+    }
+    if (atomic_load(&plan_partial)) {
+        return real.pwrite(fd, buffer, half(size), offset);
     }
     int os_errno = errno;
     if (atomic_load(&plan_torn)) {
@@ -105,6 +128,16 @@ static ssize_t faulty_pwrite(int fd, const void *buffer, size_t size, off_t offs
 static int faulty_fstat(int fd, struct stat *out)
 {
     return strikes(FAULTS_FSTAT) ? -1 : real.fstat(fd, out);
+}
+
+static int faulty_stat(const char *path, struct stat *out)
+{
+    return strikes(FAULTS_STAT) ? -1 : real.stat(path, out);
+}
+
+static char *faulty_realpath(const char *path, char *resolved)
+{
+    return strikes(FAULTS_REALPATH) ? NULL : real.realpath(path, resolved);
 }
 
 static int faulty_fallocate(int fd, int mode, off_t offset, off_t length)
@@ -144,9 +177,30 @@ static int faulty_mkdir(const char *path, mode_t mode)
     return strikes(FAULTS_MKDIR) ? -1 : real.mkdir(path, mode);
 }
 
+static DIR *faulty_opendir(const char *path)
+{
+    return strikes(FAULTS_OPENDIR) ? NULL : real.opendir(path);
+}
+
+static struct dirent *faulty_readdir(DIR *directory)
+{
+    return strikes(FAULTS_READDIR) ? NULL : real.readdir(directory);
+}
+
+static int faulty_closedir(DIR *directory)
+{
+    int result = real.closedir(directory);
+    return strikes(FAULTS_CLOSEDIR) ? -1 : result;
+}
+
 static int faulty_set_lock(int fd, struct flock *lock)
 {
     return strikes(FAULTS_SET_LOCK) ? -1 : real.set_lock(fd, lock);
+}
+
+static int faulty_get_lock(int fd, struct flock *lock)
+{
+    return strikes(FAULTS_GET_LOCK) ? -1 : real.get_lock(fd, lock);
 }
 
 static void *faulty_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
@@ -168,6 +222,21 @@ static int faulty_mprotect(void *address, size_t bytes, int protection)
 static int faulty_madvise(void *address, size_t bytes, int advice)
 {
     return strikes(FAULTS_MADVISE) ? -1 : real.madvise(address, bytes, advice);
+}
+
+static ssize_t faulty_getrandom(void *buffer, size_t size, unsigned flags)
+{
+    return strikes(FAULTS_GETRANDOM) ? -1 : real.getrandom(buffer, size, flags);
+}
+
+static int faulty_mutex_init(void *mutex)
+{
+    return strikes(FAULTS_MUTEX_INIT) ? errno : real.mutex_init(mutex);
+}
+
+static int faulty_condition_init(void *condition)
+{
+    return strikes(FAULTS_CONDITION_INIT) ? errno : real.condition_init(condition);
 }
 
 static int faulty_thread_create(void *(*run)(void *), void *context, void *out_thread)
@@ -197,6 +266,8 @@ void faults_install(void)
         .pread = faulty_pread,
         .pwrite = faulty_pwrite,
         .fstat = faulty_fstat,
+        .stat = faulty_stat,
+        .realpath = faulty_realpath,
         .fallocate = faulty_fallocate,
         .ftruncate = faulty_ftruncate,
         .fdatasync = faulty_fdatasync,
@@ -204,11 +275,18 @@ void faults_install(void)
         .rename = faulty_rename,
         .unlink = faulty_unlink,
         .mkdir = faulty_mkdir,
+        .opendir = faulty_opendir,
+        .readdir = faulty_readdir,
+        .closedir = faulty_closedir,
         .set_lock = faulty_set_lock,
+        .get_lock = faulty_get_lock,
         .mmap = faulty_mmap,
         .munmap = faulty_munmap,
         .mprotect = faulty_mprotect,
         .madvise = faulty_madvise,
+        .getrandom = faulty_getrandom,
+        .mutex_init = faulty_mutex_init,
+        .condition_init = faulty_condition_init,
         .thread_create = faulty_thread_create,
     };
     base_alloc_fails = allocation_fails;
@@ -231,6 +309,7 @@ void faults_set(const struct faults_plan *plan)
     atomic_store(&plan_first, plan->first);
     atomic_store(&plan_for_good, plan->for_good);
     atomic_store(&plan_torn, plan->torn);
+    atomic_store(&plan_partial, plan->partial);
     atomic_store(&plan_errno, plan->os_errno);
     atomic_store(&plan_calls, plan->calls);
 }

@@ -21,6 +21,8 @@ enum faults_call {
     FAULTS_PREAD,
     FAULTS_PWRITE,
     FAULTS_FSTAT,
+    FAULTS_STAT,
+    FAULTS_REALPATH,
     FAULTS_FALLOCATE,
     FAULTS_FTRUNCATE,
     FAULTS_FDATASYNC,
@@ -28,11 +30,18 @@ enum faults_call {
     FAULTS_RENAME,
     FAULTS_UNLINK,
     FAULTS_MKDIR,
+    FAULTS_OPENDIR,
+    FAULTS_READDIR,
+    FAULTS_CLOSEDIR, /**< as FAULTS_CLOSE */
     FAULTS_SET_LOCK,
+    FAULTS_GET_LOCK,
     FAULTS_MMAP,
     FAULTS_MUNMAP, /**< as FAULTS_CLOSE */
     FAULTS_MPROTECT,
     FAULTS_MADVISE,
+    FAULTS_GETRANDOM,
+    FAULTS_MUTEX_INIT,
+    FAULTS_CONDITION_INIT,
     FAULTS_THREAD_CREATE,
     FAULTS_ALLOCATION,
     FAULTS_CALL_COUNT,
@@ -48,6 +57,7 @@ struct faults_plan {
     uint64_t first; /**< which of them fails, from 1; 0: none */
     bool for_good;  /**< and all after it */
     bool torn;      /**< a failing pwrite writes half of its bytes */
+    bool partial;   /**< pread and pwrite do not fail, but do half of what they are asked to */
     int os_errno;   /**< 0: what is usual for the call */
 };
 

@@ -113,6 +113,36 @@ static int do_lock(struct alex_error *error)
     return os_file_lock(fd_under_test, path_under_test, true, &holder, error);
 }
 
+static int do_kind(struct alex_error *error)
+{
+    enum os_kind kind;
+    return os_path_kind(path_under_test, &kind, error);
+}
+
+static int do_identity(struct alex_error *error)
+{
+    struct os_identity identity;
+    return os_path_identity(path_under_test, &identity, error);
+}
+
+static int do_absolute(struct alex_error *error)
+{
+    char *absolute;
+    return os_path_absolute(path_under_test, &absolute, error);
+}
+
+static int visit_nothing(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+    return 0;
+}
+
+static int do_directory_visit(struct alex_error *error)
+{
+    return os_directory_visit("/tmp", visit_nothing, NULL, error);
+}
+
 static int do_directory_create(struct alex_error *error)
 {
     return os_directory_create(path_under_test, error);
@@ -138,10 +168,22 @@ static void run_nothing(void *context)
     (void)context;
 }
 
+static int do_random(struct alex_error *error)
+{
+    char byte;
+    return os_random(&byte, 1, error);
+}
+
 static int do_thread(struct alex_error *error)
 {
     struct os_thread *thread;
     return os_thread_start(run_nothing, NULL, &thread, error);
+}
+
+/** Whether a call under test is on the file at `path_under_test`. */
+static bool is_on_the_file(int (*act)(struct alex_error *error))
+{
+    return act != do_directory_sync && act != do_directory_visit && act != do_random && act != do_thread;
 }
 
 /* Every call tells the failure of its system call: code, errno, path, and a sentence. */
@@ -152,12 +194,29 @@ static void test_failures(void **state)
         enum faults_call call;
         int (*act)(struct alex_error *error);
     } rows[] = {
-        {FAULTS_OPEN, do_open},           {FAULTS_OPEN, do_create},          {FAULTS_FSTAT, do_size},
-        {FAULTS_PREAD, do_read},          {FAULTS_PWRITE, do_write},         {FAULTS_FALLOCATE, do_allocate},
-        {FAULTS_FTRUNCATE, do_truncate},  {FAULTS_FDATASYNC, do_sync},       {FAULTS_RENAME, do_rename},
-        {FAULTS_UNLINK, do_remove},       {FAULTS_SET_LOCK, do_lock},        {FAULTS_MKDIR, do_directory_create},
-        {FAULTS_OPEN, do_directory_sync}, {FAULTS_FSYNC, do_directory_sync}, {FAULTS_MMAP, do_map},
-        {FAULTS_MPROTECT, do_protect},    {FAULTS_THREAD_CREATE, do_thread},
+        {FAULTS_OPEN, do_open},
+        {FAULTS_OPEN, do_create},
+        {FAULTS_FSTAT, do_size},
+        {FAULTS_PREAD, do_read},
+        {FAULTS_PWRITE, do_write},
+        {FAULTS_FALLOCATE, do_allocate},
+        {FAULTS_FTRUNCATE, do_truncate},
+        {FAULTS_FDATASYNC, do_sync},
+        {FAULTS_RENAME, do_rename},
+        {FAULTS_UNLINK, do_remove},
+        {FAULTS_SET_LOCK, do_lock},
+        {FAULTS_MKDIR, do_directory_create},
+        {FAULTS_OPEN, do_directory_sync},
+        {FAULTS_FSYNC, do_directory_sync},
+        {FAULTS_MMAP, do_map},
+        {FAULTS_MPROTECT, do_protect},
+        {FAULTS_THREAD_CREATE, do_thread},
+        {FAULTS_STAT, do_kind},
+        {FAULTS_STAT, do_identity},
+        {FAULTS_REALPATH, do_absolute},
+        {FAULTS_OPENDIR, do_directory_visit},
+        {FAULTS_READDIR, do_directory_visit},
+        {FAULTS_GETRANDOM, do_random},
     };
     static const int errors[] = {EIO, ENOSPC, EROFS, ENOMEM};
     files_join(path_under_test, fixture->directory, "file");
@@ -173,7 +232,7 @@ static void test_failures(void **state)
             assert_int_equal(error.code, os_code(errors[e]));
             assert_int_equal(error.os_errno, errors[e]);
             assert_true(strncmp(error.message, "cannot ", 7) == 0);
-            if (rows[i].act != do_directory_sync && rows[i].act != do_thread) {
+            if (is_on_the_file(rows[i].act)) {
                 assert_string_equal(error.path, path_under_test);
             }
         }
@@ -191,7 +250,7 @@ static void test_interrupted(void **state)
         int (*act)(struct alex_error *error);
     } rows[] = {
         {FAULTS_OPEN, do_open},          {FAULTS_PREAD, do_read},         {FAULTS_PWRITE, do_write},
-        {FAULTS_FALLOCATE, do_allocate}, {FAULTS_FTRUNCATE, do_truncate},
+        {FAULTS_FALLOCATE, do_allocate}, {FAULTS_FTRUNCATE, do_truncate}, {FAULTS_GETRANDOM, do_random},
     };
     files_join(path_under_test, fixture->directory, "file");
     files_write(path_under_test, text, sizeof text);
@@ -205,6 +264,23 @@ static void test_interrupted(void **state)
     }
     faults_clear();
     os_file_close(fd_under_test);
+}
+
+/* Locks and conditions of threads that the system has no resources for are an error like any other. */
+static void test_no_resources_for_locks(void **state)
+{
+    (void)state;
+    struct os_mutex *mutex;
+    struct os_condition *condition;
+    static const enum faults_call of_mutex[] = {FAULTS_MUTEX_INIT, FAULTS_ALLOCATION};
+    static const enum faults_call of_condition[] = {FAULTS_CONDITION_INIT, FAULTS_ALLOCATION};
+    for (size_t i = 0; i < 2; i++) {
+        faults_set(&(struct faults_plan){.calls = FAULTS_SET(of_mutex[i]), .first = 1});
+        assert_int_equal(os_mutex_create(&mutex), ALEX_NO_MEMORY);
+        faults_set(&(struct faults_plan){.calls = FAULTS_SET(of_condition[i]), .first = 1});
+        assert_int_equal(os_condition_create(&condition), ALEX_NO_MEMORY);
+    }
+    faults_clear();
 }
 
 /* A sync that failed is not made again, not even if a signal interrupted it. */
@@ -338,6 +414,12 @@ static int try_lock_anew(void *context)
     return code;
 }
 
+static int try_unknown(void *context)
+{
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_GET_LOCK), .first = 1});
+    return try_lock_anew(context);
+}
+
 static int try_inherited(void *context)
 {
     struct lock_try *try = context;
@@ -357,6 +439,9 @@ static void test_lock(void **state)
     assert_int_equal(helper_in_child(try_lock_anew, &try), ALEX_LOCKED);
     assert_int_equal(helper_in_child(try_inherited, &try), ALEX_LOCKED);
     assert_int_equal(helper_in_child(try_lock_anew, &try), ALEX_LOCKED); /* no child's end ended it */
+    try.holder = 0;
+    assert_int_equal(helper_in_child(try_unknown, &try), ALEX_LOCKED); /* though nobody can say by whom */
+    try.holder = os_process_id();
     os_file_close(try.fd);
     assert_int_equal(helper_in_child(try_lock_anew, &try), ALEX_OK);
 
@@ -476,9 +561,17 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_codes),           TEST(test_failures),   TEST(test_interrupted), TEST(test_sync_is_not_repeated),
-        TEST(test_partial),         TEST(test_open_modes), TEST(test_allocate),    TEST(test_lock),
-        TEST(test_directory_visit), TEST(test_paths),
+        TEST(test_codes),
+        TEST(test_failures),
+        TEST(test_interrupted),
+        TEST(test_sync_is_not_repeated),
+        TEST(test_no_resources_for_locks),
+        TEST(test_partial),
+        TEST(test_open_modes),
+        TEST(test_allocate),
+        TEST(test_lock),
+        TEST(test_directory_visit),
+        TEST(test_paths),
     };
     return cmocka_run_group_tests_name("os file", tests, NULL, NULL);
 }
