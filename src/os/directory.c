@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file directory.c Directories and paths. */
-#include "os/os.h"
+#include "os/os_internal.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +55,8 @@ int os_directory_create(const char *path, struct alex_error *error)
 
 int os_directory_sync(const char *path, struct alex_error *error)
 {
-    int fd = os_calls.open(path, O_RDONLY | O_DIRECTORY, 0);
+    int fd;
+    OS_RETRY(fd, os_calls.open(path, O_RDONLY | O_DIRECTORY, 0));
     if (fd == -1) {
         return os_fail(error, errno, path, "open the directory");
     }

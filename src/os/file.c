@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file file.c Files. */
-#include "os/os.h"
+#include "os/os_internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
-
-/** Repeats a system call that a signal interrupted. */
-#define RETRY(result, call) \
-    do {                    \
-        (result) = (call);  \
-    } while ((result) == -1 && errno == EINTR)
 
 int os_file_open(const char *path, enum os_access access, int *out_fd, struct alex_error *error)
 {
@@ -23,7 +16,7 @@ int os_file_open(const char *path, enum os_access access, int *out_fd, struct al
         [OS_KEEP] = O_RDWR | O_CREAT,
     };
     int fd;
-    RETRY(fd, os_calls.open(path, flags[access], 0666));
+    OS_RETRY(fd, os_calls.open(path, flags[access], 0666));
     if (fd == -1) {
         return os_fail(error, errno, path, access == OS_READ || access == OS_WRITE ? "open the file" : "make the file");
     }
@@ -54,7 +47,7 @@ int os_file_read(int fd, const char *path, uint64_t offset, void *buffer, size_t
     size_t done = 0;
     while (done < size) {
         ssize_t got;
-        RETRY(got, os_calls.pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done)));
+        OS_RETRY(got, os_calls.pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done)));
         if (got == -1) {
             return os_fail(error, errno, path, "read the file");
         }
@@ -72,7 +65,7 @@ int os_file_write(int fd, const char *path, uint64_t offset, const void *data, s
     size_t done = 0;
     while (done < size) {
         ssize_t put;
-        RETRY(put, os_calls.pwrite(fd, (const char *)data + done, size - done, (off_t)(offset + done)));
+        OS_RETRY(put, os_calls.pwrite(fd, (const char *)data + done, size - done, (off_t)(offset + done)));
         if (put <= 0) {
             return os_fail(error, put == 0 ? EIO : errno, path, "write the file");
         }
@@ -85,7 +78,7 @@ int os_file_allocate(int fd, const char *path, uint64_t offset, uint64_t length,
                      struct alex_error *error)
 {
     int result;
-    RETRY(result, os_calls.fallocate(fd, 0, (off_t)offset, (off_t)(length - offset)));
+    OS_RETRY(result, os_calls.fallocate(fd, 0, (off_t)offset, (off_t)(length - offset)));
     if (result == -1 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
         *out_supported = false;
         return ALEX_OK;
@@ -100,7 +93,7 @@ int os_file_allocate(int fd, const char *path, uint64_t offset, uint64_t length,
 int os_file_truncate(int fd, const char *path, uint64_t length, struct alex_error *error)
 {
     int result;
-    RETRY(result, os_calls.ftruncate(fd, (off_t)length));
+    OS_RETRY(result, os_calls.ftruncate(fd, (off_t)length));
     return result == -1 ? os_fail(error, errno, path, "set the file's length") : ALEX_OK;
 }
 

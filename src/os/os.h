@@ -21,8 +21,8 @@
 
 struct flock;
 
-/** The calls of the operating system that can fail, declared as it declares them but for the types of <pthread.h>. Tests
- *  replace members while no store is open. */
+/** The calls of the operating system that can fail, declared as it declares them, but for the types of <pthread.h>.
+ *  Tests replace members while no store is open. */
 struct os_calls {
     int (*open)(const char *path, int flags, mode_t mode);
     int (*close)(int fd);

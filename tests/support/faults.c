@@ -51,6 +51,7 @@ static struct os_calls real;
 
 /* The plan in force. Atomic, as the log's thread reads it while a test changes it. */
 static _Atomic uint32_t plan_calls;
+static _Atomic bool paused;
 static _Atomic uint64_t plan_first;
 static _Atomic bool plan_for_good;
 static _Atomic bool plan_torn;
@@ -59,6 +60,7 @@ static _Atomic int plan_errno;
 static _Atomic uint64_t seen;
 static _Atomic uint64_t struck;
 static _Atomic uint64_t counts[FAULTS_CALL_COUNT];
+static _Atomic uint64_t mapped_bytes;
 
 const char *faults_call_name(enum faults_call call)
 {
@@ -68,6 +70,9 @@ const char *faults_call_name(enum faults_call call)
 /** Counts a call, and tells whether it is to fail: the one place that every call passes. Sets errno if so. */
 static bool strikes(enum faults_call call)
 {
+    if (atomic_load(&paused)) {
+        return false;
+    }
     atomic_fetch_add(&counts[call], 1);
     if ((atomic_load(&plan_calls) & FAULTS_SET(call)) == 0) {
         return false;
@@ -205,12 +210,22 @@ static int faulty_get_lock(int fd, struct flock *lock)
 
 static void *faulty_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
-    return strikes(FAULTS_MMAP) ? MAP_FAILED : real.mmap(address, bytes, protection, flags, fd, offset);
+    if (strikes(FAULTS_MMAP)) {
+        return MAP_FAILED;
+    }
+    void *mapped = real.mmap(address, bytes, protection, flags, fd, offset);
+    if (mapped != MAP_FAILED && (flags & MAP_FIXED) == 0) {
+        atomic_fetch_add(&mapped_bytes, bytes);
+    }
+    return mapped;
 }
 
 static int faulty_munmap(void *address, size_t bytes)
 {
     int result = real.munmap(address, bytes);
+    if (result == 0) {
+        atomic_fetch_sub(&mapped_bytes, bytes);
+    }
     return strikes(FAULTS_MUNMAP) ? -1 : result;
 }
 
@@ -258,6 +273,7 @@ void faults_prefer_memory(void)
 
 void faults_install(void)
 {
+    atomic_store(&mapped_bytes, 0);
     faults_set(&(struct faults_plan){0});
     real = os_calls;
     os_calls = (struct os_calls){
@@ -317,6 +333,21 @@ void faults_set(const struct faults_plan *plan)
 void faults_clear(void)
 {
     atomic_store(&plan_calls, 0);
+}
+
+void faults_pause(void)
+{
+    atomic_store(&paused, true);
+}
+
+void faults_resume(void)
+{
+    atomic_store(&paused, false);
+}
+
+uint64_t faults_mapped_bytes(void)
+{
+    return atomic_load(&mapped_bytes);
 }
 
 uint64_t faults_seen(void)

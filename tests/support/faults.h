@@ -77,11 +77,16 @@ void faults_remove(void);
 void faults_set(const struct faults_plan *plan);
 /** Plans nothing; the counts stay. */
 void faults_clear(void);
+/** Sets the plan aside, and takes it up again: calls in between are not counted and don't fail. */
+void faults_pause(void);
+void faults_resume(void);
 /** How many of the planned calls there were since faults_set(). */
 uint64_t faults_seen(void);
 /** How many of them failed. */
 uint64_t faults_struck(void);
 /** All calls of a kind since faults_set(), planned or not. */
 uint64_t faults_count(enum faults_call call);
+/** Bytes of address space that were mapped and not unmapped since faults_install(). */
+uint64_t faults_mapped_bytes(void);
 
 #endif /* SUPPORT_FAULTS_H */

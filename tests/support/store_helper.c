@@ -262,14 +262,24 @@ uint64_t helper_environment(const char *name, uint64_t fallback)
     return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 0) : fallback;
 }
 
-size_t helper_thread_count(void)
+static size_t count_names(const char *path)
 {
-    DIR *tasks = opendir("/proc/self/task");
-    assert_non_null(tasks);
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
     size_t count = 0;
-    for (struct dirent *entry = readdir(tasks); entry != NULL; entry = readdir(tasks)) {
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
         count += entry->d_name[0] != '.';
     }
-    closedir(tasks);
+    closedir(directory);
     return count;
+}
+
+size_t helper_thread_count(void)
+{
+    return count_names("/proc/self/task");
+}
+
+size_t helper_descriptor_count(void)
+{
+    return count_names("/proc/self/fd") - 1; /* one is that of the look */
 }

@@ -108,5 +108,7 @@ uint64_t helper_environment(const char *name, uint64_t fallback);
 
 /** Threads of this process, by /proc. */
 size_t helper_thread_count(void);
+/** Its open files, by /proc. */
+size_t helper_descriptor_count(void);
 
 #endif /* SUPPORT_STORE_HELPER_H */

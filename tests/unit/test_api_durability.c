@@ -167,6 +167,62 @@ static void test_failed_sync_takes_the_write_back(void **state)
     }
 }
 
+/* After a failed sync a store takes no more writes until it is reopened; reads go on, and the sync is not repeated. */
+static void test_failed_sync_latches(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_op op;
+    struct alex_error error;
+    alex_loader *loader = NULL;
+    alex_table *table = NULL;
+    void *buffer = NULL;
+
+    open_with(fixture, ALEX_DURABLE_ON_SYNC, true);
+    helper_put(fixture->main, 1, "one");
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
+    ASSERT_CODE(ALEX_IO, alex_sync(fixture->store));
+    alex_store_error(fixture->store, &error);
+    assert_int_equal(error.code, ALEX_IO);
+    assert_int_equal(error.os_errno, EIO);
+    op = (struct alex_op){ALEX_OP_PUT, fixture->main, 2, {"x", 1}};
+    ASSERT_CODE(ALEX_READ_ONLY, alex_put(fixture->main, 2, "x", 1, NULL));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_put_if_absent(fixture->main, 2, "x", 1));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_put_reserve(fixture->main, 2, 1, &buffer));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_delete(fixture->main, 1));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_write(fixture->store, &op, 1));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_loader_open(fixture->main, &loader));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_table_open(fixture->store, "new", NULL, &table));
+    ASSERT_CODE(ALEX_READ_ONLY, alex_sync(fixture->store));
+    ASSERT_VALUE(fixture->main, 1, "one");
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    assert_int_equal(syncs(), 1); /* not tried again */
+    fixture->store = NULL;
+    faults_clear();
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "one");
+    helper_put(fixture->main, 2, "two");
+    fixture_reopen(fixture);
+    ASSERT_VALUE(fixture->main, 2, "two");
+}
+
+/* A close that could not make the end durable says so; the store is gone all the same, and opens as after a crash. */
+static void test_failed_close(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_open_report report;
+
+    open_with(fixture, ALEX_DURABLE_ON_SYNC, true);
+    helper_put(fixture->main, 1, "one");
+    faults_set(&(struct faults_plan){.calls = FAULTS_EVERYTHING, .first = 1, .for_good = true, .os_errno = EIO});
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    faults_clear();
+    fixture->store = NULL;
+    fixture_store_open(fixture, NULL);
+    alex_store_open_report(fixture->store, &report);
+    assert_false(report.clean);
+    ASSERT_VALUE(fixture->main, 1, "one");
+}
+
 /* On commit, the disk is full: the write says so, nothing is latched, and deletes still work. */
 static void test_full_disk_on_commit(void **state)
 {
@@ -457,6 +513,8 @@ int main(void)
         TEST_WITH_DIRECTORY(test_on_commit_each_write_syncs_once),
         TEST_WITH_DIRECTORY(test_on_sync_no_write_syncs),
         TEST_WITH_DIRECTORY(test_failed_sync_takes_the_write_back),
+        TEST_WITH_DIRECTORY(test_failed_sync_latches),
+        TEST_WITH_DIRECTORY(test_failed_close),
         TEST_WITH_DIRECTORY(test_full_disk_on_commit),
         TEST_WITH_DIRECTORY(test_large_commits),
         TEST_WITH_DIRECTORY(test_sync_during_a_reservation),
