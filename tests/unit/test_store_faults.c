@@ -621,12 +621,14 @@ static char running_text[160];
  *  several times slower, fewer and fewer. */
 static uint64_t next_place(const struct scenario *scenario, uint64_t at)
 {
+    if (helper_environment("ALEX_FAULTS_EVERY", 0) != 0) {
+        return at + 1;
+    }
 #ifdef BASE_SANITIZED
-    uint64_t step = 1 + at / 3;
+    return at + 1 + (scenario->is_long ? at / 2 : at / 3);
 #else
-    uint64_t step = scenario->is_long ? 1 + at / 8 : 1;
+    return at + 1 + (scenario->is_long ? at / 8 : 0);
 #endif
-    return at + (helper_environment("ALEX_FAULTS_EVERY", 0) != 0 ? 1 : step);
 }
 
 /** Carries out a scenario with a plan that strikes first at the first call, then at the second, and so on, until it
