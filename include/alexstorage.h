@@ -24,7 +24,7 @@
  *   of the last failure on a store and on everything opened from it. ALEX_NOT_FOUND and ALEX_EXISTS are answers and
  *   leave no detail. The library never prints, exits or aborts because of what it finds on disk or is given.
  *   But values are read through mappings: a file that another program cuts short while the store is open, or a disk
- *   that fails under a read, ends in the signal SIGBUS.
+ *   that fails under a read, ends in the signal SIGBUS, unless alex_options.catch_sigbus is set.
  * - **Lifetimes.** A handle is valid until its own close call; closing a store with open transactions, cursors or
  *   loaders is refused with ALEX_BUSY. Close calls accept NULL. Debug builds answer most uses of a closed handle with
  *   ALEX_MISUSE; in release builds they are undefined.
@@ -169,11 +169,19 @@ struct alex_options {
     /** Milliseconds, at most 3,600,000. Default: 1,000. ALEX_INVALID with any other durability than
      *  ALEX_DURABLE_WITHIN_INTERVAL. */
     uint32_t sync_interval_ms;
+
+    /** Where a mapped file can't be read (a failing disk, a file cut short by something else), return ALEX_IO with file
+     *  and offset instead of letting the signal SIGBUS end the process: in all reads, in alex_check() and alex_open().
+     *  Not where the caller reads a value that a transaction handed out, nor where a write stores into the log's
+     *  mapped end. The first open with it installs a handler for SIGBUS, for the life of the process; signals that are
+     *  none of the store's go on to the handler of before. A program that sets a handler of its own later takes the
+     *  effect away, and no reading thread may block the signal. Default: off. Costs a sigsetjmp() a read. */
+    bool catch_sigbus;
 };
 
-#define ALEX_OPTIONS_DEFAULT                                                       \
-    {                                                                              \
-        ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL, ALEX_DURABLE_ON_SYNC, 0 \
+#define ALEX_OPTIONS_DEFAULT                                                              \
+    {                                                                                     \
+        ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL, ALEX_DURABLE_ON_SYNC, 0, false \
     }
 
 /**
@@ -430,7 +438,8 @@ ALEX_API void alex_loader_close(alex_loader *loader);
  * @param buffer    may be NULL if `capacity` is 0
  * @param capacity  bytes at `buffer`
  * @param out_size  optional: the value's size; set on ALEX_TOO_SMALL as well, where nothing is copied
- * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_TOO_SMALL, ALEX_DAMAGED (never a wrong value)
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_TOO_SMALL, ALEX_DAMAGED (never a wrong value), ALEX_IO (only with
+ *         catch_sigbus)
  */
 ALEX_API int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size);
 
@@ -461,7 +470,7 @@ ALEX_API int alex_end(alex_txn *txn);
  * Finds the value of `key` without copying it.
  *
  * @param out_value  points into the store until alex_end()
- * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED
+ * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED, ALEX_IO (only with catch_sigbus)
  */
 ALEX_API int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slice *out_value);
 
@@ -469,9 +478,10 @@ ALEX_API int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct 
  * Finds many values at once, several times faster than one by one: their memory accesses overlap.
  *
  * @param keys        `count` keys in any order; repeats are fine
- * @param out_values  `count` slices, one a key; data == NULL where the key has no value or its record is damaged
+ * @param out_values  `count` slices, one a key; data == NULL where the key has no value or its record can't be read
  * @param out_found   optional: the number of keys that have a value
- * @return ALEX_OK, also if keys are missing; ALEX_DAMAGED if any record is damaged (the others are there all the same)
+ * @return ALEX_OK, also if keys are missing; ALEX_DAMAGED if any record is damaged, or ALEX_IO if any can't be read
+ *         (only with catch_sigbus); the others are there all the same
  */
 ALEX_API int alex_txn_get_many(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count,
                                struct alex_slice *out_values, size_t *out_found);
@@ -486,7 +496,8 @@ struct alex_range {
 };
 
 /** Counts the keys in `range` (optional). Cost: one step an index node where nothing was written to the table since the
- *  transaction began, else a get of each key. @return ALEX_OK, ALEX_DAMAGED (one of those gets), ALEX_NO_MEMORY */
+ *  transaction began, else a get of each key. @return ALEX_OK, ALEX_DAMAGED or ALEX_IO (one of those gets),
+ *  ALEX_NO_MEMORY */
 ALEX_API int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *range, uint64_t *out_count);
 
 /* ------------------------------------------------------------------------------------------------ cursors */
@@ -501,8 +512,8 @@ struct alex_entry {
  * Opens a cursor over the keys of `range` (optional: all keys), at no entry yet. Every move hands out the entry it
  * arrives at; ALEX_NOT_FOUND means that there is none, and leaves the cursor at no entry beyond that end: a move back
  * then gives the last entry before it. Once the range's limit is reached every move gives ALEX_NOT_FOUND, until the
- * cursor is positioned again. ALEX_DAMAGED means that the entry's record is damaged: the cursor is at it, and
- * may be moved on.
+ * cursor is positioned again. ALEX_DAMAGED means that the entry's record is damaged, ALEX_IO (only with catch_sigbus)
+ * that it can't be read: the cursor is at it, and may be moved on.
  *
  * @param out_cursor  close it before the transaction ends
  * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY
@@ -510,7 +521,7 @@ struct alex_entry {
 ALEX_API int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *range,
                               alex_cursor **out_cursor);
 
-/** To the least key. @return of this and all other moves: ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED */
+/** To the least key. @return of this and all other moves: ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED, ALEX_IO */
 ALEX_API int alex_cursor_first(alex_cursor *cursor, struct alex_entry *out_entry);
 /** To the greatest key. */
 ALEX_API int alex_cursor_last(alex_cursor *cursor, struct alex_entry *out_entry);

@@ -38,19 +38,60 @@ static int find_at(struct checker *checker, struct log_position at, const char *
     return find(checker, path, at.offset, message);
 }
 
-/** Checks what a good header leaves open: the value and the padding. */
-static int check_record(struct checker *checker, struct log_position at, const struct record *record)
+/** What is read of the log at a time, apart from what is done about it: only the reading is guarded. */
+struct step {
+    struct log_reader reader;
+    bool header_good; /**< of the segment that the reader is in */
+    enum log_read_state state;
+    struct record record; /**< with LOG_READ_RECORD */
+    bool value_good;
+    bool padding_good;
+    bool more; /**< the reader has found a good record further on */
+};
+
+static void read_header(void *context)
 {
+    struct step *step = context;
+    step->header_good = log_reader_segment_good(&step->reader);
+}
+
+static void read_record(void *context)
+{
+    struct step *step = context;
+    uint64_t ref;
+    step->state = log_reader_next(&step->reader, &step->record, &ref);
+    if (step->state == LOG_READ_RECORD) {
+        step->value_good = record_value_good(&step->record);
+        step->padding_good = step->value_good && record_padding_good(&step->record);
+    }
+}
+
+static void resync(void *context)
+{
+    struct step *step = context;
+    step->more = log_reader_resync(&step->reader);
+}
+
+/** Reads under a guard. */
+static int read_guarded(struct checker *checker, void (*read)(void *context), void *context)
+{
+    return log_guarded(checker->log, read, context, store_error(checker->store));
+}
+
+/** Reports what a good header leaves open: the value and the padding. */
+static int check_record(struct checker *checker, struct log_position at, const struct step *step)
+{
+    const struct record *record = &step->record;
     checker->report.records++;
     checker->report.bytes += record->bytes;
-    if (!record_value_good(record)) {
+    if (!step->value_good) {
         char message[128];
         (void)snprintf(message, sizeof message,
                        "the value of the record of key %" PRId64 ", table id %" PRIu32 ", is damaged",
                        (int64_t)record->key, record->table);
         return find_at(checker, at, message);
     }
-    if (!record_padding_good(record)) {
+    if (!step->padding_good) {
         return find_at(checker, at, "the padding behind this record is not zero; its value is whole");
     }
     return 0;
@@ -58,55 +99,77 @@ static int check_record(struct checker *checker, struct log_position at, const s
 
 static int check_log(struct checker *checker)
 {
-    struct log_reader reader;
-    log_reader_init(&reader, checker->log);
+    struct step step = {.more = true};
+    log_reader_init(&step.reader, checker->log);
     size_t header_checked = SIZE_MAX;
     int result = 0;
-    while (result == 0) {
-        if (reader.segment != header_checked && !log_reader_at_end(&reader)) {
-            header_checked = reader.segment;
+    while (result == 0 && step.more) {
+        if (step.reader.segment != header_checked && !log_reader_at_end(&step.reader)) {
+            header_checked = step.reader.segment;
             checker->report.bytes += SEGMENT_HEADER_BYTES;
-            if (!log_reader_segment_good(&reader)) {
-                struct log_position head = {log_reader_position(&reader).file_id, 0};
+            result = read_guarded(checker, read_header, &step);
+            if (result == 0 && !step.header_good) {
+                struct log_position head = {log_reader_position(&step.reader).file_id, 0};
                 result = find_at(checker, head, "the header of this file is damaged");
-                continue;
             }
-        }
-        if (log_reader_at_end(&reader)) {
-            break;
-        }
-        struct log_position at = log_reader_position(&reader);
-        struct record record;
-        uint64_t ref;
-        if (log_reader_next(&reader, &record, &ref) == LOG_READ_RECORD) {
-            result = check_record(checker, at, &record);
             continue;
         }
-        result = find_at(checker, at, "there is no good record here");
-        if (result == 0 && !log_reader_resync(&reader)) {
+        if (log_reader_at_end(&step.reader)) {
             break;
+        }
+        struct log_position at = log_reader_position(&step.reader);
+        result = read_guarded(checker, read_record, &step);
+        if (result == 0 && step.state == LOG_READ_RECORD) {
+            result = check_record(checker, at, &step);
+            continue;
+        }
+        if (result == 0) {
+            result = find_at(checker, at, "there is no good record here");
+        }
+        if (result == 0) {
+            result = read_guarded(checker, resync, &step);
         }
     }
     return result;
+}
+
+/** A record that an index entry leads to. */
+struct entry_read {
+    const struct log *log;
+    uint64_t ref;
+    bool good;
+    struct record record;
+    bool value_good;
+};
+
+static void read_entry(void *context)
+{
+    struct entry_read *read = context;
+    read->good = log_fetch_header(read->log, read->ref, &read->record) == RECORD_GOOD;
+    read->value_good = read->good && record_value_good(&read->record);
 }
 
 /** Checks that an index entry leads to a good record of its key. */
 static int check_entry(struct checker *checker, const struct store_table_view *table, const struct index_entry *entry)
 {
     uint64_t key = entry->key ^ table->key_flip;
-    struct record record;
-    bool good = log_fetch_header(checker->log, entry->payload, &record) == RECORD_GOOD;
+    struct entry_read read = {.log = checker->log, .ref = entry->payload};
+    int result = read_guarded(checker, read_entry, &read);
+    if (result != 0) {
+        return result;
+    }
+    const struct record *record = &read.record;
     enum record_kind kind = log_ref_is_tombstone(entry->payload) ? RECORD_DELETE : RECORD_PUT;
-    if (good && record.table == table->id && record.key == key && record.kind == kind) {
+    if (read.good && record->table == table->id && record->key == key && record->kind == kind) {
         /* A damaged value is a finding of the log's pass already. */
-        checker->report.keys += kind == RECORD_PUT && record_value_good(&record);
+        checker->report.keys += kind == RECORD_PUT && read.value_good;
         return 0;
     }
     char path[512];
     struct log_position at = log_locate(checker->log, entry->payload, path, sizeof path);
     char message[512];
     (void)snprintf(message, sizeof message, "the record of key %" PRId64 " in table \"%.255s\" is %s", (int64_t)key,
-                   table->name, good ? "another one" : "damaged");
+                   table->name, read.good ? "another one" : "damaged");
     return find(checker, path, at.offset, message);
 }
 

@@ -121,14 +121,31 @@ struct log_position log_locate(const struct log *log, uint64_t ref, char *out_pa
     return position;
 }
 
+/** The size of a record that is too large for its reference to say it. */
+struct size_read {
+    const struct log *log;
+    uint64_t ref;
+    uint64_t bytes;
+};
+
+static void read_size(void *context)
+{
+    struct size_read *read = context;
+    struct record record;
+    if (log_fetch_header(read->log, read->ref, &record) == RECORD_GOOD) {
+        read->bytes = record.bytes;
+    }
+}
+
 uint64_t log_record_bytes(const struct log *log, uint64_t ref)
 {
     uint64_t bytes = log_ref_bytes(ref);
-    struct record record;
-    if (BASE_UNLIKELY(bytes == LOG_REF_UNITS_MAX * 8) && log_fetch_header(log, ref, &record) == RECORD_GOOD) {
-        return record.bytes;
+    if (BASE_LIKELY(bytes < LOG_REF_UNITS_MAX * 8)) {
+        return bytes;
     }
-    return bytes;
+    struct size_read read = {log, ref, bytes};
+    (void)log_guarded(log, read_size, &read, NULL); /* what can't be read is counted as what can't be trusted */
+    return read.bytes;
 }
 
 void log_count_live(struct log *log, uint64_t ref)

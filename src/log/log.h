@@ -45,6 +45,7 @@ struct log_config {
     bool sync_each;            /**< log_settle() makes durable what was appended */
     uint32_t sync_interval_ms; /**< a thread makes durable what was appended, so often; 0: none does */
     bool verify;               /**< checksums on log_fetch() */
+    bool catch_faults;         /**< log_guarded() guards, after os_guard_install() */
     /** Called after a segment was added and before anything is written to it: makes the list durable (log_describe()).
      *  Called from the thread that appends or the one that prepares; never two at once. */
     int (*list_changed)(void *context, struct alex_error *error);
@@ -241,6 +242,11 @@ enum record_state log_fetch_header(const struct log *log, uint64_t ref, struct r
  *  time cost less than one by one: a prefetch retires when its address is translated, and in a large log each has to be
  *  looked up in the page tables; these look-ups overlap only if no record is read between the prefetches. */
 void log_prefetch(const struct log *log, const uint64_t *refs, size_t count);
+
+/** Runs `run`, which reads records. With config.catch_faults a mapped file that can't be read (SIGBUS) is an error that
+ *  names file and offset; `run` has then ended where it read, so it holds no lock, owns nothing that only it knows, and
+ *  leaves nothing half-changed. Without, it is called and nothing else. @return ALEX_OK or ALEX_IO */
+int log_guarded(const struct log *log, void (*run)(void *context), void *context, struct alex_error *error);
 
 /** The place of a reference, for reports, all 0 if it leads nowhere. The file's path is cut to `capacity` bytes; with
  *  0 there is none. */

@@ -81,8 +81,8 @@ struct log_region {
 struct log_space {
     struct log_slot *slots; /**< LOG_SLOTS_MAX of them, brought in by the system as they are touched */
     struct log_region regions[LOG_REGIONS_MAX];
-    uint32_t region_count;
-    uint32_t slot_count; /**< slots in all regions */
+    _Atomic uint32_t region_count; /**< read by the handler of a signal */
+    uint32_t slot_count;           /**< slots in all regions */
     uint32_t segment_shift;
 };
 

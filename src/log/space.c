@@ -61,13 +61,14 @@ static int add_region(struct log_space *space, uint32_t slots)
         wanted = wanted / 2 > least ? wanted / 2 : least;
     }
     uint32_t given = (uint32_t)(wanted >> space->segment_shift);
-    space->regions[space->region_count++] = (struct log_region){
+    space->regions[space->region_count] = (struct log_region){
         .address = address,
         .bytes = wanted,
         .first_slot = space->slot_count,
         .slots = given,
     };
     space->slot_count += given;
+    atomic_fetch_add_explicit(&space->region_count, 1, memory_order_release);
     return ALEX_OK;
 }
 

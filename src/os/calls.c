@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,7 @@ struct os_calls os_calls = {
     .munmap = munmap,
     .mprotect = mprotect,
     .madvise = madvise,
+    .sigaction = sigaction,
     .getrandom = getrandom,
     .mutex_init = call_mutex_init,
     .condition_init = call_condition_init,

@@ -20,6 +20,7 @@
 #include "base/base.h"
 
 struct flock;
+struct sigaction;
 
 /** The calls of the operating system that can fail, declared as it declares them, but for the types of <pthread.h>.
  *  Tests replace members while no store is open. */
@@ -47,6 +48,7 @@ struct os_calls {
     int (*munmap)(void *address, size_t bytes);
     int (*mprotect)(void *address, size_t bytes, int protection);
     int (*madvise)(void *address, size_t bytes, int advice);
+    int (*sigaction)(int signal, const struct sigaction *action, struct sigaction *out_before);
     ssize_t (*getrandom)(void *buffer, size_t size, unsigned flags);
     int (*mutex_init)(void *mutex);
     int (*condition_init)(void *condition);
@@ -138,6 +140,22 @@ int os_map_protect(void *address, size_t bytes, bool writable, const char *path,
 void os_map_prefer_huge(void *address, size_t bytes);
 /** Brings pages in, writable, ahead of their use; without effect where the kernel can't. */
 void os_map_populate(void *address, size_t bytes);
+
+/** Address space that a guard answers for. */
+struct os_guarded_space {
+    bool (*covers)(const void *context, const void *address); /**< called by the handler of a signal */
+    const void *context;
+};
+
+/** Handles the signal SIGBUS from here on, for the whole process and its life; what handled it before is called for
+ *  all that os_guarded() does not answer for. */
+int os_guard_install(struct alex_error *error);
+
+/** Runs `run`, which may read mapped files. If one of them can't be read at an address that `space` covers, `run` ends
+ *  there: it must not hold a lock then, nor have changed anything by half.
+ *  @return false if so; out_address: that address */
+bool os_guarded(const struct os_guarded_space *space, void (*run)(void *context), void *context,
+                const void **out_address);
 
 /* ------------------------------------------------------------------------------------------------ the rest */
 

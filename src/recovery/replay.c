@@ -33,6 +33,7 @@ struct replayer {
     size_t pending_count;
     size_t pending_capacity;
     struct log_position group_first;
+    int code; /**< of read_log() */
 };
 
 /** Attaches what the manifest lists. */
@@ -267,6 +268,21 @@ static int judge_end(struct replayer *replayer, bool *out_more)
     return damaged(replayer);
 }
 
+/** Reads the log to its end. What it calls changes the store only between reads of the log, so that it may end at any
+ *  of them; the store is not opened then. */
+static void read_log(void *context)
+{
+    struct replayer *replayer = context;
+    bool more = true;
+    replayer->code = ALEX_OK;
+    while (replayer->code == ALEX_OK && more) {
+        replayer->code = read_all(replayer);
+        if (replayer->code == ALEX_OK) {
+            replayer->code = judge_end(replayer, &more);
+        }
+    }
+}
+
 int replay(struct log *log, const struct manifest *manifest, const struct replay_target *target,
            struct replay_result *out_result, struct alex_error *error)
 {
@@ -282,12 +298,9 @@ int replay(struct log *log, const struct manifest *manifest, const struct replay
     out_result->end.verify_values = true;
     out_result->end.verify_values_from = manifest->durable;
     int result = attach(&replayer);
-    bool more = true;
-    while (result == ALEX_OK && more) {
-        result = read_all(&replayer);
-        if (result == ALEX_OK) {
-            result = judge_end(&replayer, &more);
-        }
+    if (result == ALEX_OK) {
+        result = log_guarded(log, read_log, &replayer, error);
+        result = result == ALEX_OK ? replayer.code : result;
     }
     out_result->dropped += replayer.pending_count;
     base_free(replayer.pending);

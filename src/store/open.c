@@ -256,10 +256,12 @@ static int make_log(alex_store *store, const struct manifest *manifest)
         .sync_each = !store->options.read_only && store->options.durability == ALEX_DURABLE_ON_COMMIT,
         .sync_interval_ms = sync_interval_ms(&store->options),
         .verify = !store->options.no_checksums,
+        .catch_faults = store->options.catch_sigbus,
         .list_changed = write_manifest,
         .context = store,
     };
     memcpy(config.store_id, manifest->store_id, sizeof config.store_id);
+    store->catches_faults = store->options.catch_sigbus;
     return log_create(&config, &store->log, &store->error);
 }
 
@@ -429,6 +431,9 @@ int store_open_tuned(const char *path, const struct alex_options *options, const
     }
     int result = check_options(path, options);
     bool exists = false;
+    if (result == ALEX_OK && options->catch_sigbus) {
+        result = os_guard_install(options->error);
+    }
     if (result == ALEX_OK) {
         result = look(path, options, &exists);
     }

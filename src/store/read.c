@@ -19,6 +19,39 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
                         table->name);
 }
 
+/** A read under a guard. */
+struct guarded_read {
+    struct alex_table *table;
+    uint64_t snapshot;
+    int64_t key;
+    uint64_t ref;
+    struct log_value value;
+    uint64_t seen;
+    enum mvcc_state state;
+    uint8_t *buffer;
+};
+
+static void find_visible(void *context)
+{
+    struct guarded_read *read = context;
+    const struct alex_table *table = read->table;
+    read->state = mvcc_visible(table->store->log, read->snapshot, table->id, (uint64_t)read->key, read->ref,
+                               &read->value, &read->seen);
+}
+
+int read_visible_guarded(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
+                         struct log_value *out_value)
+{
+    alex_store *store = table->store;
+    struct guarded_read read = {.table = table, .snapshot = snapshot, .key = key, .ref = ref};
+    int result = log_guarded(store->log, find_visible, &read, &store->error);
+    if (result != ALEX_OK || read.state == MVCC_ABSENT) {
+        return result != ALEX_OK ? result : ALEX_NOT_FOUND;
+    }
+    *out_value = read.value;
+    return read.state == MVCC_VALUE ? ALEX_OK : read_damaged(store, table, key, read.seen);
+}
+
 /** Copies a value. Its size is known only when its record's first line has come, its padded size long before (see
  *  record_fast.h); so all but the last word is copied by that, and the last word, over some of the same bytes again, by
  *  the value's size. */
@@ -33,6 +66,12 @@ static inline void copy_value(const struct log_value *value, uint8_t *buffer)
     memcpy(buffer, value->data, value->padded_bytes - WORD_BYTES);
     uint64_t last = value->bytes - WORD_BYTES;
     memcpy(buffer + last, value->data + last, WORD_BYTES);
+}
+
+static void copy_guarded(void *context)
+{
+    struct guarded_read *read = context;
+    copy_value(&read->value, read->buffer);
 }
 
 int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
@@ -54,15 +93,19 @@ int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
-    if (out_size != NULL) {
+    if (BASE_UNLIKELY(value.bytes > capacity)) {
+        result = base_fail(&table->store->error, ALEX_TOO_SMALL, 0, table->store->path,
+                           "the value has %" PRIu64 " bytes, the buffer %zu", value.bytes, capacity);
+    } else if (BASE_UNLIKELY(table->store->catches_faults)) {
+        struct guarded_read read = {.value = value, .buffer = buffer};
+        result = log_guarded(table->store->log, copy_guarded, &read, &table->store->error);
+    } else {
+        copy_value(&value, buffer);
+    }
+    if (out_size != NULL && result != ALEX_IO) {
         *out_size = value.bytes;
     }
-    if (BASE_UNLIKELY(value.bytes > capacity)) {
-        return base_fail(&table->store->error, ALEX_TOO_SMALL, 0, table->store->path,
-                         "the value has %" PRIu64 " bytes, the buffer %zu", value.bytes, capacity);
-    }
-    copy_value(&value, buffer);
-    return ALEX_OK;
+    return result;
 }
 
 int alex_exists(alex_table *table, int64_t key)

@@ -59,7 +59,9 @@ static int replay_remove(void *context, uint32_t table_id, uint64_t key, uint64_
 static int replay_create_table(void *context, const struct record *record, uint64_t ref)
 {
     alex_store *store = context;
-    const char *name = (const char *)record->value;
+    /* Copied before anything else: it is read from a file that may fail. */
+    char name[ALEX_TABLE_NAME_MAX];
+    memcpy(name, record->value, record->value_bytes);
     /* Ids ascend, but a manifest may be younger than the record: compare with the tables there are. */
     if (memchr(name, 0, record->value_bytes) != NULL || catalog_find_id(&store->catalog, record->table) != NULL ||
         record->table == UINT32_MAX) {

@@ -131,6 +131,7 @@ struct alex_store {
     _Atomic uint32_t next_table_id;
 
     struct log *log;
+    bool catches_faults; /**< options.catch_sigbus, beside what each read looks at */
     struct index_pool *pool;
     struct mvcc mvcc;
     struct catalog catalog;
@@ -225,11 +226,17 @@ static inline int txn_check(alex_txn *txn, const alex_table *table)
 #define FETCH_TOGETHER 4
 /** Fills the store's error for a damaged record. @return ALEX_DAMAGED */
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref);
-/** The value that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND,
- *  ALEX_DAMAGED */
+/** What read_visible() does in a store that catches faults. */
+int read_visible_guarded(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
+                         struct log_value *out_value);
+/** The value that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED,
+ *  ALEX_IO */
 static inline int read_visible(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
                                struct log_value *out_value)
 {
+    if (BASE_UNLIKELY(table->store->catches_faults)) {
+        return read_visible_guarded(table, snapshot, key, ref, out_value);
+    }
     uint64_t seen;
     enum mvcc_state state = mvcc_visible(table->store->log, snapshot, table->id, (uint64_t)key, ref, out_value, &seen);
     if (BASE_LIKELY(state == MVCC_VALUE)) {

@@ -96,7 +96,7 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
     return result;
 }
 
-/** Gets up to GET_MANY_GROUP keys. @return ALEX_OK or ALEX_DAMAGED */
+/** Gets up to GET_MANY_GROUP keys. @return ALEX_OK, ALEX_DAMAGED or ALEX_IO */
 static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size_t count, struct alex_slice *out_values,
                      size_t *found)
 {
@@ -119,8 +119,8 @@ static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size
         int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn->snapshot.number, keys[i], refs[i], &value);
         out_values[i] = got == ALEX_OK ? read_slice(&value) : (struct alex_slice){NULL, 0};
         *found += got == ALEX_OK;
-        if (got == ALEX_DAMAGED) {
-            result = ALEX_DAMAGED;
+        if (BASE_UNLIKELY(got != ALEX_OK && got != ALEX_NOT_FOUND)) {
+            result = got;
         }
     }
     return result;

@@ -40,6 +40,7 @@ static const struct {
     [FAULTS_MUNMAP] = {"munmap", ENOMEM},
     [FAULTS_MPROTECT] = {"mprotect", ENOMEM},
     [FAULTS_MADVISE] = {"madvise", EINVAL},
+    [FAULTS_SIGACTION] = {"sigaction", EINVAL},
     [FAULTS_GETRANDOM] = {"getrandom", ENOSYS},
     [FAULTS_MUTEX_INIT] = {"mutex_init", ENOMEM},
     [FAULTS_CONDITION_INIT] = {"condition_init", ENOMEM},
@@ -239,6 +240,11 @@ static int faulty_madvise(void *address, size_t bytes, int advice)
     return strikes(FAULTS_MADVISE) ? -1 : real.madvise(address, bytes, advice);
 }
 
+static int faulty_sigaction(int signal, const struct sigaction *action, struct sigaction *out_before)
+{
+    return strikes(FAULTS_SIGACTION) ? -1 : real.sigaction(signal, action, out_before);
+}
+
 static ssize_t faulty_getrandom(void *buffer, size_t size, unsigned flags)
 {
     return strikes(FAULTS_GETRANDOM) ? -1 : real.getrandom(buffer, size, flags);
@@ -300,6 +306,7 @@ void faults_install(void)
         .munmap = faulty_munmap,
         .mprotect = faulty_mprotect,
         .madvise = faulty_madvise,
+        .sigaction = faulty_sigaction,
         .getrandom = faulty_getrandom,
         .mutex_init = faulty_mutex_init,
         .condition_init = faulty_condition_init,

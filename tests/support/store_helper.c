@@ -241,6 +241,12 @@ int helper_in_child(int (*body)(void *context), void *context)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+int helper_signal_of_child(int (*body)(void *context), void *context)
+{
+    int status = wait_for_child(start_child(body, context));
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
 void helper_kill_child(int (*body)(void *context), void *context, uint64_t after_us)
 {
     pid_t child = start_child(body, context);

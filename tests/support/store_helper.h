@@ -90,6 +90,8 @@ uint64_t helper_random_below(struct helper_random *random, uint64_t bound);
 /** Runs `body` in a forked child, which ends with _exit() and so never closes what it opened. Its result is the exit
  * code; -1 if a signal ended it. */
 int helper_in_child(int (*body)(void *context), void *context);
+/** The same; its result is the signal that ended the child, 0 if it ended by itself. */
+int helper_signal_of_child(int (*body)(void *context), void *context);
 
 /** Runs `body` in a forked child and kills it after so many microseconds. */
 void helper_kill_child(int (*body)(void *context), void *context, uint64_t after_us);
