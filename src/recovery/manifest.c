@@ -68,7 +68,8 @@ static void encode(const struct manifest *manifest, uint8_t *bytes, size_t size)
 
 static int damaged(const char *path, uint64_t offset, const char *what, struct alex_error *error)
 {
-    return base_fail_at(error, ALEX_DAMAGED, path, offset, "the manifest is damaged: %s", what);
+    return base_fail_at(error, ALEX_DAMAGED, path, offset, "the manifest is damaged: %s; restore the store from a copy",
+                        what);
 }
 
 /** Whether all reserved fields are zero, as in every manifest of this version. */
@@ -118,8 +119,8 @@ int manifest_decode(const uint8_t *bytes, size_t size, const char *path, struct 
     uint32_t flags = bytes_load32(bytes + AT_FLAGS);
     if (version > MANIFEST_VERSION || !reserved_is_zero(bytes, size)) {
         return base_fail_at(error, ALEX_NEWER_FORMAT, path, AT_VERSION,
-                            "a newer version of the library wrote the store (format version %u, known here: %u); use "
-                            "that version",
+                            "a newer version of the library wrote the store (format version %u; this one knows up to "
+                            "%u); use that version or a later one",
                             version, MANIFEST_VERSION);
     }
     struct manifest manifest = {
@@ -137,7 +138,7 @@ int manifest_decode(const uint8_t *bytes, size_t size, const char *path, struct 
         manifest.segment_shift > MANIFEST_SEGMENT_SHIFT_MAX || manifest.number_floor > RECORD_NUMBER_MAX ||
         manifest.next_table_id < 2 || manifest.next_file_id == 0 || manifest.next_file_id > MANIFEST_FILE_ID_MAX ||
         manifest.segment_count > size / SEGMENT_BYTES || size != manifest_bytes(manifest.segment_count)) {
-        return damaged(path, AT_SEGMENT_SHIFT, "its fields make no sense", error);
+        return damaged(path, AT_VERSION, "its fields make no sense", error);
     }
     int result = decode_segments(bytes, path, &manifest, error);
     if (result != ALEX_OK) {

@@ -51,7 +51,7 @@ static int attach(struct replayer *replayer)
         log_path(replayer->log, listed->file_id, path, sizeof path);
         if (state == LOG_ATTACH_NEWER) {
             return base_fail_at(replayer->error, ALEX_NEWER_FORMAT, path, 0,
-                                "a newer version of the library wrote this file; use that version");
+                                "a newer version of the library wrote this file; use that version or a later one");
         }
         if (state != LOG_ATTACHED) {
             return base_fail_at(replayer->error, ALEX_DAMAGED, path, 0, "%s; restore the store from a copy",
@@ -199,7 +199,7 @@ static int read_all(struct replayer *replayer)
             char path[512];
             log_reader_path(reader, path, sizeof path);
             return base_fail_at(replayer->error, ALEX_NEWER_FORMAT, path, reader->offset,
-                                "a newer version of the library wrote this record; use that version");
+                                "a newer version of the library wrote this record; use that version or a later one");
         }
         if (state == LOG_READ_END) {
             break;

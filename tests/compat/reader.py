@@ -188,9 +188,9 @@ class Segment:
         return record
 
     def tail_size(self, offset):
-        """Bytes from `offset` to the last one that is not zero."""
+        """Bytes from `offset` to the last one that is not zero, rounded up to 8."""
         rest = self.data[offset:]
-        return len(rest.rstrip(b"\0"))
+        return (len(rest.rstrip(b"\0")) + 7) // 8 * 8
 
 
 def fits(record):

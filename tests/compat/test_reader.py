@@ -672,6 +672,20 @@ class MadeByScripts(StoreTest):
             self.run_script(SEED * 1000 + 500 + i, 16)
 
 
+class Golden(StoreTest):
+    """Stores that the library's versions wrote: reader and tool agree on them."""
+
+    def test_stores(self):
+        root = os.path.join(HERE, "stores")
+        for version in sorted(os.listdir(root)):
+            for name in sorted(os.listdir(os.path.join(root, version))):
+                with self.subTest(version=version, name=name):
+                    self.path = os.path.join(self.directory, f"{version} {name}")
+                    shutil.copytree(os.path.join(root, version, name), self.path)
+                    for table, _ in reader.Store(self.path).tables.values():
+                        self.assert_same(table, OK)
+
+
 class Crc(unittest.TestCase):
     def test_known_value(self):
         """The check value of CRC32C."""
