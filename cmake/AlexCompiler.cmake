@@ -35,6 +35,7 @@ if(ALEX_FUZZ)
     if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
         message(FATAL_ERROR "ALEX_FUZZ needs clang: configure with CMAKE_C_COMPILER=clang")
     endif()
+    target_compile_definitions(alex_compiler INTERFACE ALEX_FUZZ)
     target_compile_options(alex_compiler INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 

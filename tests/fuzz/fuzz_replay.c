@@ -4,8 +4,7 @@
  * Fuzz target of replay: the input becomes the log of a small store, which is opened, read, checked, written to, and
  * opened again.
  *
- * Claims: nothing crashes or hangs; a store that opens gives only values that were in its log; what is written to it
- * is there after the next opening, which is clean, with everything that was there before.
+ * Claims: those of scratch_exercise(), and a store that opens gives only values that were in its log.
  *
  * The first byte of an input has options:
  *     bit 0  raw: the bytes behind are the log's as they stand. Otherwise they are a program, three bytes a step, that
@@ -15,23 +14,18 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/base.h"
 #include "base/bytes.h"
 #include "log/log.h"
-#include "os/os.h"
 #include "recovery/recovery.h"
-
-#define CLAIM(condition) ((condition) ? (void)0 : abort())
+#include "scratch.h"
 
 enum { SHIFT = 16, FILE_BYTES = 8192, FILES = 2, OPTION_RAW = 1, OPTION_DURABLE = 2, OPTION_TWO_FILES = 4 };
 
 static const uint8_t store_id[RECORD_STORE_ID_BYTES] = "a fuzzed store.";
-static char directory[256];
 
 /** The log being made. */
 static struct {
@@ -41,40 +35,6 @@ static struct {
     uint64_t number;
     struct log_group group;
 } made;
-
-static int sync_nothing(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-static void remove_directory(void)
-{
-    char path[320];
-    static const char *const names[] = {"MANIFEST", "MANIFEST.new", "LOCK"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        (void)unlink(path);
-    }
-    for (unsigned file = 0; file < 8; file++) {
-        (void)snprintf(path, sizeof path, "%s/%016x.log", directory, file);
-        (void)unlink(path);
-    }
-    (void)rmdir(directory);
-}
-
-/** A directory of the process's own, on a file system in memory where there is one. */
-static void choose_directory(void)
-{
-    if (directory[0] != '\0') {
-        return;
-    }
-    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(directory, sizeof directory, "%s/fuzz_replay.%ld", base, (long)getpid());
-    os_calls.fdatasync = sync_nothing;
-    os_calls.fsync = sync_nothing;
-    (void)atexit(remove_directory);
-}
 
 static void begin_file(size_t file)
 {
@@ -215,14 +175,6 @@ static void make_log(uint8_t options, const uint8_t *data, size_t size)
     }
 }
 
-static void write_file(const char *name, const void *data, size_t size)
-{
-    char path[320];
-    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
-    FILE *file = fopen(path, "wb");
-    CLAIM(file != NULL && fwrite(data, 1, size, file) == size && fclose(file) == 0);
-}
-
 static void write_store(uint8_t options)
 {
     struct log_listed listed[FILES] = {{1, 1}, {2, 1}};
@@ -236,72 +188,23 @@ static void write_store(uint8_t options)
     if ((options & OPTION_DURABLE) != 0) {
         manifest.durable = (struct log_position){made.file + 1, made.end[made.file]};
     }
-    remove_directory();
-    CLAIM(os_directory_create(directory, NULL) == ALEX_OK);
-    write_file("0000000000000001.log", made.bytes[0], FILE_BYTES);
+    const char *directory = scratch_clear();
+    scratch_write("0000000000000001.log", made.bytes[0], FILE_BYTES, 0);
     if (made.file == 1) {
-        write_file("0000000000000002.log", made.bytes[1], FILE_BYTES);
+        scratch_write("0000000000000002.log", made.bytes[1], FILE_BYTES, 0);
     }
     CLAIM(manifest_write(directory, &manifest, NULL) == ALEX_OK);
 }
 
-/** What the store holds. */
-struct summary {
-    uint64_t keys;
-    uint64_t damaged;
-    uint32_t checksum;
-};
-
-static int add_table(void *context, const struct alex_table_info *info)
+/** A store made by a program gives the values that the program put. */
+static void look_at_entry(const alex_table *table, const struct alex_entry *entry)
 {
-    struct summary *summary = context;
-    summary->checksum = base_crc32c(summary->checksum, info->name, strlen(info->name));
-    summary->keys += info->keys;
-    return 0;
-}
-
-/** Reads every key of a table; with `made_by_program`, knows what its value has to be. */
-static void read_table(alex_txn *txn, alex_table *table, uint32_t id, bool made_by_program, struct summary *summary)
-{
-    alex_cursor *cursor;
-    struct alex_entry entry;
-    uint64_t seen = 0;
-    uint64_t count;
-    CLAIM(alex_cursor_open(txn, table, NULL, &cursor) == ALEX_OK);
-    int result;
-    while ((result = alex_cursor_next(cursor, &entry)) != ALEX_NOT_FOUND) {
-        CLAIM(result == ALEX_OK || result == ALEX_DAMAGED);
-        seen++;
-        summary->damaged += result == ALEX_DAMAGED;
-        if (result != ALEX_OK) {
-            continue;
-        }
-        summary->checksum = base_crc32c(summary->checksum, &entry.key, sizeof entry.key);
-        summary->checksum = base_crc32c(summary->checksum, entry.value.data, entry.value.size);
-        if (made_by_program && entry.key < 256) {
-            uint8_t value[256];
-            CLAIM(entry.value.size < sizeof value);
-            fill_value(value, (uint32_t)entry.value.size, id, (uint64_t)entry.key);
-            CLAIM(memcmp(value, entry.value.data, entry.value.size) == 0);
-        }
-        struct alex_slice again;
-        CLAIM(alex_txn_get(txn, table, entry.key, &again) == ALEX_OK && again.data == entry.value.data);
+    uint8_t value[256];
+    if (strcmp(alex_table_name(table), "main") == 0 && entry->key < 256) {
+        CLAIM(entry->value.size < sizeof value);
+        fill_value(value, (uint32_t)entry->value.size, 1, (uint64_t)entry->key);
+        CLAIM(memcmp(value, entry->value.data, entry->value.size) == 0);
     }
-    alex_cursor_close(cursor);
-    CLAIM(alex_txn_count(txn, table, NULL, &count) == ALEX_OK && count == seen);
-}
-
-static void read_store(alex_store *store, bool made_by_program, struct summary *out_summary)
-{
-    alex_txn *txn;
-    struct alex_check_report report;
-    *out_summary = (struct summary){0};
-    CLAIM(alex_table_list(store, add_table, out_summary) == ALEX_OK);
-    CLAIM(alex_begin(store, ALEX_READ, &txn) == ALEX_OK);
-    read_table(txn, alex_main_table(store), 1, made_by_program, out_summary);
-    CLAIM(alex_end(txn) == ALEX_OK);
-    CLAIM(alex_check(store, NULL, NULL, &report) == ALEX_OK);
-    CLAIM(out_summary->damaged == 0 || report.findings > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -312,38 +215,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     uint8_t options = data[0];
-    bool by_program = (options & OPTION_RAW) == 0;
-    choose_directory();
     make_log(options, data + 1, size - 1);
     write_store(options);
-
-    struct alex_error error = {0};
-    struct alex_options open_options = {.no_background = true, .error = &error};
-    alex_store *store;
-    int result = alex_open(directory, &open_options, &store);
-    if (result != ALEX_OK) {
-        CLAIM(result == ALEX_DAMAGED || result == ALEX_NEWER_FORMAT);
-        CLAIM(error.code == result && error.message[0] != '\0');
-        return 0;
-    }
-    struct summary before;
-    struct summary after;
-    struct alex_open_report report;
-    static const char text[] = "written to the recovered store";
-    read_store(store, by_program, &before);
-    CLAIM(alex_put(alex_main_table(store), 1000, text, sizeof text, NULL) == ALEX_OK);
-    read_store(store, by_program, &before);
-    CLAIM(alex_close(store) == ALEX_OK);
-
-    result = alex_open(directory, &open_options, &store);
-    CLAIM(result == ALEX_OK);
-    alex_store_open_report(store, &report);
-    CLAIM(report.clean && report.cut_bytes == 0);
-    char buffer[sizeof text];
-    CLAIM(alex_get(alex_main_table(store), 1000, buffer, sizeof buffer, NULL) == ALEX_OK);
-    CLAIM(memcmp(buffer, text, sizeof text) == 0);
-    read_store(store, by_program, &after);
-    CLAIM(after.keys == before.keys && after.damaged == before.damaged && after.checksum == before.checksum);
-    CLAIM(alex_close(store) == ALEX_OK);
+    scratch_exercise((options & OPTION_RAW) == 0 ? look_at_entry : NULL);
     return 0;
 }
