@@ -90,8 +90,8 @@ static const char *verify_subtree(const struct index_node *node, uint64_t low, u
     uint32_t block = 0;
     uint32_t slot = 0;
     bool more = index_node_next_entry(node, &block, &slot);
-    if (node->level > 0 && (!more || index_block_key(&node->blocks[0], 0) != low)) {
-        return !more ? "T4: an inner node without entries" : "T3: an inner node's first key is not its least";
+    if (node->level > 0 && index_block_key(&node->blocks[0], 0) != low) {
+        return "T3: an inner node's first key is not its least";
     }
     if (node->level == 0) {
         *count += node->count;
@@ -111,7 +111,7 @@ static const char *verify_subtree(const struct index_node *node, uint64_t low, u
         slot++;
         more = index_node_next_entry(node, &block, &slot);
         uint64_t child_high = more ? index_block_key(&node->blocks[block], slot) - 1 : high;
-        if (child_low < low || child_high > high) {
+        if (child_high > high) { /* by N3 and T3 no child's range begins before its parent's */
             return "T2: a child's range is outside its parent's";
         }
         if (child->level + 1 != node->level) {

@@ -10,7 +10,7 @@
 #include "model/run.h"
 #include "support/keysets.h"
 
-#if defined(ALEX_DEBUG) || defined(BASE_SANITIZED)
+#if defined(ALEX_DEBUG) || defined(BASE_SANITIZED) || defined(ALEX_COVERAGE)
 #define OPERATIONS_DEFAULT 4000
 #else
 #define OPERATIONS_DEFAULT 20000

@@ -4,9 +4,12 @@
  * Error codes and the filling of error detail.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -139,6 +142,27 @@ static void test_allocation_failures(void **state)
     base_free(copy);
 }
 
+/* An assertion that fails says on stderr which and where, and aborts. */
+static void test_failed_assertion(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)dup2(ends[1], STDERR_FILENO);
+        base_assert_failed("1 < 0", "some/file.c", 42);
+    }
+    (void)close(ends[1]);
+    char text[200] = "";
+    assert_true(read(ends[0], text, sizeof text - 1) > 0);
+    (void)close(ends[0]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_string_equal(text, "alexstorage: some/file.c:42: assertion failed: 1 < 0\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_fail_without_detail),
         cmocka_unit_test(test_fail_cuts),
         cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_failed_assertion),
     };
     return cmocka_run_group_tests_name("base code", tests, NULL, NULL);
 }

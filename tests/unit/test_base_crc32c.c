@@ -76,6 +76,24 @@ static void test_chaining(void **state)
     }
 }
 
+#if defined(__x86_64__) && !defined(ALEX_PORTABLE)
+/* A processor without the instruction gets the same checksums. */
+static void test_without_the_instruction(void **state)
+{
+    (void)state;
+    static unsigned char memory[SIZE_MAX_TESTED];
+    helper_fill(memory, sizeof memory, 3);
+    bool hardware = base_crc32c_hardware;
+    for (size_t size = 0; size <= sizeof memory; size++) {
+        uint32_t expected = base_crc32c(7, memory, size);
+        base_crc32c_hardware = false;
+        uint32_t crc = base_crc32c(7, memory, size);
+        base_crc32c_hardware = hardware;
+        assert_int_equal(crc, expected);
+    }
+}
+#endif
+
 /* Numbers are stored with their least byte first, at any address. */
 static void test_little_endian(void **state)
 {
@@ -95,6 +113,9 @@ int main(void)
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_sizes_and_alignments),
         cmocka_unit_test(test_chaining),
+#if defined(__x86_64__) && !defined(ALEX_PORTABLE)
+        cmocka_unit_test(test_without_the_instruction),
+#endif
         cmocka_unit_test(test_little_endian),
     };
     return cmocka_run_group_tests_name("base crc32c", tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "index/tree.h"
 #include "store/store_internal.h"
 #include "support/store_helper.h"
 
@@ -182,12 +183,117 @@ static void test_entry_to_another_record(void **state)
     index_set(fixture->main->index, &again, position.payload);
 }
 
+/** Has the index lead from key 3 of `main` to `ref`, checks the store, and puts the index right again. */
+static void check_misled(struct fixture *fixture, uint64_t ref, struct findings *out_findings)
+{
+    struct alex_check_report report;
+    struct index_position position;
+    struct index_position again;
+    ASSERT_OK(index_prepare(fixture->main->index, table_index_key(fixture->main, 3), &position));
+    index_set(fixture->main->index, &position, ref);
+    check(fixture->store, out_findings, &report);
+    ASSERT_OK(index_prepare(fixture->main->index, table_index_key(fixture->main, 3), &again));
+    index_set(fixture->main->index, &again, position.payload);
+}
+
+/* So is one that leads to the record of the same key in another table, or to its end. */
+static void test_entry_to_record_of_another_kind(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    fill(fixture);
+    alex_table *table = helper_table(fixture->store, "other", ALEX_KEYS_SIGNED);
+    helper_put(table, 3, "in the other table");
+    check_misled(fixture, index_find(table->index, table_index_key(table, 3)), &findings);
+    assert_int_equal(findings.count, 1);
+    assert_non_null(strstr(findings.items[0].message, "key 3"));
+
+    alex_txn *txn = helper_begin(fixture->store); /* keeps the end of key 3 in the index */
+    uint64_t put = index_find(fixture->main->index, table_index_key(fixture->main, 3));
+    ASSERT_OK(alex_delete(fixture->main, 3));
+    check_misled(fixture, put | LOG_REF_TOMBSTONE, &findings);
+    assert_int_equal(findings.count, 1);
+    assert_non_null(strstr(findings.items[0].message, "key 3"));
+    ASSERT_OK(alex_end(txn));
+}
+
+/* An index that is wrong in itself is found, whatever its entries lead to. */
+static void test_wrong_index(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    fill(fixture);
+    fixture->main->index->count++;
+    check(fixture->store, &findings, &report);
+    fixture->main->index->count--;
+    assert_int_equal(findings.count, 1);
+    assert_true(found_at(&findings, fixture->store->path, 0));
+    assert_non_null(strstr(findings.items[0].message, "the index of table \"main\" is wrong"));
+}
+
+/* Behind damage at the log's end there is nothing to go on to. */
+static void test_damage_at_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    char path[FILES_PATH_MAX];
+    struct log_position at;
+    fill(fixture);
+    find_record(fixture, KEYS - 1, path, &at);
+    files_flip_bit(path, at.offset + 8, 0);
+    check(fixture->store, &findings, &report);
+    files_flip_bit(path, at.offset + 8, 0);
+    assert_int_equal(report.findings, 2); /* in the log, and from the index */
+    assert_true(found_at(&findings, path, at.offset));
+    assert_int_equal(report.records, KEYS - 1);
+}
+
+/* A manifest that has gone from under an open store is missed. */
+static void test_missing_manifest(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    char path[FILES_PATH_MAX];
+    files_join(path, fixture->path, MANIFEST_NAME);
+    size_t size;
+    unsigned char *manifest = files_read(path, &size);
+    files_remove(path);
+    check(fixture->store, &findings, &report);
+    files_write(path, manifest, size);
+    free(manifest);
+    assert_int_equal(report.findings, 1);
+    assert_string_equal(findings.items[0].path, fixture->store->path);
+    assert_string_equal(findings.items[0].message, "the manifest is missing");
+}
+
+/* A check needs a store and a place for its report. */
+static void test_arguments(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_check_report report;
+    struct alex_error error;
+    ASSERT_CODE(ALEX_INVALID, alex_check(NULL, NULL, NULL, &report));
+    ASSERT_CODE(ALEX_INVALID, alex_check(fixture->store, NULL, NULL, NULL));
+    alex_store_error(fixture->store, &error);
+    assert_int_equal(error.code, ALEX_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_WITH_STORE(test_nothing_found),           TEST_WITH_STORE(test_every_part_of_a_record),
-        TEST_WITH_STORE(test_several_and_stop),        TEST_WITH_STORE(test_header_and_manifest),
+        TEST_WITH_STORE(test_nothing_found),
+        TEST_WITH_STORE(test_every_part_of_a_record),
+        TEST_WITH_STORE(test_several_and_stop),
+        TEST_WITH_STORE(test_header_and_manifest),
         TEST_WITH_STORE(test_entry_to_another_record),
+        TEST_WITH_STORE(test_entry_to_record_of_another_kind),
+        TEST_WITH_STORE(test_wrong_index),
+        TEST_WITH_STORE(test_damage_at_the_end),
+        TEST_WITH_STORE(test_missing_manifest),
+        TEST_WITH_STORE(test_arguments),
     };
     return cmocka_run_group_tests_name("check findings", tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 /** Entries that the index has before the attack, evenly spread. */
 #define VICTIM_KEYS (LARGE_KEYS / 4)
 
-#if defined(BASE_SANITIZED) || defined(ALEX_DEBUG)
+#if defined(BASE_SANITIZED) || defined(ALEX_DEBUG) || defined(ALEX_COVERAGE)
 #define ATTACKS 3000
 #define ATTACKS_ARE_MANY false
 #else

@@ -19,7 +19,7 @@
 
 /** Keys of the large tests. Sanitizers and the checks of debug builds, which read the whole index after each change of
  * its structure, are slow. */
-#if defined(BASE_SANITIZED) || defined(ALEX_DEBUG)
+#if defined(BASE_SANITIZED) || defined(ALEX_DEBUG) || defined(ALEX_COVERAGE)
 #define LARGE_KEYS ((size_t)60000)
 #else
 #define LARGE_KEYS ((size_t)1000000)

@@ -11,7 +11,7 @@ static long allocations_left = -1;
 static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 
 /** Keys of the tests that fail each allocation in turn, and of those that fill the pool. */
-#if defined(BASE_SANITIZED) || defined(ALEX_DEBUG)
+#if defined(BASE_SANITIZED) || defined(ALEX_DEBUG) || defined(ALEX_COVERAGE)
 #define FAULT_KEYS ((size_t)5000)
 #define POOL_KEYS ((size_t)30000)
 #else

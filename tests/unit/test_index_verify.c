@@ -62,7 +62,9 @@ static void test_node_invariants(void **state)
     ASSERT_BROKEN(block->keys[1], block->keys[0], "N3");
     ASSERT_BROKEN(node->count, node->count + 1, "N5");
     ASSERT_BROKEN(node->count_max, node->count - 1, "N5");
+    ASSERT_BROKEN(node->count_max, UINT32_MAX, "N5");
     ASSERT_BROKEN(node->greatest, node->least, "N8");
+    ASSERT_BROKEN(node->least, node->greatest, "N8");
     ASSERT_BROKEN(node->version, node->version | INDEX_VERSION_WRITING, "N9");
     ASSERT_BROKEN(node->version, node->version | INDEX_VERSION_OBSOLETE, "N9");
     ASSERT_BROKEN(node->model.last_block, INDEX_DATA_BLOCKS_MAX, "N10");
@@ -78,6 +80,8 @@ static void test_inner_gaps(void **state)
     }
     struct index_block *slots = &patient.root->blocks[block];
     ASSERT_BROKEN(slots->payloads[INDEX_BLOCK_SLOTS - 1], slots->payloads[INDEX_BLOCK_SLOTS - 1] + 128, "N7");
+    struct index_block *first = &patient.root->blocks[0];
+    ASSERT_BROKEN(first->payloads[0], first->payloads[0] | INDEX_NODE_GAP, "N7");
 }
 
 /* The invariants of the tree are checked. */
@@ -90,9 +94,52 @@ static void test_tree_invariants(void **state)
     assert_true(index_node_next_entry(root, &block, &slot));
     struct index_node *second = index_payload_child(index_block_payload(&root->blocks[block], slot));
     ASSERT_BROKEN(root->level, 2, "T1");
+    ASSERT_BROKEN(root->level, INDEX_LEVELS_MAX, "T1");
     ASSERT_BROKEN(root->blocks[block].keys[slot], second->greatest, "T2");
+    ASSERT_BROKEN(root->blocks[block].keys[slot], patient.node->greatest, "T2");
     ASSERT_BROKEN(root->blocks[0].keys[0], 1, "T3");
+    ASSERT_BROKEN(root->count, 1, "T4");
     ASSERT_BROKEN(patient.index->count, patient.index->count + 1, "T5");
+}
+
+/* An index without nodes has no entries. */
+static void test_empty_index(void **state)
+{
+    struct fixture *fixture = *state;
+    struct patient patient = {.index = fixture->index};
+    ASSERT_BROKEN(patient.index->count, 1, "T5");
+}
+
+/** A node of two entries. */
+static struct index_node *pair_node(struct index_pool *pool, uint32_t level, const uint64_t keys[2],
+                                    const uint64_t payloads[2])
+{
+    struct index_plan plan = index_plan_node(level, keys, 2, INDEX_GROWTH_EVEN);
+    struct index_node *node = index_build_node(pool, &plan, (struct index_run){keys, payloads, 2});
+    assert_non_null(node);
+    return node;
+}
+
+/* A child whose range goes beyond its parent's is noticed below the root too. */
+static void test_range_of_inner_node(void **state)
+{
+    struct fixture *fixture = *state;
+    struct index_node *inner[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        uint64_t children[2];
+        for (uint64_t j = 0; j < 2; j++) {
+            uint64_t first = 200 * i + 100 * j + 10;
+            children[j] =
+                index_child_payload(pair_node(fixture->pool, 0, (uint64_t[]){first, first + 1}, (uint64_t[]){1, 1}));
+        }
+        inner[i] = pair_node(fixture->pool, 1, (uint64_t[]){200 * i, 200 * i + 100}, children);
+    }
+    uint64_t children[2] = {index_child_payload(inner[0]), index_child_payload(inner[1])};
+    struct patient patient = {.index = fixture->index};
+    index_set_root(fixture->index, pair_node(fixture->pool, 2, (uint64_t[]){0, 200}, children));
+    fixture->index->count = 8;
+    ASSERT_INDEX_VALID(fixture->index);
+    ASSERT_BROKEN(inner[0]->blocks[0].keys[1], 300, "T2: a child's range");
 }
 
 /* A greatest key that isn't in the last block is noticed. */
@@ -127,10 +174,8 @@ static void test_greatest_key_invariant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_node_invariants),
-        TEST(test_inner_gaps),
-        TEST(test_tree_invariants),
-        TEST(test_greatest_key_invariant),
+        TEST(test_node_invariants), TEST(test_inner_gaps),          TEST(test_tree_invariants),
+        TEST(test_empty_index),     TEST(test_range_of_inner_node), TEST(test_greatest_key_invariant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -404,6 +404,32 @@ static void test_fast_refuses(void **state)
         free(at);
     }
 }
+
+/* A processor without the instruction writes the same bytes, and judges them as any other does. */
+static void test_without_the_instruction(void **state)
+{
+    (void)state;
+    bool hardware = base_crc32c_hardware;
+    for (size_t i = 0; i < SAMPLE_COUNT; i++) {
+        struct record record;
+        struct record decoded;
+        uint8_t *expected = encode(&samples[i], &record);
+        base_crc32c_hardware = false;
+        uint8_t *at = encode(&samples[i], &record);
+        enum record_state good = record_decode(at, record.bytes, seed(), OFFSET, true, &decoded);
+        bool value_good = good == RECORD_GOOD && record_value_good(&decoded);
+        at[record.bytes - RECORD_ALIGNMENT] ^= 1;
+        enum record_state flipped = record_decode(at, record.bytes, seed(), OFFSET, true, &decoded);
+        bool still_good = flipped == RECORD_GOOD && record_value_good(&decoded);
+        base_crc32c_hardware = hardware;
+        at[record.bytes - RECORD_ALIGNMENT] ^= 1;
+        assert_memory_equal(at, expected, record.bytes);
+        assert_true(value_good);
+        assert_false(still_good);
+        free(expected);
+        free(at);
+    }
+}
 #endif
 
 int main(void)
@@ -423,6 +449,7 @@ int main(void)
 #if RECORD_FAST
         cmocka_unit_test(test_fast_agrees),
         cmocka_unit_test(test_fast_refuses),
+        cmocka_unit_test(test_without_the_instruction),
 #endif
     };
     return cmocka_run_group_tests_name("log record", tests, NULL, NULL);

@@ -314,6 +314,27 @@ static void test_new_directory_is_durable(void **state)
     assert_true(parent_synced);
 }
 
+#if defined(__x86_64__) && !defined(ALEX_PORTABLE)
+/* On a processor without the instruction for checksums a store of any other is read and written. */
+static void test_without_the_instruction(void **state)
+{
+    struct fixture *fixture = *state;
+    helper_put(fixture->main, 1, "before");
+    fixture_store_close(fixture);
+    bool hardware = base_crc32c_hardware;
+    base_crc32c_hardware = false;
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "before");
+    helper_put(fixture->main, 2, "meanwhile");
+    ASSERT_VALUE(fixture->main, 2, "meanwhile");
+    fixture_store_close(fixture);
+    base_crc32c_hardware = hardware;
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "before");
+    ASSERT_VALUE(fixture->main, 2, "meanwhile");
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +345,9 @@ int main(void)
         TEST_WITH_STORE(test_accounts),
         TEST_WITH_STORE(test_numbers_ascend),
         TEST_WITH_DIRECTORY(test_new_directory_is_durable),
+#if defined(__x86_64__) && !defined(ALEX_PORTABLE)
+        TEST_WITH_STORE(test_without_the_instruction),
+#endif
     };
     return cmocka_run_group_tests_name("store internals", tests, NULL, NULL);
 }
