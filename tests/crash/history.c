@@ -5,17 +5,16 @@
  */
 #include "crash/history.h"
 
-#define VALUE_MAX 3000
 #define SECOND_NAME "second"
 
-static size_t size_of(uint32_t version)
+static size_t size_of(const struct history *history, uint32_t version)
 {
-    return version % 7 == 0 ? 0 : (size_t)version * 977 % VALUE_MAX;
+    return version % 7 == 0 ? 0 : (size_t)version * 977 % history->value_bytes;
 }
 
-static const void *value_of(uint32_t version, unsigned char *buffer)
+static const void *value_of(const struct history *history, uint32_t version, unsigned char *buffer)
 {
-    helper_fill(buffer, size_of(version), version);
+    helper_fill(buffer, size_of(history, version), version);
     return buffer;
 }
 
@@ -26,7 +25,7 @@ static int64_t key_of(size_t index)
 
 void history_begin(struct history *history, uint64_t seed, uint32_t operations)
 {
-    *history = (struct history){.random = {seed}, .capacity = operations + 1};
+    *history = (struct history){.random = {seed}, .capacity = operations + 1, .value_bytes = HISTORY_VALUE_BYTES};
     history->states = calloc(history->capacity, sizeof *history->states);
     assert_non_null(history->states);
 }
@@ -44,16 +43,16 @@ void history_go_back(struct history *history, uint32_t state)
 
 /* ---- comparing */
 
-static bool table_holds(alex_table *table, const uint32_t *versions)
+static bool table_holds(const struct history *history, alex_table *table, const uint32_t *versions)
 {
-    unsigned char expected[VALUE_MAX];
-    unsigned char found[VALUE_MAX];
+    unsigned char expected[HISTORY_VALUE_BYTES];
+    unsigned char found[HISTORY_VALUE_BYTES];
     for (size_t i = 0; i < HISTORY_KEYS; i++) {
         size_t size = 0;
         int code = alex_get(table, key_of(i), found, sizeof found, &size);
         bool right = versions[i] == 0 ? code == ALEX_NOT_FOUND
-                                      : code == ALEX_OK && size == size_of(versions[i]) &&
-                                            memcmp(found, value_of(versions[i], expected), size) == 0;
+                                      : code == ALEX_OK && size == size_of(history, versions[i]) &&
+                                            memcmp(found, value_of(history, versions[i], expected), size) == 0;
         if (!right) {
             return false;
         }
@@ -75,8 +74,8 @@ uint32_t history_held(const struct history *history, alex_store *store, uint32_t
     alex_table *second = second_table(store);
     for (uint32_t i = greatest + 1; i-- > least;) {
         const struct state *state = &history->states[i];
-        if (state->exists == (second != NULL) && table_holds(alex_main_table(store), state->versions[0]) &&
-            (second == NULL || table_holds(second, state->versions[1]))) {
+        if (state->exists == (second != NULL) && table_holds(history, alex_main_table(store), state->versions[0]) &&
+            (second == NULL || table_holds(history, second, state->versions[1]))) {
             return i;
         }
     }
@@ -101,12 +100,12 @@ static alex_table *table_at(alex_store *store, size_t table)
 
 static int put(struct history *history, alex_store *store, struct state *state, size_t table, size_t key)
 {
-    unsigned char value[VALUE_MAX];
+    unsigned char value[HISTORY_VALUE_BYTES];
     uint32_t version = ++history->version;
     state->versions[table][key] = version;
-    return store == NULL
-               ? ALEX_OK
-               : alex_put(table_at(store, table), key_of(key), value_of(version, value), size_of(version), NULL);
+    return store == NULL ? ALEX_OK
+                         : alex_put(table_at(store, table), key_of(key), value_of(history, version, value),
+                                    size_of(history, version), NULL);
 }
 
 static size_t choose_table(struct history *history, const struct state *state)
@@ -129,7 +128,7 @@ static int change_one(struct history *history, alex_store *store, struct state *
 static int change_many(struct history *history, alex_store *store, struct state *state)
 {
     enum { COUNT = 6 };
-    unsigned char values[COUNT][VALUE_MAX];
+    unsigned char values[COUNT][HISTORY_VALUE_BYTES];
     struct alex_op ops[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         size_t table = choose_table(history, state);
@@ -143,21 +142,21 @@ static int change_many(struct history *history, alex_store *store, struct state 
         uint32_t version = ++history->version;
         state->versions[table][key] = version;
         ops[i].kind = ALEX_OP_PUT;
-        ops[i].value = (struct alex_slice){value_of(version, values[i]), size_of(version)};
+        ops[i].value = (struct alex_slice){value_of(history, version, values[i]), size_of(history, version)};
     }
     return store == NULL ? ALEX_OK : alex_write(store, ops, COUNT);
 }
 
 static int load(struct history *history, alex_store *store, struct state *state)
 {
-    unsigned char value[VALUE_MAX];
+    unsigned char value[HISTORY_VALUE_BYTES];
     alex_loader *loader = NULL;
     int code = store == NULL ? ALEX_OK : alex_loader_open(alex_main_table(store), &loader);
     for (size_t key = 0; key < HISTORY_KEYS; key += 1 + helper_random_below(&history->random, 4)) {
         uint32_t version = ++history->version;
         state->versions[0][key] = version;
         if (store != NULL && code == ALEX_OK) {
-            code = alex_loader_add(loader, key_of(key), value_of(version, value), size_of(version));
+            code = alex_loader_add(loader, key_of(key), value_of(history, version, value), size_of(history, version));
         }
     }
     if (store != NULL && code == ALEX_OK) {

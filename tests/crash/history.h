@@ -14,7 +14,10 @@
 
 #include "support/store_helper.h"
 
-enum { HISTORY_KEYS = 24, HISTORY_TABLES = 2 };
+enum { HISTORY_KEYS = 24, HISTORY_TABLES = 2, HISTORY_VALUE_BYTES = 3000 };
+
+/** A key of the main table that no operation touches. */
+#define HISTORY_OTHER_KEY INT64_MIN
 
 /** No state of a history. */
 #define HISTORY_NONE UINT32_MAX
@@ -31,6 +34,7 @@ struct history {
     uint32_t capacity;    /**< of `states` */
     uint32_t issued;      /**< the state that the last operation makes, done or not */
     uint32_t version;     /**< given last */
+    size_t value_bytes;   /**< values are smaller; HISTORY_VALUE_BYTES, unless the test makes it less */
 };
 
 /** Begins with an empty store. history_release() frees it. */

@@ -3,31 +3,49 @@
  * @file power.c
  * Power cuts on the simulated disk; see power.h.
  *
- * A cut may hold any state from the last one acknowledged as durable up to that of the operation at work.
+ * A cut may hold any state from the last one acknowledged as durable up to that of the operation at work. Moments are
+ * noted within the calls of the store at work, and cuts of them made and looked at between them.
  */
 #include "crash/power.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "crash/history.h"
+#include "log/log.h"
 #include "store/store.h"
 
 #define SEGMENT_SHIFT 16
 #define FINDING_BYTES 512
 
-enum { CUTS_MAX = 4096 };
+/** Where every cut is tried: files grow in small steps, values are small, and syncs come often. */
+#define EVERY_GROWTH_BYTES 4096
+#define EVERY_VALUE_BYTES 120
+#define EVERY_SYNC_SHARE 3
 
-/** One in so many cuts is recovered under further cuts: of those of a run, and of those of a recovery. */
-#define DEEPER_SHARE_FIRST 60
-#define DEEPER_SHARE 12
-/** Of a run at most. */
-#define DEEPER_MAX 16
-
-/** A sync comes before one in so many operations, where they are not durable by themselves. */
+/** Else a sync comes after one in so many operations, where they are not durable by themselves. */
 #define SYNC_SHARE 12
 
-/** A cut, and the states of the run's history that it may hold. */
+/** Cuts of a recovery are themselves recovered under further cuts so many times as often as those of a run. */
+#define DEEPER_OFTEN 5
+
+enum { DEPTH_MAX = 4 };
+
+/** In a store that is made full, so many bytes of its first segment are left. */
+#define LEFT_BYTES 3000
+
+/** A moment of a run, and the states of the run's history that a cut at it may hold. */
+struct moment {
+    struct disk_moment *disk;
+    uint32_t least;
+    uint32_t greatest;
+    struct moment *next;
+};
+
+/** A cut, and the states that it may hold. */
 struct cut {
     char path[FILES_PATH_MAX];
     uint32_t least;
@@ -48,20 +66,9 @@ struct shared {
     const struct power_plan *plan;
     struct power_result *result;
     struct helper_random random;
-    uint64_t name;         /**< of the last cut */
-    struct deeper *deeper; /**< to be done */
-    uint32_t deeper_count; /**< done, or to be done */
-};
-
-/** A store at work on the simulated disk. */
-struct run {
-    struct shared *shared;
-    struct history *history;
-    uint32_t durable; /**< the last state acknowledged as durable */
-    uint32_t depth;
-    bool quiet; /**< what is called now is not the store at work */
-    struct cut cuts[CUTS_MAX];
-    size_t cut_count;
+    uint64_t name;                    /**< of the last cut */
+    struct deeper *deeper;            /**< to be done */
+    uint32_t deeper_count[DEPTH_MAX]; /**< done, or to be done, by the depth of what was cut */
 };
 
 static void name_cut(struct shared *shared, char *out_path)
@@ -69,23 +76,51 @@ static void name_cut(struct shared *shared, char *out_path)
     (void)snprintf(out_path, FILES_PATH_MAX, "%s/cut%" PRIu64, shared->directory, ++shared->name);
 }
 
-static void boundary(void *context, const char *name, bool done)
+/** A store at work on the simulated disk. Its thread has boundaries too. */
+struct run {
+    struct shared *shared;
+    struct history *history;
+    _Atomic uint32_t durable; /**< the last state acknowledged as durable */
+    _Atomic uint32_t issued;  /**< the state that the operation at work makes */
+    uint32_t depth;
+    pthread_mutex_t lock;   /**< of what follows, and of what boundaries count */
+    struct moment *moments; /**< to be looked at, the last first */
+};
+
+static void take_moment(struct run *run)
+{
+    struct moment *moment = malloc(sizeof *moment);
+    if (moment == NULL) {
+        abort(); /* in a thread of the library's, perhaps */
+    }
+    moment->least = atomic_load(&run->durable);
+    moment->disk = disk_moment_take();
+    moment->greatest = atomic_load(&run->issued);
+    (void)pthread_mutex_lock(&run->lock);
+    moment->next = run->moments;
+    run->moments = moment;
+    run->shared->result->boundaries++;
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+static bool is_segment(const char *file)
+{
+    size_t length = strlen(file);
+    return length > 4 && strcmp(file + length - 4, ".log") == 0;
+}
+
+static void boundary(void *context, const char *call, const char *file, bool done)
 {
     struct run *run = context;
-    (void)name, (void)done;
-    if (run->quiet) {
-        return;
+    struct power_result *result = run->shared->result;
+    if (run->shared->plan->every > 0 && done) {
+        return; /* what is undecided now, is so before the next call, or between operations, too */
     }
-    run->shared->result->boundaries++;
-    assert_true(run->cut_count + run->shared->plan->cuts <= CUTS_MAX);
-    for (uint32_t i = 0; i < run->shared->plan->cuts; i++) {
-        struct cut *cut = &run->cuts[run->cut_count++];
-        name_cut(run->shared, cut->path);
-        cut->least = run->durable;
-        cut->greatest = run->history->issued;
-        struct helper_random *random = &run->shared->random;
-        disk_cut(cut->path, (enum disk_keep)helper_random_below(random, DISK_KEEPS), random);
-    }
+    (void)pthread_mutex_lock(&run->lock);
+    result->manifest_boundaries += strncmp(file, "MANIFEST", 8) == 0;
+    result->segment_boundaries += is_segment(file) && (strcmp(call, "open") == 0 || strcmp(call, "fallocate") == 0);
+    (void)pthread_mutex_unlock(&run->lock);
+    take_moment(run);
 }
 
 /* ---- comparing */
@@ -113,6 +148,7 @@ static void compare(const struct run *run, const struct cut *cut)
     alex_store *store;
     run->shared->result->cuts++;
     run->shared->result->deep_cuts += run->depth > 1;
+    run->shared->result->deepest_cuts += run->depth > 2;
     if (alex_open(cut->path, &options, &store) != ALEX_OK) {
         report_lost(run, cut, error.message);
         return;
@@ -139,46 +175,109 @@ static void keep_for_later(const struct run *run, const struct cut *cut)
     files_copy_directory(cut->path, deeper->path);
     uint32_t states = cut->greatest - cut->least + 1;
     history_begin(&deeper->history, helper_random_next(&run->shared->random), states);
+    deeper->history.value_bytes = run->history->value_bytes;
     memcpy(deeper->history.states, run->history->states + cut->least, states * sizeof *deeper->history.states);
     deeper->history.issued = states - 1;
     deeper->history.version = run->history->version;
     deeper->depth = run->depth + 1;
     deeper->next = run->shared->deeper;
     run->shared->deeper = deeper;
-    run->shared->deeper_count++;
+    run->shared->deeper_count[run->depth]++;
 }
 
 static bool goes_deeper(const struct run *run)
 {
-    uint64_t share = run->depth == 1 ? DEEPER_SHARE_FIRST : DEEPER_SHARE;
-    return run->depth < run->shared->plan->depth && run->shared->deeper_count < DEEPER_MAX &&
+    const struct power_plan *plan = run->shared->plan;
+    uint32_t share = run->depth == 1 ? plan->deeper_share : plan->deeper_share / DEEPER_OFTEN;
+    return run->depth < plan->depth && run->shared->deeper_count[run->depth] < plan->deeper_max &&
            helper_random_below(&run->shared->random, share) == 0;
 }
 
-/** Looks at all cuts made since. Not within a call of the store at work. */
-static void look_at_cuts(struct run *run)
+/** Looks at a cut, which was made at `cut->path`, and removes it; the next gets a new name. */
+static void look_at_cut(const struct run *run, struct cut *cut)
 {
-    run->quiet = true;
-    for (size_t i = 0; i < run->cut_count; i++) {
-        if (goes_deeper(run)) {
-            keep_for_later(run, &run->cuts[i]);
-        }
-        compare(run, &run->cuts[i]);
-        files_remove(run->cuts[i].path);
+    if (goes_deeper(run)) {
+        keep_for_later(run, cut);
     }
-    run->cut_count = 0;
-    run->quiet = false;
+    compare(run, cut);
+    files_remove(cut->path);
+    name_cut(run->shared, cut->path);
+}
+
+/** Tries every cut of a moment; if there are too many, those that keep one thing alone, those that lose one thing
+ *  alone, none and all, and some at random. */
+static void try_every_cut(const struct run *run, const struct moment *moment, struct cut *cut)
+{
+    const struct power_plan *plan = run->shared->plan;
+    if (disk_cut_count(moment->disk) <= plan->every) {
+        run->shared->result->exhausted++;
+        struct disk_choices choices = {0};
+        while (disk_cut_next(moment->disk, cut->path, &choices)) {
+            look_at_cut(run, cut);
+        }
+        return;
+    }
+    for (int lost = 0; lost < 2; lost++) {
+        bool there_is_more = true;
+        for (size_t one = 0; there_is_more; one++) {
+            there_is_more = disk_cut_one(moment->disk, cut->path, one, lost == 1);
+            look_at_cut(run, cut);
+        }
+    }
+    for (uint32_t i = 0; i < plan->cuts; i++) {
+        disk_cut(moment->disk, cut->path, DISK_KEEP_RANDOM, &run->shared->random);
+        look_at_cut(run, cut);
+    }
+}
+
+static void try_some_cuts(const struct run *run, const struct moment *moment, struct cut *cut)
+{
+    struct helper_random *random = &run->shared->random;
+    for (uint32_t i = 0; i < run->shared->plan->cuts; i++) {
+        disk_cut(moment->disk, cut->path, (enum disk_keep)helper_random_below(random, DISK_KEEPS), random);
+        look_at_cut(run, cut);
+    }
+}
+
+/** Looks at cuts of all moments since. Not within a call of the store at work. */
+static void look_at_moments(struct run *run)
+{
+    (void)pthread_mutex_lock(&run->lock);
+    struct moment *moment = run->moments;
+    run->moments = NULL;
+    (void)pthread_mutex_unlock(&run->lock);
+    while (moment != NULL) {
+        struct cut cut = {.least = moment->least, .greatest = moment->greatest};
+        name_cut(run->shared, cut.path);
+        if (run->shared->plan->every > 0) {
+            try_every_cut(run, moment, &cut);
+        } else {
+            try_some_cuts(run, moment, &cut);
+        }
+        struct moment *next = moment->next;
+        disk_moment_release(moment->disk);
+        free(moment);
+        moment = next;
+    }
 }
 
 /* ---- running */
 
+/** How a store is opened, as the plan says. */
+static struct alex_options options_of(const struct power_plan *plan, enum alex_durability durability)
+{
+    struct alex_options options = {.durability = durability};
+    options.no_background = durability != ALEX_DURABLE_WITHIN_INTERVAL;
+    options.sync_interval_ms = options.no_background ? 0 : 1;
+    options.growth_bytes = plan->every > 0 ? EVERY_GROWTH_BYTES : 0;
+    return options;
+}
+
 /** Begins to cut what is done to the store at `path`. */
 static void begin(struct run *run, struct shared *shared, struct history *history, uint32_t depth, const char *path)
 {
-    memset(run, 0, sizeof *run);
-    run->shared = shared;
-    run->history = history;
-    run->depth = depth;
+    *run = (struct run){.shared = shared, .history = history, .depth = depth, .lock = PTHREAD_MUTEX_INITIALIZER};
+    atomic_store(&run->issued, history->issued);
     disk_install(path, boundary, run);
     disk_set_lie(shared->plan->lie);
 }
@@ -187,59 +286,108 @@ static void begin(struct run *run, struct shared *shared, struct history *histor
 static void end(struct run *run, alex_store *store)
 {
     (void)alex_close(store);
+    take_moment(run);
+    look_at_moments(run);
     disk_remove();
-    look_at_cuts(run);
 }
 
 /** Recovers from a cut on the simulated disk, with cuts meanwhile, and puts one thing more. */
 static void recover_under_cuts(struct shared *shared, struct deeper *deeper)
 {
-    static struct run run;
-    struct alex_options options = {.no_background = true, .durability = ALEX_DURABLE_ON_COMMIT};
+    struct run run;
+    struct alex_options options = options_of(shared->plan, ALEX_DURABLE_ON_COMMIT);
     alex_store *store = NULL;
     begin(&run, shared, &deeper->history, deeper->depth, deeper->path);
     bool opened = alex_open(deeper->path, &options, &store) == ALEX_OK;
-    look_at_cuts(&run);
-    run.quiet = true;
+    look_at_moments(&run);
     uint32_t held = opened ? history_held(&deeper->history, store, 0, deeper->history.issued) : HISTORY_NONE;
-    run.quiet = false;
     if (held != HISTORY_NONE) {
         /* What an opening has found stays. */
         history_go_back(&deeper->history, held);
-        run.durable = held;
+        atomic_store(&run.durable, held);
+        atomic_store(&run.issued, held + 1);
         if (history_put(&deeper->history, store) == ALEX_OK) {
-            run.durable = deeper->history.issued;
+            atomic_store(&run.durable, deeper->history.issued);
         }
     }
     end(&run, store);
 }
 
+/** Makes a store whose first segment is nearly full, and closes it. */
+static void make_full(const char *path, const struct power_plan *plan)
+{
+    static const unsigned char value[((size_t)1 << SEGMENT_SHIFT) - LEFT_BYTES];
+    struct alex_options options = options_of(plan, ALEX_DURABLE_ON_SYNC);
+    struct store_tuning tuning = {.segment_shift = SEGMENT_SHIFT};
+    alex_store *store;
+    ASSERT_OK(store_open_tuned(path, &options, &tuning, &store));
+    ASSERT_OK(alex_put(alex_main_table(store), HISTORY_OTHER_KEY, value, sizeof value, NULL));
+    ASSERT_OK(alex_close(store));
+}
+
+/** Waits until the log's thread has synced all that was written. */
+static void wait_for_sync(alex_store *store)
+{
+    struct log *log = store_log(store);
+    struct log_position durable;
+    do {
+        struct log_description description;
+        (void)usleep(100);
+        ASSERT_OK(log_describe(log, &description));
+        durable = description.durable;
+        base_free(description.segments);
+    } while (log_position_compare(durable, log_end(log)) < 0);
+}
+
+/** Makes what was done durable, if it isn't so already: always or, where that is another call, at times. */
+static void make_durable(struct run *run, alex_store *store)
+{
+    const struct power_plan *plan = run->shared->plan;
+    uint32_t share = plan->every > 0 ? EVERY_SYNC_SHARE : SYNC_SHARE;
+    if (plan->durability != ALEX_DURABLE_ON_COMMIT && helper_random_below(&run->shared->random, share) != 0) {
+        return;
+    }
+    if (plan->durability == ALEX_DURABLE_ON_SYNC) {
+        ASSERT_OK(alex_sync(store));
+    } else if (plan->durability == ALEX_DURABLE_WITHIN_INTERVAL) {
+        wait_for_sync(store);
+    }
+    atomic_store(&run->durable, run->history->issued);
+}
+
+static void operate(struct run *run, const char *path)
+{
+    const struct power_plan *plan = run->shared->plan;
+    struct alex_options options = options_of(plan, plan->durability);
+    struct store_tuning tuning = {.segment_shift = SEGMENT_SHIFT};
+    alex_store *store;
+    ASSERT_OK(store_open_tuned(path, &options, &tuning, &store));
+    look_at_moments(run);
+    for (uint32_t i = 0; i < plan->operations; i++) {
+        atomic_store(&run->issued, run->history->issued + 1);
+        ASSERT_OK(history_operate(run->history, store));
+        take_moment(run); /* stores through the mapping make no call */
+        make_durable(run, store);
+        look_at_moments(run);
+    }
+    end(run, store);
+}
+
 void power_run(const char *directory, const struct power_plan *plan, struct power_result *result)
 {
-    static struct run run;
+    struct run run;
     struct history history;
     char path[FILES_PATH_MAX];
     struct shared shared = {.directory = directory, .plan = plan, .result = result, .random = {plan->seed}};
-    struct alex_options options = {.durability = plan->durability, .no_background = true};
-    struct store_tuning tuning = {.segment_shift = SEGMENT_SHIFT};
-    alex_store *store;
+    assert_true(plan->depth <= DEPTH_MAX);
     files_join(path, directory, "store");
-    history_begin(&history, plan->seed, plan->operations);
-    begin(&run, &shared, &history, 1, path);
-    ASSERT_OK(store_open_tuned(path, &options, &tuning, &store));
-    look_at_cuts(&run);
-    for (uint32_t i = 0; i < plan->operations; i++) {
-        ASSERT_OK(history_operate(&history, store));
-        bool synced = plan->durability == ALEX_DURABLE_ON_COMMIT;
-        boundary(&run, "between operations", true); /* stores through the mapping make no call */
-        if (!synced && helper_random_below(&shared.random, SYNC_SHARE) == 0) {
-            ASSERT_OK(alex_sync(store));
-            synced = true;
-        }
-        run.durable = synced ? history.issued : run.durable;
-        look_at_cuts(&run);
+    if (plan->full) {
+        make_full(path, plan);
     }
-    end(&run, store);
+    history_begin(&history, plan->seed, plan->operations);
+    history.value_bytes = plan->every > 0 ? EVERY_VALUE_BYTES : HISTORY_VALUE_BYTES;
+    begin(&run, &shared, &history, 1, path);
+    operate(&run, path);
     while (shared.deeper != NULL) {
         struct deeper *deeper = shared.deeper;
         shared.deeper = deeper->next;

@@ -13,22 +13,31 @@
 #include "support/disk.h"
 #include "support/store_helper.h"
 
-/** How a run is made. The same plan gives the same run, and the same cuts. */
+/** How a run is made. The same plan gives the same run and the same cuts, but for ALEX_DURABLE_WITHIN_INTERVAL, whose
+ *  threads come when they come. */
 struct power_plan {
     uint64_t seed;
     uint32_t operations;
     enum alex_durability durability;
-    uint32_t cuts;  /**< at each boundary */
-    uint32_t depth; /**< cuts on top of each other: 1, or more, which cut the recovery from a cut */
+    bool full;             /**< the run begins with a store whose first segment is nearly full, not without one */
+    uint32_t every;        /**< at each boundary every cut is tried, if there are no more than this; 0: not so */
+    uint32_t cuts;         /**< at random, at each boundary where not every cut is tried */
+    uint32_t depth;        /**< cuts on top of each other: 1, or more, which cut the recovery from a cut */
+    uint32_t deeper_share; /**< the recovery of one in so many cuts is cut; of cuts of a recovery, of more */
+    uint32_t deeper_max;   /**< recoveries that are cut at each depth, at most */
     enum disk_lie lie;
 };
 
 /** What came of it. */
 struct power_result {
-    uint64_t boundaries; /**< calls before and after which a cut was tried */
-    uint64_t cuts;       /**< opened and compared */
-    uint64_t deep_cuts;  /**< those of them that cut a recovery */
-    uint64_t lost;       /**< where something acknowledged as durable was not there, or the store did not open */
+    uint64_t boundaries; /**< moments of which cuts were tried: before and after calls, and between operations */
+    uint64_t exhausted;  /**< those of them of which every cut was tried */
+    uint64_t segment_boundaries;  /**< those around calls that make or enlarge a segment */
+    uint64_t manifest_boundaries; /**< those around calls on a manifest */
+    uint64_t cuts;                /**< opened and compared */
+    uint64_t deep_cuts;           /**< those of them that cut a recovery */
+    uint64_t deepest_cuts;        /**< those that cut the recovery from a cut of a recovery */
+    uint64_t lost; /**< where something acknowledged as durable was not there, or the store did not open */
 };
 
 /** Runs a plan on stores below `directory`, and adds to `result`. Prints what was lost, unless the disk lies. */

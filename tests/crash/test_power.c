@@ -10,31 +10,70 @@
 #include "crash/power.h"
 #include "support/faults.h"
 
+/** Prints what was done, and asserts that nothing was lost and that nothing of it was spared. */
+static void conclude(const struct power_result *result)
+{
+    (void)printf(
+        "power cuts: %" PRIu64 ", of them %" PRIu64 " during a recovery, %" PRIu64
+        " during the recovery from such a one; moments: %" PRIu64 ", with every cut %" PRIu64 "; lost: %" PRIu64 "\n",
+        result->cuts, result->deep_cuts, result->deepest_cuts, result->boundaries, result->exhausted, result->lost);
+    assert_int_equal(result->lost, 0);
+    assert_true(result->segment_boundaries > 0);
+    assert_true(result->manifest_boundaries > 0);
+    assert_true(result->deep_cuts > 0);
+    assert_true(result->deepest_cuts > 0);
+}
+
 /** Runs plans until so many cuts were looked at; the environment asks for more. */
 static void cut_often(const struct fixture *fixture, struct power_plan plan)
 {
     struct power_result result = {0};
     uint64_t wanted = helper_environment("ALEX_POWER_CUTS", 1500);
+    plan.depth = 3;
+    plan.deeper_share = 60;
+    plan.deeper_max = 8;
     for (plan.seed = helper_environment("ALEX_POWER_SEED", 1); result.cuts < wanted; plan.seed++) {
         power_run(fixture->directory, &plan, &result);
     }
-    (void)printf("power cuts: %" PRIu64 ", of them %" PRIu64 " during a recovery; lost: %" PRIu64 "\n", result.cuts,
-                 result.deep_cuts, result.lost);
-    assert_int_equal(result.lost, 0);
-    assert_true(result.deep_cuts > 0);
+    conclude(&result);
 }
 
 /* With commits on disk before their calls return. */
 static void test_durable_on_commit(void **state)
 {
-    cut_often(*state,
-              (struct power_plan){.operations = 60, .durability = ALEX_DURABLE_ON_COMMIT, .cuts = 2, .depth = 3});
+    cut_often(*state, (struct power_plan){.operations = 60, .durability = ALEX_DURABLE_ON_COMMIT, .cuts = 2});
 }
 
 /* With syncs on demand, through the mapping. */
 static void test_durable_on_sync(void **state)
 {
-    cut_often(*state, (struct power_plan){.operations = 60, .durability = ALEX_DURABLE_ON_SYNC, .cuts = 6, .depth = 3});
+    cut_often(*state, (struct power_plan){.operations = 60, .durability = ALEX_DURABLE_ON_SYNC, .cuts = 6});
+}
+
+/* With a thread that syncs, and one that makes space ahead: what the first has synced is there. */
+static void test_durable_within_interval(void **state)
+{
+    cut_often(*state, (struct power_plan){.operations = 60, .durability = ALEX_DURABLE_WITHIN_INTERVAL, .cuts = 4});
+}
+
+/* Every cut that is possible, of small runs: of one that makes a store, and of one that outgrows a segment. */
+static void test_every_cut(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct power_result result = {0};
+    struct power_plan plan = {.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12), .every = 1024};
+    plan.cuts = 20;
+    plan.depth = 3;
+    plan.deeper_share = 100;
+    plan.deeper_max = plan.operations;
+    plan.seed = helper_environment("ALEX_POWER_SEED", 1);
+    for (int way = 0; way < 4; way++, plan.seed++) {
+        plan.full = way % 2 == 1;
+        plan.durability = way < 2 ? ALEX_DURABLE_ON_COMMIT : ALEX_DURABLE_ON_SYNC;
+        power_run(fixture->directory, &plan, &result);
+    }
+    conclude(&result);
+    assert_true(result.exhausted > result.boundaries / 2);
 }
 
 /* Were a file's sync left out, or a directory's, these tests would notice. */
@@ -54,8 +93,8 @@ int main(void)
 {
     faults_prefer_memory();
     const struct CMUnitTest tests[] = {
-        TEST_WITH_DIRECTORY(test_durable_on_commit),
-        TEST_WITH_DIRECTORY(test_durable_on_sync),
+        TEST_WITH_DIRECTORY(test_durable_on_commit),       TEST_WITH_DIRECTORY(test_durable_on_sync),
+        TEST_WITH_DIRECTORY(test_durable_within_interval), TEST_WITH_DIRECTORY(test_every_cut),
         TEST_WITH_DIRECTORY(test_lies_are_noticed),
     };
     return cmocka_run_group_tests_name("power cuts", tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "support/disk.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -19,11 +20,18 @@
 
 enum { FILES_MAX = 512, FDS_MAX = 1024, NAMES_MAX = 512, CHANGES_MAX = 2048 };
 
+/** What a file held at some time; never changed. Shared, as most of what moments hold is the same. */
+struct content {
+    size_t references;
+    size_t bytes;
+    unsigned char data[];
+};
+
 /** A file, whatever its name is now. */
 struct file {
     int fd; /**< for reading it */
-    unsigned char *durable;
-    size_t durable_bytes;
+    struct content *durable;
+    struct content *latest; /**< when it was last looked at */
 };
 
 /** A name in the directory. */
@@ -152,22 +160,43 @@ static struct file *add_file(const char *path)
     return file;
 }
 
-/** What a file holds now; free() it. */
-static unsigned char *content(const struct file *file, size_t *out_bytes)
+static struct content *share(struct content *content)
+{
+    content->references++;
+    return content;
+}
+
+static void release(struct content *content)
+{
+    if (content != NULL && --content->references == 0) {
+        free(content);
+    }
+}
+
+/** What a file holds now; release() it. */
+static struct content *look_at(struct file *file)
 {
     struct stat status;
     require(fstat(file->fd, &status) == 0, "cannot tell a file's length");
     size_t bytes = (size_t)status.st_size;
-    unsigned char *data = calloc(bytes + 1, 1);
-    require(data != NULL && pread(file->fd, data, bytes, 0) == (ssize_t)bytes, "cannot read a file");
-    *out_bytes = bytes;
-    return data;
+    struct content *now = malloc(sizeof *now + bytes);
+    require(now != NULL && pread(file->fd, now->data, bytes, 0) == (ssize_t)bytes, "cannot read a file");
+    now->references = 1;
+    now->bytes = bytes;
+    struct content *latest = file->latest;
+    if (latest != NULL && latest->bytes == bytes && memcmp(latest->data, now->data, bytes) == 0) {
+        release(now);
+        return share(latest);
+    }
+    release(latest);
+    file->latest = share(now);
+    return now;
 }
 
 static void sync_file(struct file *file)
 {
-    free(file->durable);
-    file->durable = content(file, &file->durable_bytes);
+    release(file->durable);
+    file->durable = look_at(file);
 }
 
 static void sync_directory(void)
@@ -178,19 +207,44 @@ static void sync_directory(void)
 
 /* ---- the calls */
 
+/** The name that an open file has now; "" for the directory itself, NULL if it lies elsewhere. */
+static const char *name_of(int fd)
+{
+    if (disk.is_directory[fd]) {
+        return "";
+    }
+    for (size_t i = 0; i < disk.now.count && disk.by_fd[fd] != NULL; i++) {
+        if (disk.now.items[i].file == disk.by_fd[fd]) {
+            return disk.now.items[i].text;
+        }
+    }
+    return NULL;
+}
+
+/** Tells of a call on a file of the directory. */
+static void tell(const char *call, const char *file, bool done)
+{
+    if (file != NULL && disk.boundary != NULL) {
+        disk.boundary(disk.context, call, file, done);
+    }
+}
+
 /** Makes a call between its two boundaries. */
-#define BETWEEN(name, type, expression)               \
-    do {                                              \
-        if (disk.boundary != NULL) {                  \
-            disk.boundary(disk.context, name, false); \
-        }                                             \
-        (void)pthread_mutex_lock(&lock);              \
-        type result = (expression);                   \
-        (void)pthread_mutex_unlock(&lock);            \
-        if (disk.boundary != NULL) {                  \
-            disk.boundary(disk.context, name, true);  \
-        }                                             \
-        return result;                                \
+#define BETWEEN(call, file, type, expression)                         \
+    do {                                                              \
+        char file_name[NAME_BYTES];                                   \
+        (void)pthread_mutex_lock(&lock);                              \
+        const char *found = (file);                                   \
+        if (found != NULL) {                                          \
+            (void)snprintf(file_name, sizeof file_name, "%s", found); \
+        }                                                             \
+        (void)pthread_mutex_unlock(&lock);                            \
+        tell(call, found != NULL ? file_name : NULL, false);          \
+        (void)pthread_mutex_lock(&lock);                              \
+        type result = (expression);                                   \
+        (void)pthread_mutex_unlock(&lock);                            \
+        tell(call, found != NULL ? file_name : NULL, true);           \
+        return result;                                                \
     } while (0)
 
 static int do_open(const char *path, int flags, mode_t mode)
@@ -223,22 +277,22 @@ static int disk_open(const char *path, int flags, mode_t mode)
         (void)pthread_mutex_unlock(&lock);
         return fd;
     }
-    BETWEEN("open", int, do_open(path, flags, mode));
+    BETWEEN("open", name_in(path), int, do_open(path, flags, mode));
 }
 
 static ssize_t disk_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
-    BETWEEN("pwrite", ssize_t, real.pwrite(fd, buffer, size, offset));
+    BETWEEN("pwrite", name_of(fd), ssize_t, real.pwrite(fd, buffer, size, offset));
 }
 
 static int disk_fallocate(int fd, int mode, off_t offset, off_t length)
 {
-    BETWEEN("fallocate", int, real.fallocate(fd, mode, offset, length));
+    BETWEEN("fallocate", name_of(fd), int, real.fallocate(fd, mode, offset, length));
 }
 
 static int disk_ftruncate(int fd, off_t length)
 {
-    BETWEEN("ftruncate", int, real.ftruncate(fd, length));
+    BETWEEN("ftruncate", name_of(fd), int, real.ftruncate(fd, length));
 }
 
 static int do_sync(int fd)
@@ -254,12 +308,12 @@ static int do_sync(int fd)
 
 static int disk_fdatasync(int fd)
 {
-    BETWEEN("fdatasync", int, do_sync(fd));
+    BETWEEN("fdatasync", name_of(fd), int, do_sync(fd));
 }
 
 static int disk_fsync(int fd)
 {
-    BETWEEN("fsync", int, do_sync(fd));
+    BETWEEN("fsync", name_of(fd), int, do_sync(fd));
 }
 
 static int do_rename(const char *from, const char *to)
@@ -276,7 +330,7 @@ static int do_rename(const char *from, const char *to)
 
 static int disk_rename(const char *from, const char *to)
 {
-    BETWEEN("rename", int, do_rename(from, to));
+    BETWEEN("rename", name_in(from), int, do_rename(from, to));
 }
 
 static int do_unlink(const char *path)
@@ -292,7 +346,7 @@ static int do_unlink(const char *path)
 
 static int disk_unlink(const char *path)
 {
-    BETWEEN("unlink", int, do_unlink(path));
+    BETWEEN("unlink", name_in(path), int, do_unlink(path));
 }
 
 /** Notes a file that is there already as durable. */
@@ -333,7 +387,8 @@ void disk_remove(void)
     os_calls = real;
     for (size_t i = 0; i < disk.file_count; i++) {
         (void)close(disk.files[i].fd);
-        free(disk.files[i].durable);
+        release(disk.files[i].durable);
+        release(disk.files[i].latest);
     }
     disk.file_count = 0;
 }
@@ -343,7 +398,79 @@ void disk_set_lie(enum disk_lie lie)
     disk.lie = lie;
 }
 
+/* ---- moments */
+
+/** A file at a moment. */
+struct instance {
+    const struct file *file;
+    struct content *durable; /**< NULL: nothing of it */
+    struct content *now;
+};
+
+struct disk_moment {
+    struct names durable;
+    struct change *changes;
+    size_t change_count;
+    struct instance *instances; /**< by the files' places in `disk.files` */
+    size_t instance_count;
+};
+
+struct disk_moment *disk_moment_take(void)
+{
+    struct disk_moment *moment = calloc(1, sizeof *moment);
+    require(moment != NULL, "no memory for a moment");
+    (void)pthread_mutex_lock(&lock);
+    moment->durable = disk.durable;
+    moment->change_count = disk.change_count;
+    moment->changes = malloc((disk.change_count + 1) * sizeof *moment->changes);
+    moment->instance_count = disk.file_count;
+    moment->instances = calloc(disk.file_count + 1, sizeof *moment->instances);
+    require(moment->changes != NULL && moment->instances != NULL, "no memory for a moment");
+    memcpy(moment->changes, disk.changes, disk.change_count * sizeof *moment->changes);
+    for (size_t i = 0; i < disk.file_count; i++) {
+        struct file *file = &disk.files[i];
+        moment->instances[i] =
+            (struct instance){file, file->durable != NULL ? share(file->durable) : NULL, look_at(file)};
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return moment;
+}
+
+void disk_moment_release(struct disk_moment *moment)
+{
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < moment->instance_count; i++) {
+        release(moment->instances[i].durable);
+        release(moment->instances[i].now);
+    }
+    (void)pthread_mutex_unlock(&lock);
+    free(moment->instances);
+    free(moment->changes);
+    free(moment);
+}
+
+static const struct instance *instance_of(const struct disk_moment *moment, const struct file *file)
+{
+    return &moment->instances[file - disk.files];
+}
+
+static size_t durable_bytes(const struct instance *instance)
+{
+    return instance->durable != NULL ? instance->durable->bytes : 0;
+}
+
 /* ---- cuts */
+
+/** Decides, one thing after the other, what a cut keeps. */
+struct chooser {
+    enum { CHOOSE_BY_CHANCE, CHOOSE_NEXT, CHOOSE_ONE } way;
+    enum disk_keep keep;          /**< CHOOSE_BY_CHANCE */
+    struct helper_random *random; /**< CHOOSE_BY_CHANCE */
+    struct disk_choices *choices; /**< CHOOSE_NEXT */
+    size_t one;                   /**< CHOOSE_ONE: which thing is unlike all others */
+    bool lost;                    /**< CHOOSE_ONE: and whether it is what is lost, or what is kept */
+    size_t decided;
+};
 
 static bool keeps(enum disk_keep keep, struct helper_random *random)
 {
@@ -361,54 +488,178 @@ static bool keeps(enum disk_keep keep, struct helper_random *random)
     }
 }
 
-/** A length between the durable one and the one of now: one of them, or a sector's border between them. */
-static size_t choose_length(size_t durable, size_t now, enum disk_keep keep, struct helper_random *random)
+/** Chooses one of so many states of a thing: 0 is the durable one, the last that of now. */
+static uint32_t choose(struct chooser *chooser, uint32_t states)
 {
-    size_t least = durable < now ? durable : now;
-    size_t greatest = durable < now ? now : durable;
-    size_t borders = greatest / SECTOR_BYTES - least / SECTOR_BYTES;
-    if (keep == DISK_KEEP_NONE || keep == DISK_KEEP_ALL || borders == 0 || helper_random_below(random, 2) == 0) {
-        return keeps(keep, random) ? now : durable;
+    size_t at = chooser->decided++;
+    struct disk_choices *choices = chooser->choices;
+    switch (chooser->way) {
+    case CHOOSE_NEXT:
+        require(at < DISK_CHOICES_MAX, "too much is undecided to try everything");
+        if (at == choices->count) {
+            choices->chosen[at] = 0;
+            choices->states[at] = states;
+            choices->count++;
+        }
+        return choices->chosen[at];
+    case CHOOSE_ONE:
+        return (at == chooser->one) != chooser->lost ? states - 1 : 0;
+    default:
+        if (states > 2 && chooser->keep != DISK_KEEP_NONE && chooser->keep != DISK_KEEP_ALL &&
+            helper_random_below(chooser->random, 2) == 0) {
+            return 1 + (uint32_t)helper_random_below(chooser->random, states - 2);
+        }
+        return keeps(chooser->keep, chooser->random) ? states - 1 : 0;
     }
-    size_t border = (least / SECTOR_BYTES + 1 + helper_random_below(random, borders)) * SECTOR_BYTES;
-    return border < greatest ? border : greatest;
 }
 
-static void write_cut(const char *path, const struct file *file, enum disk_keep keep, struct helper_random *random)
+/** The lengths that a cut may leave a file with: the durable one, that of now, and every sector's border between. */
+struct lengths {
+    size_t durable;
+    size_t now;
+    size_t first_border;
+    uint32_t count;
+};
+
+static struct lengths lengths_of(const struct instance *instance)
 {
-    size_t now_bytes;
-    unsigned char *now = content(file, &now_bytes);
-    size_t bytes = choose_length(file->durable_bytes, now_bytes, keep, random);
+    size_t durable = durable_bytes(instance);
+    size_t now = instance->now->bytes;
+    if (durable == now) {
+        return (struct lengths){durable, now, 0, 1};
+    }
+    size_t least = durable < now ? durable : now;
+    size_t greatest = durable < now ? now : durable;
+    size_t first = (least / SECTOR_BYTES + 1) * SECTOR_BYTES;
+    size_t borders = first < greatest ? (greatest - 1 - first) / SECTOR_BYTES + 1 : 0;
+    return (struct lengths){durable, now, first, (uint32_t)(2 + borders)};
+}
+
+static size_t length_at(const struct lengths *lengths, uint32_t state)
+{
+    return state == 0                    ? lengths->durable
+           : state + 1 == lengths->count ? lengths->now
+                                         : lengths->first_border + (state - 1) * SECTOR_BYTES;
+}
+
+/** Whether a sector of a cut file of `bytes` bytes is undecided: it lies in both, and what was durable there differs
+ *  from what is there now. What lies behind the durable end reads as zero. */
+static bool sector_differs(const struct instance *instance, size_t bytes, size_t at, size_t *out_end)
+{
+    static const unsigned char zero[SECTOR_BYTES];
+    size_t end = at + SECTOR_BYTES < bytes ? at + SECTOR_BYTES : bytes;
+    end = end < instance->now->bytes ? end : instance->now->bytes;
+    *out_end = end;
+    if (at >= end) {
+        return false;
+    }
+    size_t durable = durable_bytes(instance);
+    size_t both = durable < at ? at : durable < end ? durable : end;
+    return (both > at && memcmp(instance->durable->data + at, instance->now->data + at, both - at) != 0) ||
+           memcmp(zero, instance->now->data + both, end - both) != 0;
+}
+
+static void write_cut(const char *path, const struct instance *instance, struct chooser *chooser)
+{
+    struct lengths lengths = lengths_of(instance);
+    size_t bytes = length_at(&lengths, lengths.count > 1 ? choose(chooser, lengths.count) : 0);
+    size_t durable = durable_bytes(instance);
     unsigned char *cut = calloc(bytes + 1, 1);
     require(cut != NULL, "no memory for a cut");
-    memcpy(cut, file->durable != NULL ? file->durable : now, file->durable_bytes < bytes ? file->durable_bytes : bytes);
-    for (size_t at = 0; at < bytes && at < now_bytes; at += SECTOR_BYTES) {
-        size_t end = at + SECTOR_BYTES < bytes ? at + SECTOR_BYTES : bytes;
-        end = end < now_bytes ? end : now_bytes;
-        if (memcmp(cut + at, now + at, end - at) != 0 && keeps(keep, random)) {
-            memcpy(cut + at, now + at, end - at);
+    if (durable > 0) {
+        memcpy(cut, instance->durable->data, durable < bytes ? durable : bytes);
+    }
+    for (size_t at = 0; at < bytes && instance->now != instance->durable; at += SECTOR_BYTES) {
+        size_t end;
+        if (sector_differs(instance, bytes, at, &end) && choose(chooser, 2) == 1) {
+            memcpy(cut + at, instance->now->data + at, end - at);
         }
     }
     files_write(path, cut, bytes);
     free(cut);
-    free(now);
 }
 
-void disk_cut(const char *to, enum disk_keep keep, struct helper_random *random)
+static void cut(const struct disk_moment *moment, const char *to, struct chooser *chooser)
 {
-    (void)pthread_mutex_lock(&lock);
-    static struct names names;
-    names = disk.durable;
-    for (size_t i = 0; i < disk.change_count; i++) {
-        if (keeps(keep, random)) {
-            apply(&names, &disk.changes[i]);
+    struct names names = moment->durable;
+    for (size_t i = 0; i < moment->change_count; i++) {
+        if (choose(chooser, 2) == 1) {
+            apply(&names, &moment->changes[i]);
         }
     }
     require(mkdir(to, 0777) == 0, "cannot make a directory for a cut");
     for (size_t i = 0; i < names.count; i++) {
         char path[FILES_PATH_MAX];
         files_join(path, to, names.items[i].text);
-        write_cut(path, names.items[i].file, keep, random);
+        write_cut(path, instance_of(moment, names.items[i].file), chooser);
     }
-    (void)pthread_mutex_unlock(&lock);
+}
+
+void disk_cut(const struct disk_moment *moment, const char *to, enum disk_keep keep, struct helper_random *random)
+{
+    struct chooser chooser = {.way = CHOOSE_BY_CHANCE, .keep = keep, .random = random};
+    cut(moment, to, &chooser);
+}
+
+bool disk_cut_next(const struct disk_moment *moment, const char *to, struct disk_choices *choices)
+{
+    if (choices->begun) {
+        while (choices->count > 0 && choices->chosen[choices->count - 1] + 1 == choices->states[choices->count - 1]) {
+            choices->count--;
+        }
+        if (choices->count == 0) {
+            return false;
+        }
+        choices->chosen[choices->count - 1]++;
+    }
+    choices->begun = true;
+    struct chooser chooser = {.way = CHOOSE_NEXT, .choices = choices};
+    cut(moment, to, &chooser);
+    return true;
+}
+
+bool disk_cut_one(const struct disk_moment *moment, const char *to, size_t one, bool lost)
+{
+    struct chooser chooser = {.way = CHOOSE_ONE, .one = one, .lost = lost};
+    cut(moment, to, &chooser);
+    return one < chooser.decided;
+}
+
+/** In how many states a cut may leave a file. */
+static double states_of(const struct instance *instance)
+{
+    struct lengths lengths = lengths_of(instance);
+    double all = 0;
+    for (uint32_t i = 0; i < lengths.count; i++) {
+        size_t bytes = length_at(&lengths, i);
+        double states = 1;
+        for (size_t at = 0; at < bytes && instance->now != instance->durable; at += SECTOR_BYTES) {
+            size_t end;
+            states *= sector_differs(instance, bytes, at, &end) ? 2 : 1;
+        }
+        all += states;
+    }
+    return all;
+}
+
+double disk_cut_count(const struct disk_moment *moment)
+{
+    if (moment->change_count > DISK_CHANGES_MAX) {
+        return HUGE_VAL;
+    }
+    double all = 0;
+    for (uint32_t subset = 0; subset < (uint32_t)1 << moment->change_count; subset++) {
+        struct names names = moment->durable;
+        for (size_t i = 0; i < moment->change_count; i++) {
+            if ((subset >> i & 1) != 0) {
+                apply(&names, &moment->changes[i]);
+            }
+        }
+        double states = 1;
+        for (size_t i = 0; i < names.count; i++) {
+            states *= states_of(instance_of(moment, names.items[i].file));
+        }
+        all += states;
+    }
+    return all;
 }

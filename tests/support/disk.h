@@ -5,7 +5,7 @@
  *
  * Between disk_install() and disk_remove() the library's system calls go through here. Everything is done to the real
  * files of one directory, so that the program at work sees what it has written; beside them is kept what of each file,
- * and of the directory's names, was made durable by a sync. At any moment disk_cut() gives a directory as a power cut
+ * and of the directory's names, was made durable by a sync. Of any moment disk_cut() makes a directory as a power cut
  * could leave it: of what was not synced any subset, in sectors of 512 bytes, each old or new as a whole, also of a
  * file's length, and any subset of the directory's changes.
  *
@@ -15,12 +15,14 @@
 #define SUPPORT_DISK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct helper_random;
 
-/** A call that changes files, or makes changes durable, is about to be made, or has been made, under `name`. */
-typedef void disk_boundary_fn(void *context, const char *name, bool done);
+/** A call that changes the file `file` of the directory, or makes its changes durable, is about to be made, or has been
+ *  made. `file` is "" for the directory itself. */
+typedef void disk_boundary_fn(void *context, const char *call, const char *file, bool done);
 
 /** Takes over the directory `path`, absolute, and whatever is in it as durable. While no store is open. One at a time.
  *
@@ -28,6 +30,12 @@ typedef void disk_boundary_fn(void *context, const char *name, bool done);
 void disk_install(const char *path, disk_boundary_fn *boundary, void *context);
 /** Ends it. While no store is open. */
 void disk_remove(void);
+
+/** What was durable at a moment, and what else a power cut might have kept then. */
+struct disk_moment;
+struct disk_moment *disk_moment_take(void);
+/** Before disk_remove(). */
+void disk_moment_release(struct disk_moment *moment);
 
 /** How much of what was not synced a cut keeps. */
 enum disk_keep {
@@ -39,8 +47,29 @@ enum disk_keep {
     DISK_KEEPS,
 };
 
-/** Makes the new directory `to` what a power cut at this moment could leave. */
-void disk_cut(const char *to, enum disk_keep keep, struct helper_random *random);
+/** Makes the new directory `to` what a power cut at that moment could have left. */
+void disk_cut(const struct disk_moment *moment, const char *to, enum disk_keep keep, struct helper_random *random);
+
+/** More changes of the directory are too many to try every subset of. */
+#define DISK_CHANGES_MAX 12
+#define DISK_CHOICES_MAX 256
+
+/** Which of a moment's cuts was made last; all zero: none. */
+struct disk_choices {
+    bool begun;
+    size_t count;                      /**< of the things that were undecided in it */
+    uint32_t chosen[DISK_CHOICES_MAX]; /**< the state that each was given */
+    uint32_t states[DISK_CHOICES_MAX]; /**< how many it could have been given */
+};
+
+/** How many cuts disk_cut_next() makes of a moment; infinitely many if the directory's changes are too many. */
+double disk_cut_count(const struct disk_moment *moment);
+/** Makes each directory that a power cut at that moment could have left, one a call. @return false: there is no more,
+ *  and none was made */
+bool disk_cut_next(const struct disk_moment *moment, const char *to, struct disk_choices *choices);
+/** Makes the cut where everything is kept but one thing, or lost but one. @return false: there are fewer things, and
+ *  all was kept, or lost */
+bool disk_cut_one(const struct disk_moment *moment, const char *to, size_t one, bool lost);
 
 /** What is planted to show that the tests would find it: a sync that is reported and not done. */
 enum disk_lie {
