@@ -5,6 +5,11 @@
  */
 #include "crash/history.h"
 
+#include <unistd.h>
+
+#include "log/log.h"
+#include "store/store.h"
+
 #define SECOND_NAME "second"
 
 static size_t size_of(const struct history *history, uint32_t version)
@@ -194,4 +199,21 @@ int history_operate(struct history *history, alex_store *store)
         return change_many(history, store, state);
     }
     return way < 91 ? load(history, store, state) : change_tables(store, state);
+}
+
+int history_make_durable(alex_store *store, enum alex_durability durability)
+{
+    struct log *log = store_log(store);
+    struct log_description description = {0};
+    if (durability != ALEX_DURABLE_WITHIN_INTERVAL) {
+        return durability == ALEX_DURABLE_ON_SYNC ? alex_sync(store) : ALEX_OK;
+    }
+    do {
+        (void)usleep(100);
+        if (log_describe(log, &description) != ALEX_OK) {
+            return ALEX_NO_MEMORY;
+        }
+        base_free(description.segments);
+    } while (log_position_compare(description.durable, log_end(log)) < 0);
+    return ALEX_OK;
 }

@@ -50,6 +50,9 @@ int history_operate(struct history *history, alex_store *store);
 /** Puts a new version of a key of the main table; as history_operate(). */
 int history_put(struct history *history, alex_store *store);
 
+/** Makes what was done durable, if it isn't so already: syncs, or waits until the store's thread has. */
+int history_make_durable(alex_store *store, enum alex_durability durability);
+
 /** The greatest state from `least` to `greatest` that the store holds, or HISTORY_NONE. */
 uint32_t history_held(const struct history *history, alex_store *store, uint32_t least, uint32_t greatest);
 

@@ -12,10 +12,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "crash/history.h"
-#include "log/log.h"
 #include "store/store.h"
 
 #define SEGMENT_SHIFT 16
@@ -325,20 +323,6 @@ static void make_full(const char *path, const struct power_plan *plan)
     ASSERT_OK(alex_close(store));
 }
 
-/** Waits until the log's thread has synced all that was written. */
-static void wait_for_sync(alex_store *store)
-{
-    struct log *log = store_log(store);
-    struct log_position durable;
-    do {
-        struct log_description description;
-        (void)usleep(100);
-        ASSERT_OK(log_describe(log, &description));
-        durable = description.durable;
-        base_free(description.segments);
-    } while (log_position_compare(durable, log_end(log)) < 0);
-}
-
 /** Makes what was done durable, if it isn't so already: always or, where that is another call, at times. */
 static void make_durable(struct run *run, alex_store *store)
 {
@@ -347,11 +331,7 @@ static void make_durable(struct run *run, alex_store *store)
     if (plan->durability != ALEX_DURABLE_ON_COMMIT && helper_random_below(&run->shared->random, share) != 0) {
         return;
     }
-    if (plan->durability == ALEX_DURABLE_ON_SYNC) {
-        ASSERT_OK(alex_sync(store));
-    } else if (plan->durability == ALEX_DURABLE_WITHIN_INTERVAL) {
-        wait_for_sync(store);
-    }
+    ASSERT_OK(history_make_durable(store, plan->durability));
     atomic_store(&run->durable, run->history->issued);
 }
 

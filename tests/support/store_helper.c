@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -247,13 +248,32 @@ int helper_signal_of_child(int (*body)(void *context), void *context)
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-void helper_kill_child(int (*body)(void *context), void *context, uint64_t after_us)
+int helper_child_start(int (*body)(void *context), void *context)
 {
-    pid_t child = start_child(body, context);
-    usleep((useconds_t)after_us);
+    return start_child(body, context);
+}
+
+void helper_child_wait_for(int child, const _Atomic uint32_t *count, uint32_t least)
+{
+    int status = 0;
+    while (atomic_load(count) < least) {
+        assert_int_equal(waitpid(child, &status, WNOHANG), 0); /* it did not end before, by a failure */
+        usleep(50);
+    }
+}
+
+void helper_child_kill(int child)
+{
     kill(child, SIGKILL);
     int status = wait_for_child(child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL); /* it did not end before, by a failure */
+}
+
+void helper_kill_child(int (*body)(void *context), void *context, uint64_t after_us)
+{
+    int child = helper_child_start(body, context);
+    usleep((useconds_t)after_us);
+    helper_child_kill(child);
 }
 
 void helper_child_failed(const char *condition, const char *file, int line)

@@ -95,6 +95,11 @@ int helper_signal_of_child(int (*body)(void *context), void *context);
 
 /** Runs `body` in a forked child and kills it after so many microseconds. */
 void helper_kill_child(int (*body)(void *context), void *context, uint64_t after_us);
+/** The same in steps: starts a child, waits until `count`, in memory that it shares, has come to `least`, kills it. A
+ *  child that ends by itself fails the test. */
+int helper_child_start(int (*body)(void *context), void *context);
+void helper_child_wait_for(int child, const _Atomic uint32_t *count, uint32_t least);
+void helper_child_kill(int child);
 
 /** For bodies of children, where a failed cmocka assertion must not unwind into the parent's code. */
 #define CHILD_REQUIRE(condition)                                 \
