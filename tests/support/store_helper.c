@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,6 +220,7 @@ static pid_t start_child(int (*body)(void *context), void *context)
     if (child == 0) {
         static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
         in_child = true;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* not to outlive a test that is ended */
         for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
             signal(signals[i], SIG_DFL); /* cmocka's handlers would unwind into the parent's tests */
         }
