@@ -3,7 +3,7 @@
  * @file engine_floor.c
  * No store but a floor: what the hardware takes for the memory accesses that a get and an insert can't do without.
  *
- * A get is two cache misses, of which the second waits for the first: one in a table of 23 bytes a key, as large as the
+ * A get is two cache misses, of which the second waits for the first: one in a table of 26 bytes a key, as large as the
  * index, and one in a mapped file that holds the same values behind headers of the same size as a log, whose lines are
  * prefetched as far as AlexStorage does. Both have the pages that AlexStorage's index and log ask for. An insert is a
  * loop over memory that is there already: a record goes behind the last one, and its address into the table.
@@ -25,14 +25,14 @@
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #define GROWTH_BYTES ((size_t)16 << 20)
-#define TABLE_BYTES_PER_KEY 23
+#define TABLE_BYTES_PER_KEY 26
 
 /** A slot holds a record's address, of 47 bits in user space, and above it as many bits of its key's hash. 0: the slot
  *  is free. */
 #define TAG_BITS 16
 
 /** As in src/log/fetch.c. */
-#define PREFETCH_LINES 4
+#define PREFETCH_LINES 5
 #define CACHE_LINE_BYTES 64
 
 /** As large as a log record's header. */
@@ -255,7 +255,7 @@ static const char *const served[] = {"get", "insert", NULL};
 
 const struct engine engine_floor = {
     .name = "floor",
-    .settings = "two dependent cache misses for a get: one in a hash table of 23 bytes a key, one in a mapped file of "
+    .settings = "two dependent cache misses for a get: one in a hash table of 26 bytes a key, one in a mapped file of "
                 "the values; an insert goes to memory that is there already, and is gone with the process",
     .version = version,
     .only_workloads = served,
