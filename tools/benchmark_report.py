@@ -46,6 +46,9 @@ SEED_TARGETS = [
 ]
 LEARNED = ["uniform", "sequential", "timestamps"]
 
+# Rounds that a target's tables are to have.
+ROUNDS = 5
+
 # The calls that it takes for a percentile to be told from the longest one; as in bench/report.c.
 PERCENTILE_CALLS = {"50": 1, "99": 100, "999": 1000, "9999": 10000}
 
@@ -182,6 +185,12 @@ def markdown_table(head, rows):
 
 # ---- targets
 
+def rounds_text(results):
+    """Behind a target's name: how often it was measured, if less often than the others."""
+    rounds = results.rounds()
+    return "" if rounds == 0 or rounds >= ROUNDS else f", {rounds} round{'s' if rounds > 1 else ''}"
+
+
 def verdict(value, bound, at_least=True, note=""):
     """A figure beside its bound and whether it keeps to it."""
     if value is None:
@@ -229,10 +238,11 @@ def keys_targets(results, workloads, worst):
     for field, bound, label in (("ns_per_op", 3, "time"), ("index_bytes_per_key", 2, "index memory a key")):
         for workload in workloads:
             value, name = greatest_to_uniform(results, workload, field)
-            rows.append([f"{workload}: {label} as a multiple of uniform's, {worst}",
+            rows.append([f"{workload}: {label} as a multiple of uniform's, {worst}{rounds_text(results)}",
                          verdict(value, bound, at_least=False, note=name)])
     depths = [run["index_depth"] for run in results.where(engine=OURS).runs if "index_depth" in run]
-    rows.append([f"depth of the index, {worst}", verdict(max(depths, default=None), 4, at_least=False)])
+    rows.append([f"depth of the index, {worst}{rounds_text(results)}",
+                 verdict(max(depths, default=None), 4, at_least=False)])
     return rows
 
 
@@ -255,10 +265,10 @@ def other_targets(tables, distributions, attacks):
     for name in LEARNED:
         of_name = distributions.where(distribution=name)
         share = of_name.where(engine=OURS, workload="get").median("predicted_line_share")
-        rows.append([f"gets that end in the predicted cache line, {name}, %",
+        rows.append([f"gets that end in the predicted cache line, {name}, %{rounds_text(of_name)}",
                      verdict(None if share is None else 100 * share, 90)])
         for workload in ("get", "insert"):
-            rows.append([f"alexstorage-binary's {workload} divided by ours, {name}",
+            rows.append([f"alexstorage-binary's {workload} divided by ours, {name}{rounds_text(of_name)}",
                          verdict(ratio_to(of_name, "alexstorage-binary", workload), 1)])
     rows += keys_targets(distributions, ("insert", "get", "get_new"), "worst distribution")
     rows += keys_targets(attacks, ("insert", "get_new"), "worst attack")

@@ -166,8 +166,8 @@ class Targets(unittest.TestCase):
                  runs("alexstorage", "insert", 200, distribution="fb", index_depth=3))
         text = self.others(distributions=lines)
         self.assertEqual(["**3.01 > 3 missed** (osm)"],
-                         row(text, "insert: time as a multiple of uniform's, worst distribution"))
-        self.assertEqual(["**5.00 > 4 missed**"], row(text, "depth of the index, worst distribution"))
+                         row(text, "insert: time as a multiple of uniform's, worst distribution, 1 round"))
+        self.assertEqual(["**5.00 > 4 missed**"], row(text, "depth of the index, worst distribution, 1 round"))
 
     def test_worst_attack(self):
         """An adversary's keys are held against evenly spread ones of the same table."""
@@ -175,11 +175,11 @@ class Targets(unittest.TestCase):
         attacks = (runs("alexstorage", "insert", 200, index_bytes_per_key=30, index_depth=3) +
                    runs("alexstorage", "insert", 500, index_bytes_per_key=45, index_depth=4, distribution="end"))
         text = self.others(distributions=lines, attacks=attacks)
-        self.assertEqual(["2.50 ≤ 3 met (end)"], row(text, "insert: time as a multiple of uniform's, worst attack"))
+        self.assertEqual(["2.50 ≤ 3 met (end)"], row(text, "insert: time as a multiple of uniform's, worst attack, 1 round"))
         self.assertEqual(["1.50 ≤ 2 met (end)"],
-                         row(text, "insert: index memory a key as a multiple of uniform's, worst attack"))
-        self.assertEqual(["4.00 ≤ 4 met"], row(text, "depth of the index, worst attack"))
-        self.assertEqual(["2.00 ≤ 4 met"], row(text, "depth of the index, worst distribution"))
+                         row(text, "insert: index memory a key as a multiple of uniform's, worst attack, 1 round"))
+        self.assertEqual(["4.00 ≤ 4 met"], row(text, "depth of the index, worst attack, 1 round"))
+        self.assertEqual(["2.00 ≤ 4 met"], row(text, "depth of the index, worst distribution, 1 round"))
 
 
 class Documents(unittest.TestCase):
@@ -341,16 +341,21 @@ class Resuming(unittest.TestCase):
         self.assertNotIn("begins anew", self.run_full())
         self.assertEqual(2, len(self.progress().runs().runs))
         self.table = benchmark.Table("made-up", "", ["get"], ["alexstorage", "sqlite"], keys="2M")
-        self.assertIn("made-up: measured with other commands, versions, settings or keys before", self.run_full())
+        self.assertIn("made-up: measured with other commands, versions, settings or keys, or", self.run_full())
         self.assertFalse(self.progress().results.exists())
 
     def test_other_settings(self):
         """So is what was measured of an engine with other settings, and it can still be found."""
         progress = self.progress()
         progress.begin(SURROUNDINGS | {"engines": {"sqlite": "`sqlite` 3.0; other settings"}}, ["sqlite"])
-        self.assertIn("made-up: measured with other commands, versions, settings or keys before", self.run_full())
+        self.assertIn("made-up: measured with other commands, versions, settings or keys, or", self.run_full())
         self.assertFalse(progress.results.exists())
         self.assertEqual(2, len(report.Results.read(Path(f"{progress.results}.old")).runs))
+
+    def test_other_machine(self):
+        """So is what was measured on another machine."""
+        self.progress().begin(SURROUNDINGS | {"machine": {"processor": "another"}}, ["sqlite"])
+        self.assertIn("begins anew", self.run_full())
 
     def test_other_keys(self):
         """So is what was measured with other keys in the table's files; files that are the same are left alone."""
