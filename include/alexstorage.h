@@ -539,12 +539,26 @@ ALEX_API void alex_cursor_close(alex_cursor *cursor);
 
 /* ------------------------------------------------------------------------------------------------ verification */
 
+/** What a finding is about. */
+enum alex_finding_kind {
+    ALEX_FINDING_FILE = 1,    /**< a file is missing, cut short, or no part of the log; or its header or the manifest is
+                                   damaged */
+    ALEX_FINDING_RECORDS = 2, /**< bytes that should be records and are none; whose they were can't be told */
+    ALEX_FINDING_VALUE = 3,   /**< the value of one record; its key is known */
+    ALEX_FINDING_BATCH = 4,   /**< records of a batch or load that is not whole */
+    ALEX_FINDING_TABLE = 5,   /**< records of a table whose name is lost */
+    ALEX_FINDING_PADDING = 6, /**< bytes without meaning, which no read looks at */
+    ALEX_FINDING_INDEX = 7,   /**< an entry of the index in memory that doesn't lead to its key's record */
+};
+
 /** One thing that a check found. */
 struct alex_finding {
     int code;            /**< enum alex_code: ALEX_DAMAGED mostly */
     const char *path;    /**< file, or the store's directory if it is in no file; until the visit returns */
     uint64_t offset;     /**< bytes from the file's beginning */
-    const char *message; /**< until the visit returns */
+    const char *message; /**< one sentence; until the visit returns */
+    enum alex_finding_kind kind;
+    uint64_t bytes; /**< how many are concerned, from `offset` on; 0 if that can't be told */
 };
 
 /** What a check read. */

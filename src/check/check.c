@@ -3,7 +3,7 @@
  * @file check.c
  * Verification of a whole store: every byte of the log, then every index entry against its record.
  *
- * Goes on behind damage: the reader looks for the next good record, so that one pass names all that is wrong.
+ * Goes on behind damage: the walk looks for the next good record, so that one pass names all that is wrong.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,52 +24,37 @@ struct checker {
 };
 
 /** Reports one finding. @return what the visit returned */
-static int find(struct checker *checker, const char *path, uint64_t offset, const char *message)
+static int find(struct checker *checker, const struct alex_finding *finding)
 {
     checker->report.findings++;
-    struct alex_finding finding = {ALEX_DAMAGED, path, offset, message};
-    return checker->visit != NULL ? checker->visit(checker->context, &finding) : 0;
+    return checker->visit != NULL ? checker->visit(checker->context, finding) : 0;
 }
 
-static int find_at(struct checker *checker, struct log_position at, const char *message)
+/** Reports what a walk has met. */
+static int find_at(struct checker *checker, const struct log_met *met, enum alex_finding_kind kind, const char *message)
 {
     char path[512];
-    log_path(checker->log, at.file_id, path, sizeof path);
-    return find(checker, path, at.offset, message);
+    log_path(checker->log, met->at.file_id, path, sizeof path);
+    return find(checker, &(struct alex_finding){ALEX_DAMAGED, path, met->at.offset, message, kind, met->bytes});
 }
 
 /** What is read of the log at a time, apart from what is done about it: only the reading is guarded. */
 struct step {
-    struct log_reader reader;
-    bool header_good; /**< of the segment that the reader is in */
-    enum log_read_state state;
-    struct record record; /**< with LOG_READ_RECORD */
+    struct log_walk walk;
+    enum log_walk_state state;
+    struct log_met met;
     bool value_good;
     bool padding_good;
-    bool more; /**< the reader has found a good record further on */
 };
 
-static void read_header(void *context)
+static void read_step(void *context)
 {
     struct step *step = context;
-    step->header_good = log_reader_segment_good(&step->reader);
-}
-
-static void read_record(void *context)
-{
-    struct step *step = context;
-    uint64_t ref;
-    step->state = log_reader_next(&step->reader, &step->record, &ref);
-    if (step->state == LOG_READ_RECORD) {
-        step->value_good = record_value_good(&step->record);
-        step->padding_good = step->value_good && record_padding_good(&step->record);
+    step->state = log_walk_next(&step->walk, &step->met);
+    if (step->state == LOG_WALK_RECORD) {
+        step->value_good = record_value_good(&step->met.record);
+        step->padding_good = step->value_good && record_padding_good(&step->met.record);
     }
-}
-
-static void resync(void *context)
-{
-    struct step *step = context;
-    step->more = log_reader_resync(&step->reader);
 }
 
 /** Reads under a guard. */
@@ -79,9 +64,9 @@ static int read_guarded(struct checker *checker, void (*read)(void *context), vo
 }
 
 /** Reports what a good header leaves open: the value and the padding. */
-static int check_record(struct checker *checker, struct log_position at, const struct step *step)
+static int check_record(struct checker *checker, const struct step *step)
 {
-    const struct record *record = &step->record;
+    const struct record *record = &step->met.record;
     checker->report.records++;
     checker->report.bytes += record->bytes;
     if (!step->value_good) {
@@ -89,47 +74,38 @@ static int check_record(struct checker *checker, struct log_position at, const s
         (void)snprintf(message, sizeof message,
                        "the value of the record of key %" PRId64 ", table id %" PRIu32 ", is damaged",
                        (int64_t)record->key, record->table);
-        return find_at(checker, at, message);
+        return find_at(checker, &step->met, ALEX_FINDING_VALUE, message);
     }
     if (!step->padding_good) {
-        return find_at(checker, at, "the padding behind this record is not zero; its value is whole");
+        return find_at(checker, &step->met, ALEX_FINDING_PADDING,
+                       "the padding behind this record is not zero; its value is whole");
     }
     return 0;
 }
 
 static int check_log(struct checker *checker)
 {
-    struct step step = {.more = true};
-    log_reader_init(&step.reader, checker->log);
-    size_t header_checked = SIZE_MAX;
-    int result = 0;
-    while (result == 0 && step.more) {
-        if (step.reader.segment != header_checked && !log_reader_at_end(&step.reader)) {
-            header_checked = step.reader.segment;
-            checker->report.bytes += SEGMENT_HEADER_BYTES;
-            result = read_guarded(checker, read_header, &step);
-            if (result == 0 && !step.header_good) {
-                struct log_position head = {log_reader_position(&step.reader).file_id, 0};
-                result = find_at(checker, head, "the header of this file is damaged");
-            }
-            continue;
-        }
-        if (log_reader_at_end(&step.reader)) {
-            break;
-        }
-        struct log_position at = log_reader_position(&step.reader);
-        result = read_guarded(checker, read_record, &step);
-        if (result == 0 && step.state == LOG_READ_RECORD) {
-            result = check_record(checker, at, &step);
-            continue;
+    struct step step;
+    log_walk_init(&step.walk, checker->log, false);
+    int result = read_guarded(checker, read_step, &step);
+    while (result == 0 && step.state != LOG_WALK_END) {
+        if (step.state == LOG_WALK_RECORD) {
+            result = check_record(checker, &step);
+        } else {
+            enum alex_finding_kind kind = step.met.at.offset == 0 ? ALEX_FINDING_FILE : ALEX_FINDING_RECORDS;
+            result = find_at(checker, &step.met, kind, step.met.message);
         }
         if (result == 0) {
-            result = find_at(checker, at, "there is no good record here");
-        }
-        if (result == 0) {
-            result = read_guarded(checker, resync, &step);
+            result = read_guarded(checker, read_step, &step);
         }
     }
+    if (step.walk.looking_behind.file_id != 0) {
+        /* What lies behind this damage can't be read: the damage is found. */
+        const struct log_met met = {.at = step.walk.looking_behind};
+        int stopped = find_at(checker, &met, ALEX_FINDING_RECORDS, "there is no good record here");
+        result = stopped != 0 ? stopped : result;
+    }
+    checker->report.bytes += step.walk.segment * SEGMENT_HEADER_BYTES;
     return result;
 }
 
@@ -170,7 +146,8 @@ static int check_entry(struct checker *checker, const struct store_table_view *t
     char message[512];
     (void)snprintf(message, sizeof message, "the record of key %" PRId64 " in table \"%.255s\" is %s", (int64_t)key,
                    table->name, read.good ? "another one" : "damaged");
-    return find(checker, path, at.offset, message);
+    return find(checker, &(struct alex_finding){ALEX_DAMAGED, path, at.offset, message, ALEX_FINDING_INDEX,
+                                                log_record_bytes(checker->log, entry->payload)});
 }
 
 /** Checks the index's own invariants. The index is in memory: the finding's path is the store's. */
@@ -182,7 +159,10 @@ static int check_index(struct checker *checker, const struct store_table_view *t
     }
     char message[512];
     (void)snprintf(message, sizeof message, "the index of table \"%.255s\" is wrong: %s", table->name, wrong);
-    return find(checker, store_path(checker->store), 0, message);
+    return find(checker, &(struct alex_finding){.code = ALEX_DAMAGED,
+                                                .path = store_path(checker->store),
+                                                .message = message,
+                                                .kind = ALEX_FINDING_INDEX});
 }
 
 static int check_table(void *context, const struct store_table_view *table)
@@ -214,11 +194,17 @@ static int check_manifest(struct checker *checker)
         manifest_release(&manifest);
         return 0;
     }
+    struct alex_finding finding = {.code = ALEX_DAMAGED, .kind = ALEX_FINDING_FILE};
     if (result == ALEX_NOT_FOUND) {
-        return find(checker, store_path(checker->store), 0, "the manifest is missing");
+        finding.path = store_path(checker->store);
+        finding.message = "the manifest is missing";
+        return find(checker, &finding);
     }
     if (result == ALEX_DAMAGED || result == ALEX_NEWER_FORMAT) {
-        return find(checker, error.path, error.offset, error.message);
+        finding.path = error.path;
+        finding.offset = error.offset;
+        finding.message = error.message;
+        return find(checker, &finding);
     }
     *store_error(checker->store) = error; /* it could not be read: that says nothing about the store */
     return result;

@@ -68,8 +68,14 @@ enum log_attach_state {
     LOG_ATTACH_NEWER,   /**< a newer version wrote it */
 };
 
-/** Maps a segment that the manifest lists. File ids ascend from call to call. @return an error only for failures of the
- *  system */
+/**
+ * Maps a segment. File ids ascend from call to call.
+ *
+ * @param slots  as the manifest lists it; or 0, to look at the file with a walk however damaged it is, LOG_ATTACH_BAD
+ *               then being none of the states. All of it is read first, so that what the disk can't read is an error
+ *               here and no signal later
+ * @return an error only for failures of the system
+ */
 int log_attach(struct log *log, uint64_t file_id, uint32_t slots, enum log_attach_state *out_state,
                struct alex_error *error);
 
@@ -105,16 +111,6 @@ void log_reader_path(const struct log_reader *reader, char *out_path, size_t cap
  *  each; 0 if nothing or only zero bytes follow. */
 uint64_t log_reader_rest_bytes(const struct log_reader *reader);
 
-/** Moves on from a place without good record to the next one that has one, at a multiple of 8, in this segment or a
- *  later one. @return false: there is none before the log's end */
-bool log_reader_resync(struct log_reader *reader);
-
-/** Whether the reader stands at the end of a log that was started. */
-bool log_reader_at_end(const struct log_reader *reader);
-
-/** Whether the header of the segment that the reader is in holds. */
-bool log_reader_segment_good(const struct log_reader *reader);
-
 /** Looks for marks behind the reader's place, at every multiple of 8. @return whether one was found; out_durable: the
  *  greatest */
 bool log_reader_find_mark(const struct log_reader *reader, struct log_position *out_durable);
@@ -138,6 +134,46 @@ enum log_end_state {
  */
 int log_start(struct log *log, const struct log_reader *end, enum log_end_state state, uint64_t last_number,
               struct log_position durable, struct alex_error *error);
+
+/* ------------------------------------------------------------------------------------------------ walking
+ *
+ * All of a log, what is damaged included: for check and salvage. */
+
+struct log_walk {
+    struct log *log;
+    bool to_file_ends; /**< the log is not started: where it ends is not known */
+    bool file_done;    /**< go on with the next file */
+    size_t segment;
+    uint64_t offset;         /**< 0: the file's header is next */
+    uint64_t last_number;    /**< of the record met last */
+    uint64_t sealed_to;      /**< file that the last SEAL names */
+    struct log_position end; /**< behind what was met last */
+    /** A place without a good record, while what follows it is looked at; file id 0: there is none. For whoever guards
+     *  the walk: if it ends there, this is damage all the same. */
+    struct log_position looking_behind;
+};
+
+enum log_walk_state {
+    LOG_WALK_RECORD, /**< a record, SEALs and the like included; of a PUT the value may still be damaged */
+    LOG_WALK_DAMAGE, /**< bytes that are not what was written */
+    LOG_WALK_END,
+};
+
+/** What a walk has met. */
+struct log_met {
+    struct log_position at;
+    uint64_t bytes;
+    struct record record; /**< of LOG_WALK_RECORD, */
+    uint64_t ref;         /**< and where it is */
+    const char *message;  /**< of LOG_WALK_DAMAGE: what is wrong */
+    uint64_t missing;     /**< and how many records were there at most; 0 if that can't be told */
+};
+
+/** Puts a walk before the log's beginning. @param to_file_ends  of a log that is attached and not started */
+void log_walk_init(struct log_walk *walk, struct log *log, bool to_file_ends);
+
+/** Goes on to the next record or damage. */
+enum log_walk_state log_walk_next(struct log_walk *walk, struct log_met *out_met);
 
 /* ------------------------------------------------------------------------------------------------ appending */
 

@@ -140,7 +140,7 @@ int space_take(struct log_space *space, uint32_t slots, uint32_t *out_first_slot
 void space_give_back(struct log_space *space, uint32_t first_slot, uint32_t slots);
 
 /* segment.c */
-/** Opens and maps a segment's file. */
+/** Opens and maps a segment's file; with `slots` 0 however damaged it is. */
 int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log_segment **out_segment,
                    enum log_attach_state *out_state, struct alex_error *error);
 /** Makes a segment, with disk space for at least `room` bytes behind its header. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file reader.c Reading the log in order, as replay and check do: FORMAT.md, "Reading a store". */
+/** @file reader.c Reading the log in order, as replay does: FORMAT.md, "Reading a store". */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -82,47 +82,6 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
         reader->offset = SEGMENT_HEADER_BYTES;
     }
     return LOG_READ_RECORD;
-}
-
-bool log_reader_at_end(const struct log_reader *reader)
-{
-    const struct log *log = reader->log;
-    if (reader->segment + 1 < log->segment_count) {
-        return false;
-    }
-    return reader->segment >= log->segment_count ||
-           reader->offset >= segment_written_end(log, log->segments[reader->segment]);
-}
-
-bool log_reader_resync(struct log_reader *reader)
-{
-    const struct log *log = reader->log;
-    reader->offset += RECORD_ALIGNMENT; /* whatever is wrong with this place, the reader gets beyond it */
-    for (; reader->segment < log->segment_count; reader->segment++, reader->offset = SEGMENT_HEADER_BYTES) {
-        const struct log_segment *segment = log->segments[reader->segment];
-        uint64_t limit = segment_written_end(log, segment);
-        for (; reader->offset + RECORD_HEADER_BYTES <= limit; reader->offset += RECORD_ALIGNMENT) {
-            struct record record;
-            if (record_decode(segment->base + reader->offset, limit - reader->offset, segment->seed, reader->offset,
-                              true, &record) == RECORD_GOOD &&
-                record.number > reader->last_number) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-bool log_reader_segment_good(const struct log_reader *reader)
-{
-    const struct log *log = reader->log;
-    if (reader->segment >= log->segment_count) {
-        return true;
-    }
-    const struct log_segment *segment = log->segments[reader->segment];
-    struct segment_header header;
-    return segment_header_decode(segment->base, &header) == RECORD_GOOD && header.file_id == segment->file_id &&
-           header.slots == segment->slots && memcmp(header.store_id, log->config.store_id, sizeof header.store_id) == 0;
 }
 
 uint64_t log_reader_rest_bytes(const struct log_reader *reader)

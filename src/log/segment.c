@@ -86,6 +86,36 @@ static int check_header(const struct log *log, struct log_segment *segment, cons
     return ALEX_OK;
 }
 
+/** Reads all of a file, to see whether the disk can. */
+static int read_through(int fd, const char *path, uint64_t length, struct alex_error *error)
+{
+    const size_t piece = (size_t)1 << 16;
+    void *buffer = base_alloc(piece);
+    int result =
+        buffer != NULL ? ALEX_OK : base_fail(error, ALEX_NO_MEMORY, 0, path, "no memory to read the file through");
+    size_t got = piece;
+    for (uint64_t at = 0; at < length && result == ALEX_OK && got == piece; at += piece) {
+        result = os_file_read(fd, path, at, buffer, piece, &got, error);
+    }
+    base_free(buffer);
+    return result;
+}
+
+/** Takes a file for what its length says: with space behind all of it for a SEAL, so that no record in it is at its
+ *  end. */
+static int take_as_it_is(const struct log *log, struct log_segment *segment, uint64_t length, const char *path,
+                         struct alex_error *error)
+{
+    uint64_t slots = ((length + RECORD_HEADER_BYTES) >> log->config.segment_shift) + 1;
+    if (slots > LOG_SLOTS_MAX) {
+        return base_fail(error, ALEX_DAMAGED, 0, path,
+                         "the file is larger than any that the library makes; is it one?");
+    }
+    segment->slots = (uint32_t)slots;
+    segment->capacity = slots << log->config.segment_shift;
+    return read_through(segment->fd, path, length, error);
+}
+
 int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log_segment **out_segment,
                    enum log_attach_state *out_state, struct alex_error *error)
 {
@@ -112,6 +142,10 @@ int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log
     }
     if (result == ALEX_OK) {
         result = check_header(log, segment, path, &state, error);
+    }
+    if (result == ALEX_OK && slots == 0 && state != LOG_ATTACH_NEWER) {
+        state = LOG_ATTACHED; /* whatever its header is */
+        result = take_as_it_is(log, segment, length, path, error);
     }
     if (result == ALEX_OK && state == LOG_ATTACHED) {
         result = map(log, segment, path, error);

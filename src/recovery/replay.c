@@ -8,20 +8,10 @@
  * where a bad record is damage and where it is the edge of a crash.
  */
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/bytes.h"
+#include "recovery/pending.h"
 #include "recovery/recovery.h"
-
-/** A record of a group that has not been committed yet. */
-struct pending {
-    uint64_t ref;
-    uint64_t number;
-    uint64_t key;
-    uint32_t table;
-    uint32_t checksum;
-    enum record_kind kind;
-};
 
 struct replayer {
     struct log *log;
@@ -29,10 +19,7 @@ struct replayer {
     const struct replay_target *target;
     struct replay_result *result;
     struct alex_error *error;
-    struct pending *pending;
-    size_t pending_count;
-    size_t pending_capacity;
-    struct log_position group_first;
+    struct pending pending;
     int code; /**< of read_log() */
 };
 
@@ -81,73 +68,14 @@ static int hand_on(struct replayer *replayer, enum record_kind kind, uint32_t ta
                                 : target->drop_table(target->context, &record, ref);
 }
 
-static int add_pending(struct replayer *replayer, const struct record *record, uint64_t ref)
-{
-    if (replayer->pending_count == replayer->pending_capacity) {
-        size_t capacity = replayer->pending_capacity == 0 ? 1024 : 2 * replayer->pending_capacity;
-        struct pending *pending = base_realloc(replayer->pending, capacity * sizeof *pending);
-        if (pending == NULL) {
-            return base_fail(replayer->error, ALEX_NO_MEMORY, 0, NULL, "no memory to replay a batch of %zu records",
-                             capacity);
-        }
-        replayer->pending = pending;
-        replayer->pending_capacity = capacity;
-    }
-    if (replayer->pending_count == 0) {
-        replayer->group_first = log_locate(replayer->log, ref, NULL, 0);
-        replayer->result->open_first = record->number;
-    }
-    replayer->pending[replayer->pending_count++] = (struct pending){
-        .ref = ref,
-        .number = record->number,
-        .key = record->key,
-        .table = record->table,
-        .checksum = record->header_checksum,
-        .kind = record->kind,
-    };
-    return ALEX_OK;
-}
-
-/** Takes back the pending records whose numbers an ABORT names. */
-static void abort_pending(struct replayer *replayer, const struct record *abort)
-{
-    uint64_t first = bytes_load64(abort->value);
-    uint64_t last = bytes_load64(abort->value + 8);
-    size_t kept = 0;
-    for (size_t i = 0; i < replayer->pending_count; i++) {
-        if (replayer->pending[i].number < first || replayer->pending[i].number > last) {
-            replayer->pending[kept++] = replayer->pending[i];
-        }
-    }
-    replayer->result->dropped += replayer->pending_count - kept;
-    replayer->pending_count = kept;
-}
-
-/** Whether a COMMIT says what was read. */
-static bool commit_agrees(const struct replayer *replayer, const struct record *commit)
-{
-    struct log_group group = {
-        .first_number = replayer->result->open_first,
-        .first = replayer->group_first,
-        .count = replayer->pending_count,
-    };
-    for (size_t i = 0; i < replayer->pending_count; i++) {
-        uint8_t checksum[4];
-        bytes_store32(checksum, replayer->pending[i].checksum);
-        group.checksum = base_crc32c(group.checksum, checksum, sizeof checksum);
-    }
-    return log_group_matches(&group, commit);
-}
-
 static int apply_pending(struct replayer *replayer)
 {
     int result = ALEX_OK;
-    for (size_t i = 0; i < replayer->pending_count && result == ALEX_OK; i++) {
-        const struct pending *pending = &replayer->pending[i];
-        result = hand_on(replayer, pending->kind, pending->table, pending->key, pending->ref);
+    for (size_t i = 0; i < replayer->pending.count && result == ALEX_OK; i++) {
+        const struct pending_record *record = &replayer->pending.records[i];
+        result = hand_on(replayer, record->kind, record->table, record->key, record->ref);
     }
-    replayer->pending_count = 0;
-    replayer->result->open_first = 0;
+    pending_clear(&replayer->pending);
     return result;
 }
 
@@ -163,17 +91,14 @@ static void raise_durable(struct replayer *replayer, struct log_position mark)
 static int apply(struct replayer *replayer, const struct record *record, uint64_t ref, bool *out_bad)
 {
     if ((record->flags & RECORD_FLAG_GROUPED) != 0) {
-        return add_pending(replayer, record, ref);
+        return pending_add(&replayer->pending, replayer->log, record, ref, replayer->error);
     }
     switch (record->kind) {
     case RECORD_COMMIT:
-        *out_bad = !commit_agrees(replayer, record);
+        *out_bad = !pending_agrees(&replayer->pending, record);
         return *out_bad ? ALEX_OK : apply_pending(replayer);
     case RECORD_ABORT:
-        abort_pending(replayer, record);
-        if (replayer->pending_count == 0) {
-            replayer->result->open_first = 0;
-        }
+        replayer->result->dropped += pending_abort(&replayer->pending, record);
         return ALEX_OK;
     case RECORD_MARK:
         raise_durable(replayer, (struct log_position){record->key, bytes_load64(record->value)});
@@ -302,7 +227,8 @@ int replay(struct log *log, const struct manifest *manifest, const struct replay
         result = log_guarded(log, read_log, &replayer, error);
         result = result == ALEX_OK ? replayer.code : result;
     }
-    out_result->dropped += replayer.pending_count;
-    base_free(replayer.pending);
+    out_result->dropped += replayer.pending.count;
+    out_result->open_first = replayer.pending.first_number;
+    pending_release(&replayer.pending);
     return result;
 }

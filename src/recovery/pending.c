@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file pending.c Records that wait for their COMMIT. */
+#include "recovery/pending.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+
+#define CAPACITY_MIN 1024
+
+/** Notes which record the group begins with. */
+static void begin(struct pending *pending, const struct log *log)
+{
+    pending->first = log_locate(log, pending->records[0].ref, NULL, 0);
+    pending->first_number = pending->records[0].number;
+}
+
+int pending_add(struct pending *pending, const struct log *log, const struct record *record, uint64_t ref,
+                struct alex_error *error)
+{
+    if (pending->count == pending->capacity) {
+        size_t capacity = pending->capacity == 0 ? CAPACITY_MIN : 2 * pending->capacity;
+        struct pending_record *records = base_realloc(pending->records, capacity * sizeof *records);
+        if (records == NULL) {
+            return base_fail(error, ALEX_NO_MEMORY, 0, NULL, "no memory to replay a batch of %zu records", capacity);
+        }
+        pending->records = records;
+        pending->capacity = capacity;
+    }
+    pending->records[pending->count++] = (struct pending_record){
+        .ref = ref,
+        .number = record->number,
+        .key = record->key,
+        .table = record->table,
+        .checksum = record->header_checksum,
+        .kind = record->kind,
+    };
+    if (pending->count == 1) {
+        begin(pending, log);
+    }
+    return ALEX_OK;
+}
+
+size_t pending_abort(struct pending *pending, const struct record *abort)
+{
+    uint64_t first = bytes_load64(abort->value);
+    uint64_t last = bytes_load64(abort->value + 8);
+    size_t count = pending->count;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (pending->records[i].number < first || pending->records[i].number > last) {
+            pending->records[kept++] = pending->records[i];
+        }
+    }
+    pending->count = kept;
+    if (kept == 0) {
+        pending_clear(pending);
+    }
+    return count - kept;
+}
+
+size_t pending_drop_before(struct pending *pending, const struct log *log, uint64_t number)
+{
+    size_t dropped = 0;
+    while (dropped < pending->count && pending->records[dropped].number < number) {
+        dropped++;
+    }
+    pending->count -= dropped;
+    if (pending->count == 0) {
+        pending_clear(pending);
+    } else if (dropped > 0) {
+        memmove(pending->records, pending->records + dropped, pending->count * sizeof *pending->records);
+        begin(pending, log);
+    }
+    return dropped;
+}
+
+bool pending_agrees(const struct pending *pending, const struct record *commit)
+{
+    struct log_group group = {
+        .first_number = pending->first_number,
+        .first = pending->first,
+        .count = pending->count,
+    };
+    for (size_t i = 0; i < pending->count; i++) {
+        uint8_t checksum[4];
+        bytes_store32(checksum, pending->records[i].checksum);
+        group.checksum = base_crc32c(group.checksum, checksum, sizeof checksum);
+    }
+    return log_group_matches(&group, commit);
+}
+
+void pending_clear(struct pending *pending)
+{
+    pending->count = 0;
+    pending->first_number = 0;
+}
+
+void pending_release(struct pending *pending)
+{
+    base_free(pending->records);
+    *pending = (struct pending){0};
+}
