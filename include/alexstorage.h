@@ -551,7 +551,7 @@ enum alex_finding_kind {
     ALEX_FINDING_INDEX = 7,   /**< an entry of the index in memory that doesn't lead to its key's record */
 };
 
-/** One thing that a check found. */
+/** One thing that a check found, or that a salvage left out. */
 struct alex_finding {
     int code;            /**< enum alex_code: ALEX_DAMAGED mostly */
     const char *path;    /**< file, or the store's directory if it is in no file; until the visit returns */
@@ -570,13 +570,53 @@ struct alex_check_report {
 };
 
 /**
- * Reads everything: every byte of the log, every record's checksums, every index entry against its record.
+ * Reads everything: every byte of the log, every record's checksums, every index entry against its record. A store that
+ * is too damaged to be opened is checked with alex_salvage() and no target.
  *
  * @param visit  optional; called for each finding; returns 0 to go on, anything else to stop
  * @return ALEX_OK whether or not there are findings, what `visit` returned to stop, ALEX_NO_MEMORY, ALEX_IO
  */
 ALEX_API int alex_check(alex_store *store, int (*visit)(void *context, const struct alex_finding *finding),
                         void *context, struct alex_check_report *out_report);
+
+/** What a salvage kept, and what it left out. */
+struct alex_salvage_report {
+    uint64_t tables;           /**< in the target, "main" included */
+    uint64_t keys;             /**< entries in all of them */
+    uint64_t value_bytes;      /**< bytes of their values */
+    uint64_t records;          /**< good records read, overwritten ones and the log's own included */
+    uint64_t bytes;            /**< bytes of log that they take */
+    uint64_t left_out_records; /**< records that were seen and could not be kept */
+    uint64_t left_out_bytes;   /**< bytes of log that could not be kept, theirs included */
+    uint64_t findings;         /**< 0: nothing is missing */
+};
+
+/**
+ * Writes all that is provably good in a damaged store into a new one. Goes by the files alone and takes any damage: a
+ * missing manifest, missing, shortened or mixed up files, changed bytes. What counts as good is in docs/FORMAT.md,
+ * "Salvage". Of each key the newest good version is kept. Where records are lost, newer versions of keys may be among
+ * them, and deletes: a finding of ALEX_FINDING_RECORDS, ALEX_FINDING_VALUE or ALEX_FINDING_FILE says where. A batch of
+ * which records are lost may be kept in part (ALEX_FINDING_BATCH).
+ *
+ * The source is never written to. It is locked as by a read-only open. If the call fails, a target that it had begun to
+ * write stays behind, incomplete.
+ *
+ * @param source      the damaged store's directory
+ * @param target      nothing must be there; the store made there is durable when ALEX_OK is returned. NULL: write
+ *                    nothing, only tell what would be left out, and what a check finds besides (ALEX_FINDING_PADDING)
+ * @param visit       optional; called for each thing left out, before anything is written; returns 0 to go on, anything
+ *                    else to stop
+ * @param out_report  optional
+ * @param out_error   optional; the detail of a failure
+ * @return ALEX_OK whether or not anything was left out, what `visit` returned to stop, ALEX_EXISTS (something is at
+ *         `target`), ALEX_NO_STORE and ALEX_NOT_A_STORE (at `source`), ALEX_LOCKED (someone has the source open to
+ *         write), ALEX_NEWER_FORMAT, ALEX_INVALID, ALEX_NO_PERMISSION, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO (also
+ *         where the disk can't read a part of the source: copy what it can read to another disk first). Cost: reads the
+ *         source twice; memory as for opening it, and for the target's index
+ */
+ALEX_API int alex_salvage(const char *source, const char *target,
+                          int (*visit)(void *context, const struct alex_finding *finding), void *context,
+                          struct alex_salvage_report *out_report, struct alex_error *out_error);
 
 #ifdef __cplusplus
 }

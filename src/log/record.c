@@ -220,3 +220,8 @@ enum record_state segment_header_decode(const uint8_t bytes[SEGMENT_HEADER_BYTES
     out_header->first_number = bytes_load64(bytes + AT_SEGMENT_FIRST_NUMBER);
     return RECORD_GOOD;
 }
+
+const uint8_t *segment_header_store_id(const uint8_t bytes[SEGMENT_HEADER_BYTES])
+{
+    return bytes + AT_SEGMENT_STORE_ID;
+}

@@ -115,4 +115,7 @@ void segment_header_encode(uint8_t out_bytes[SEGMENT_HEADER_BYTES], const struct
  *      know */
 enum record_state segment_header_decode(const uint8_t bytes[SEGMENT_HEADER_BYTES], struct segment_header *out_header);
 
+/** The store id that stands in a header, whether or not the header holds. */
+const uint8_t *segment_header_store_id(const uint8_t bytes[SEGMENT_HEADER_BYTES]);
+
 #endif /* LOG_RECORD_H */

@@ -55,7 +55,7 @@ static enum log_walk_state damage(struct log_walk *walk, const struct log_segmen
     return LOG_WALK_DAMAGE;
 }
 
-/** Where the bytes that are not zero end, from the walk's place on; rounded up, as a record's last bytes may be zero. */
+/** Where the bytes that are not zero end, from the walk's place on; rounded up, as a record's last ones may be zero. */
 static uint64_t used_end(const struct log_walk *walk, const struct log_segment *segment, uint64_t limit)
 {
     uint64_t end = limit;

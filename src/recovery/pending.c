@@ -27,14 +27,7 @@ int pending_add(struct pending *pending, const struct log *log, const struct rec
         pending->records = records;
         pending->capacity = capacity;
     }
-    pending->records[pending->count++] = (struct pending_record){
-        .ref = ref,
-        .number = record->number,
-        .key = record->key,
-        .table = record->table,
-        .checksum = record->header_checksum,
-        .kind = record->kind,
-    };
+    pending->records[pending->count++] = pending_record(record, ref);
     if (pending->count == 1) {
         begin(pending, log);
     }
@@ -88,6 +81,38 @@ bool pending_agrees(const struct pending *pending, const struct record *commit)
         group.checksum = base_crc32c(group.checksum, checksum, sizeof checksum);
     }
     return log_group_matches(&group, commit);
+}
+
+int pending_hand_on(const struct log *log, const struct replay_target *target, const struct pending_record *record,
+                    struct alex_error *error)
+{
+    if (record->kind == RECORD_PUT) {
+        return target->put(target->context, record->table, record->key, record->ref);
+    }
+    if (record->kind == RECORD_DELETE) {
+        return target->remove(target->context, record->table, record->key, record->ref);
+    }
+    struct record whole;
+    if (log_fetch(log, record->ref, &whole) != RECORD_GOOD) {
+        char path[512];
+        struct log_position at = log_locate(log, record->ref, path, sizeof path);
+        return base_fail_at(error, ALEX_DAMAGED, path, at.offset, "the record of a table is damaged");
+    }
+    return record->kind == RECORD_TABLE ? target->create_table(target->context, &whole, record->ref)
+                                        : target->drop_table(target->context, &whole, record->ref);
+}
+
+int pending_apply(struct pending *pending, const struct log *log, const struct replay_target *target,
+                  struct alex_error *error)
+{
+    int result = ALEX_OK;
+    for (size_t i = 0; i < pending->count && result == ALEX_OK; i++) {
+        if (!pending->records[i].left_out) {
+            result = pending_hand_on(log, target, &pending->records[i], error);
+        }
+    }
+    pending_clear(pending);
+    return result;
 }
 
 void pending_clear(struct pending *pending)

@@ -6,7 +6,7 @@
 #ifndef RECOVERY_PENDING_H
 #define RECOVERY_PENDING_H
 
-#include "log/log.h"
+#include "recovery/recovery.h"
 
 /** A record of a group that has not been committed yet. */
 struct pending_record {
@@ -16,7 +16,21 @@ struct pending_record {
     uint32_t table;
     uint32_t checksum;
     enum record_kind kind;
+    bool left_out; /**< by a salvage: its value is damaged */
 };
+
+/** What is kept of a record until it counts. */
+static inline struct pending_record pending_record(const struct record *record, uint64_t ref)
+{
+    return (struct pending_record){
+        .ref = ref,
+        .number = record->number,
+        .key = record->key,
+        .table = record->table,
+        .checksum = record->header_checksum,
+        .kind = record->kind,
+    };
+}
 
 /** The records of the group that is open, in the order of the log. All zero: none is. */
 struct pending {
@@ -39,6 +53,14 @@ size_t pending_drop_before(struct pending *pending, const struct log *log, uint6
 
 /** Whether a COMMIT says what was read. */
 bool pending_agrees(const struct pending *pending, const struct record *commit);
+
+/** Hands one record that counts on to `target`. */
+int pending_hand_on(const struct log *log, const struct replay_target *target, const struct pending_record *record,
+                    struct alex_error *error);
+
+/** Hands all of them on that are not left out, and ends the group. */
+int pending_apply(struct pending *pending, const struct log *log, const struct replay_target *target,
+                  struct alex_error *error);
 
 /** Ends the group. */
 void pending_clear(struct pending *pending);

@@ -79,4 +79,41 @@ struct replay_result {
 int replay(struct log *log, const struct manifest *manifest, const struct replay_target *target,
            struct replay_result *out_result, struct alex_error *error);
 
+/* ------------------------------------------------------------------------------------------------ salvage */
+
+/** Who is told of what a salvage finds. */
+struct salvage_listener {
+    int (*find)(void *context, const struct alex_finding *finding); /**< returns 0 to go on */
+    void *context;
+    bool padding; /**< tell of padding that is not zero as well */
+};
+
+/** Reports one finding. @return what the listener returned */
+int salvage_find(const struct salvage_listener *listener, const struct alex_finding *finding);
+
+/** What is known of a damaged store before its records are read. */
+struct salvage_survey {
+    struct manifest manifest; /**< the store's, or one made up from the files there are; release it */
+    bool listed;              /**< it is the store's */
+};
+
+/** Reads the manifest or, without one, the names and headers of the files.
+ *  @return ALEX_OK, ALEX_NEWER_FORMAT, what the listener returned to stop, or a failure of the system */
+int salvage_look(const char *directory, const struct salvage_listener *listener, struct salvage_survey *out_survey,
+                 struct alex_error *error);
+
+/** What a salvage read. */
+struct salvage_result {
+    uint64_t last_number;
+    uint64_t records;
+    uint64_t bytes;
+    uint64_t left_out_records;
+    uint64_t left_out_bytes;
+};
+
+/** Attaches the files, and hands all that is provably good to `target`. FORMAT.md, "Salvage".
+ *  @return as salvage_look(), or what the target returned */
+int salvage(struct log *log, const struct salvage_survey *survey, const struct replay_target *target,
+            const struct salvage_listener *listener, struct salvage_result *out_result, struct alex_error *error);
+
 #endif /* RECOVERY_RECOVERY_H */

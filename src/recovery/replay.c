@@ -49,36 +49,6 @@ static int attach(struct replayer *replayer)
     return ALEX_OK;
 }
 
-static int hand_on(struct replayer *replayer, enum record_kind kind, uint32_t table, uint64_t key, uint64_t ref)
-{
-    const struct replay_target *target = replayer->target;
-    if (kind == RECORD_PUT) {
-        return target->put(target->context, table, key, ref);
-    }
-    if (kind == RECORD_DELETE) {
-        return target->remove(target->context, table, key, ref);
-    }
-    struct record record;
-    if (log_fetch(replayer->log, ref, &record) != RECORD_GOOD) {
-        char path[512];
-        struct log_position at = log_locate(replayer->log, ref, path, sizeof path);
-        return base_fail_at(replayer->error, ALEX_DAMAGED, path, at.offset, "the record of a table is damaged");
-    }
-    return kind == RECORD_TABLE ? target->create_table(target->context, &record, ref)
-                                : target->drop_table(target->context, &record, ref);
-}
-
-static int apply_pending(struct replayer *replayer)
-{
-    int result = ALEX_OK;
-    for (size_t i = 0; i < replayer->pending.count && result == ALEX_OK; i++) {
-        const struct pending_record *record = &replayer->pending.records[i];
-        result = hand_on(replayer, record->kind, record->table, record->key, record->ref);
-    }
-    pending_clear(&replayer->pending);
-    return result;
-}
-
 static void raise_durable(struct replayer *replayer, struct log_position mark)
 {
     if (log_position_compare(mark, replayer->result->durable) > 0) {
@@ -96,7 +66,7 @@ static int apply(struct replayer *replayer, const struct record *record, uint64_
     switch (record->kind) {
     case RECORD_COMMIT:
         *out_bad = !pending_agrees(&replayer->pending, record);
-        return *out_bad ? ALEX_OK : apply_pending(replayer);
+        return *out_bad ? ALEX_OK : pending_apply(&replayer->pending, replayer->log, replayer->target, replayer->error);
     case RECORD_ABORT:
         replayer->result->dropped += pending_abort(&replayer->pending, record);
         return ALEX_OK;
@@ -106,8 +76,10 @@ static int apply(struct replayer *replayer, const struct record *record, uint64_
     case RECORD_SEAL:
         return ALEX_OK;
     default:
-        return hand_on(replayer, record->kind, record->table, record->key, ref);
+        break;
     }
+    struct pending_record single = pending_record(record, ref);
+    return pending_hand_on(replayer->log, replayer->target, &single, replayer->error);
 }
 
 /** Reads on to the first place without a good record. */

@@ -265,6 +265,15 @@ static int make_log(alex_store *store, const struct manifest *manifest)
     return log_create(&config, &store->log, &store->error);
 }
 
+int open_prepare(alex_store *store, const struct manifest *manifest)
+{
+    int result = make_log(store, manifest);
+    if (result == ALEX_OK && index_pool_create(&store->pool) != ALEX_OK) {
+        result = base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
+    }
+    return result == ALEX_OK ? make_main_table(store) : result;
+}
+
 /** Removes the files of segments that the old manifest listed and the new one doesn't. */
 static int remove_unlisted(alex_store *store, const struct manifest *old)
 {
@@ -325,9 +334,11 @@ static int start(alex_store *store, const struct manifest *manifest, const struc
     return result == ALEX_OK ? remove_unlisted(store, manifest) : result;
 }
 
-/** Reads the store's files, or makes them. */
-static int load(alex_store *store, bool exists, uint32_t segment_shift)
+/** Reads the store's files, or makes them. `context` is a struct store_tuning. */
+static int load(void *context, alex_store *store, bool exists)
 {
+    const struct store_tuning *tuning = context;
+    uint32_t segment_shift = tuning->segment_shift != 0 ? tuning->segment_shift : SEGMENT_SHIFT_DEFAULT;
     struct manifest manifest = {0};
     int result =
         exists ? manifest_read(store->path, &manifest, &store->error) : make_manifest(store, segment_shift, &manifest);
@@ -343,13 +354,7 @@ static int load(alex_store *store, bool exists, uint32_t segment_shift)
         result = sync_parent(store); /* whoever made the store may have come to an end before that */
     }
     if (result == ALEX_OK) {
-        result = make_log(store, &manifest);
-    }
-    if (result == ALEX_OK && index_pool_create(&store->pool) != ALEX_OK) {
-        result = base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
-    }
-    if (result == ALEX_OK) {
-        result = make_main_table(store);
+        result = open_prepare(store, &manifest);
     }
     struct replay_result replayed;
     if (result == ALEX_OK) {
@@ -421,11 +426,9 @@ static int make_store(const char *path, const struct alex_options *options, alex
     return ALEX_OK;
 }
 
-int store_open_tuned(const char *path, const struct alex_options *options, const struct store_tuning *tuning,
-                     alex_store **out_store)
+int open_loaded(const char *path, const struct alex_options *options,
+                int (*load_files)(void *context, alex_store *store, bool exists), void *context, alex_store **out_store)
 {
-    static const struct alex_options defaults = ALEX_OPTIONS_DEFAULT;
-    options = options != NULL ? options : &defaults;
     if (out_store == NULL) {
         return base_fail(options->error, ALEX_INVALID, 0, path, "opening a store needs a place for its handle");
     }
@@ -445,15 +448,13 @@ int store_open_tuned(const char *path, const struct alex_options *options, const
         return result;
     }
     BASE_ASSERT(store != NULL);
-    uint32_t segment_shift =
-        tuning != NULL && tuning->segment_shift != 0 ? tuning->segment_shift : SEGMENT_SHIFT_DEFAULT;
     result = lock_take(store, &store->error);
     if (result == ALEX_OK && !exists) {
         /* Another process may have made the store between the look and the lock. */
         result = look(store->path, &store->options, &exists);
     }
     if (result == ALEX_OK) {
-        result = load(store, exists, segment_shift);
+        result = load_files(context, store, exists);
     }
     if (result != ALEX_OK) {
         if (options->error != NULL) {
@@ -464,6 +465,14 @@ int store_open_tuned(const char *path, const struct alex_options *options, const
     }
     *out_store = store;
     return ALEX_OK;
+}
+
+int store_open_tuned(const char *path, const struct alex_options *options, const struct store_tuning *tuning,
+                     alex_store **out_store)
+{
+    static const struct alex_options defaults = ALEX_OPTIONS_DEFAULT;
+    struct store_tuning copy = tuning != NULL ? *tuning : (struct store_tuning){0};
+    return open_loaded(path, options != NULL ? options : &defaults, load, &copy, out_store);
 }
 
 int alex_open(const char *path, const struct alex_options *options, alex_store **out_store)

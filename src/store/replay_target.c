@@ -5,7 +5,7 @@
 
 #include "store/store_internal.h"
 
-static int no_memory(alex_store *store)
+int replay_no_memory(alex_store *store)
 {
     return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to read the store into the index");
 }
@@ -28,21 +28,28 @@ static int find_table(alex_store *store, uint32_t id, uint64_t ref, struct alex_
     return ALEX_OK;
 }
 
+int replay_enter(alex_store *store, struct alex_table *table, uint64_t key, uint64_t ref)
+{
+    struct index_position position;
+    if (index_prepare(table->index, key ^ table->key_flip, &position) != ALEX_OK) {
+        return replay_no_memory(store);
+    }
+    index_set(table->index, &position, ref);
+    version_account(table, position.payload, ref);
+    return ALEX_OK;
+}
+
+void replay_withdraw(struct alex_table *table, uint64_t key)
+{
+    version_account(table, index_remove(table->index, key ^ table->key_flip), 0);
+}
+
 static int replay_put(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
 {
     alex_store *store = context;
     struct alex_table *table;
     int result = find_table(store, table_id, ref, &table);
-    if (result != ALEX_OK || table == NULL) {
-        return result;
-    }
-    struct index_position position;
-    if (index_prepare(table->index, key ^ table->key_flip, &position) != ALEX_OK) {
-        return no_memory(store);
-    }
-    index_set(table->index, &position, ref);
-    version_account(table, position.payload, ref);
-    return ALEX_OK;
+    return result == ALEX_OK && table != NULL ? replay_enter(store, table, key, ref) : result;
 }
 
 static int replay_remove(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
@@ -51,9 +58,28 @@ static int replay_remove(void *context, uint32_t table_id, uint64_t key, uint64_
     struct alex_table *table;
     int result = find_table(store, table_id, ref, &table);
     if (result == ALEX_OK && table != NULL) {
-        version_account(table, index_remove(table->index, key ^ table->key_flip), 0);
+        replay_withdraw(table, key);
     }
     return result;
+}
+
+int replay_make_table(alex_store *store, uint32_t id, const char *name, size_t name_length, enum alex_key_order order,
+                      struct alex_table **out_table)
+{
+    struct alex_table *table;
+    if (catalog_reserve(&store->catalog) != ALEX_OK ||
+        table_create(store, id, name, name_length, order, &table) != ALEX_OK) {
+        return replay_no_memory(store);
+    }
+    *out_table = table;
+    return ALEX_OK;
+}
+
+void replay_end_table(alex_store *store, struct alex_table *table, uint64_t number)
+{
+    table_drop(store, table, number);
+    mvcc_publish(&store->mvcc, number); /* no snapshot is open: the table ends at once */
+    table_reclaim(store);
 }
 
 static int replay_create_table(void *context, const struct record *record, uint64_t ref)
@@ -68,10 +94,10 @@ static int replay_create_table(void *context, const struct record *record, uint6
         return misplaced(store, ref, "the record of a table is damaged");
     }
     struct alex_table *table;
-    if (catalog_reserve(&store->catalog) != ALEX_OK ||
-        table_create(store, record->table, name, record->value_bytes, (enum alex_key_order)record->key, &table) !=
-            ALEX_OK) {
-        return no_memory(store);
+    int result =
+        replay_make_table(store, record->table, name, record->value_bytes, (enum alex_key_order)record->key, &table);
+    if (result != ALEX_OK) {
+        return result;
     }
     if (catalog_find_name(&store->catalog, table->name) != NULL) {
         table_destroy(table);
@@ -93,9 +119,7 @@ static int replay_drop_table(void *context, const struct record *record, uint64_
     if (table == NULL || table == store->main) {
         return misplaced(store, ref, "a table is dropped that is not there");
     }
-    table_drop(store, table, record->number);
-    mvcc_publish(&store->mvcc, record->number); /* no snapshot is open: the table ends at once */
-    table_reclaim(store);
+    replay_end_table(store, table, record->number);
     return ALEX_OK;
 }
 

@@ -18,6 +18,14 @@ struct store_tuning {
 int store_open_tuned(const char *path, const struct alex_options *options, const struct store_tuning *tuning,
                      alex_store **out_store);
 
+struct salvage_listener;
+struct salvage_result;
+
+/** Opens a store for reading however damaged it is, with all that is provably good in it (docs/FORMAT.md, "Salvage"),
+ *  and tells `listener` of the rest. @return as alex_open(), or what the listener returned to stop */
+int store_open_salvage(const char *path, const struct salvage_listener *listener, struct alex_error *error,
+                       struct salvage_result *out_result, alex_store **out_store);
+
 /** The store's log. */
 struct log *store_log(const alex_store *store);
 

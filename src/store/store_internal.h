@@ -161,6 +161,15 @@ struct alex_txn {
 int lock_take(alex_store *store, struct alex_error *error);
 void lock_release(alex_store *store);
 
+/* open.c */
+/** Makes what a manifest asks for before the log is read: the log without segments, the indexes' memory, the table
+ *  "main". */
+int open_prepare(alex_store *store, const struct manifest *manifest);
+/** Opens a store that `load_files` reads. @param exists  whether there is one */
+int open_loaded(const char *path, const struct alex_options *options,
+                int (*load_files)(void *context, alex_store *store, bool exists), void *context,
+                alex_store **out_store);
+
 /* catalog.c */
 struct alex_table *catalog_find_name(const struct catalog *catalog, const char *name);
 struct alex_table *catalog_find_id(const struct catalog *catalog, uint32_t id);
@@ -204,6 +213,14 @@ void version_forget_table(alex_store *store, const struct alex_table *table);
 /* replay_target.c */
 /** Where replay puts what it reads: the store's tables. `context` is the store. */
 extern const struct replay_target store_replay_target;
+/** Its steps, for a salvage to take. A record without `table` counts for nothing. */
+int replay_enter(alex_store *store, struct alex_table *table, uint64_t key, uint64_t ref);
+void replay_withdraw(struct alex_table *table, uint64_t key);
+int replay_make_table(alex_store *store, uint32_t id, const char *name, size_t name_length, enum alex_key_order order,
+                      struct alex_table **out_table);
+void replay_end_table(alex_store *store, struct alex_table *table, uint64_t number);
+/** Fills the store's error for running out of memory. @return ALEX_NO_MEMORY */
+int replay_no_memory(alex_store *store);
 
 /* txn.c */
 /** Takes away what no open snapshot needs any more: tombstones and dropped tables. Not while a put is reserved: the
