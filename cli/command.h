@@ -21,6 +21,7 @@ command_run command_load;
 command_run command_dump;
 command_run command_stat;
 command_run command_check;
+command_run command_salvage;
 command_run command_tables;
 command_run command_drop;
 

@@ -3,68 +3,57 @@
  * @file command_check.c
  * `check`: verification of a whole store.
  */
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "command.h"
+#include "findings.h"
 #include "json.h"
 #include "options.h"
 #include "session.h"
 #include "text.h"
 
-/** Prints a finding, or adds it to a JSON array. */
-struct listing {
-    json_t *array; /**< NULL: print */
-    uint64_t count;
-};
-
-static int list_finding(void *context, const struct alex_finding *finding)
+/** Checks what is open. */
+static enum status check_open(alex_store *store, struct findings *findings, struct alex_check_report *out_checked)
 {
-    struct listing *listing = context;
-    listing->count++;
-    if (listing->array == NULL) {
-        printf("%s: at byte %" PRIu64 ": %s\n", finding->path, finding->offset, finding->message);
-    } else {
-        json_array_add(listing->array, json_pack("{s:s,s:o,s:I,s:s}", "code", alex_code_name(finding->code), "path",
-                                                 json_from_bytes(finding->path, strlen(finding->path)), "offset",
-                                                 (json_int_t)finding->offset, "message", finding->message));
-    }
-    return 0;
+    int code = alex_check(store, findings_add, findings, out_checked);
+    return code != ALEX_OK ? report_store(store, code) : STATUS_OK;
 }
 
-/** Checks what is open, or lists why it could not be opened. */
-static enum status check_store(struct session *session, const struct alex_error *damage, struct listing *listing,
-                               struct alex_check_report *out_checked)
+/** Checks what can't be opened for `damage`: a salvage that writes nothing reads everything that is there. */
+static enum status check_damaged(const char *path, const struct alex_error *damage, struct findings *findings,
+                                 struct alex_check_report *out_checked)
 {
-    if (session->store == NULL) {
-        struct alex_finding finding = {
-            .code = damage->code, .path = damage->path, .offset = damage->offset, .message = damage->message};
-        list_finding(listing, &finding);
-        return STATUS_DAMAGED;
-    }
-    int code = alex_check(session->store, list_finding, listing, out_checked);
+    struct alex_error error = {0};
+    struct alex_salvage_report seen = {0};
+    int code = alex_salvage(path, NULL, findings_add, findings, &seen, &error);
     if (code != ALEX_OK) {
-        return report_store(session->store, code);
+        return report_detail(&error, code);
     }
-    return listing->count > 0 ? STATUS_DAMAGED : STATUS_OK;
+    if (findings->count == 0) { /* every record is whole, but they don't make up a store */
+        findings_add(findings, &(struct alex_finding){.code = damage->code,
+                                                      .path = damage->path,
+                                                      .offset = damage->offset,
+                                                      .message = damage->message,
+                                                      .kind = ALEX_FINDING_FILE});
+    }
+    *out_checked = (struct alex_check_report){.records = seen.records, .bytes = seen.bytes, .keys = seen.keys};
+    return STATUS_OK;
 }
 
-static enum status print_result(const struct listing *listing, const struct alex_check_report *checked)
+static enum status print_result(const struct findings *findings, const struct alex_check_report *checked)
 {
-    if (listing->array != NULL) {
+    if (findings->array != NULL) {
         return json_print(json_pack("{s:I,s:I,s:I,s:O}", "records", (json_int_t)checked->records, "bytes",
                                     (json_int_t)checked->bytes, "keys", (json_int_t)checked->keys, "findings",
-                                    listing->array),
+                                    findings->array),
                           JSON_INDENT(2));
     }
     char records[FORMATTED_SIZE];
     char bytes[FORMATTED_SIZE];
     char keys[FORMATTED_SIZE];
-    char findings[FORMATTED_SIZE];
-    printf("checked %s records of %s bytes, %s keys: %s finding%s\n", format_count(checked->records, records),
-           format_count(checked->bytes, bytes), format_count(checked->keys, keys),
-           listing->count == 0 ? "no" : format_count(listing->count, findings), listing->count == 1 ? "" : "s");
+    printf("checked %s records of %s bytes, %s keys", format_count(checked->records, records),
+           format_count(checked->bytes, bytes), format_count(checked->keys, keys));
+    findings_print_count(findings);
     return STATUS_OK;
 }
 
@@ -79,9 +68,11 @@ enum status command_check(int argc, char **argv)
         .arguments = "STORE",
         .least = 1,
         .most = 1,
-        .purpose = "Reads everything in a store: every byte of the log, every checksum, every index entry against its\n"
-                   "record. Prints a line for each finding, with file and byte, and changes nothing.",
-        .notes = "Exits with 4 if there are findings.",
+        .purpose =
+            "Reads everything in a store: every byte of the log, every checksum, every index entry against its\n"
+            "record. Prints a line for each finding, with file and byte, and goes on behind it; changes nothing.\n"
+            "Of a store that is too damaged to be opened it reads what is there.",
+        .notes = "Exits with 4 if there are findings; `alexstorage salvage` saves what is whole.",
         .options = options,
         .option_count = sizeof options / sizeof *options,
     };
@@ -96,12 +87,14 @@ enum status command_check(int argc, char **argv)
     if (status != STATUS_OK && damage.code != ALEX_DAMAGED) {
         return status;
     }
-    struct listing listing = {.array = as_json ? json_array() : NULL};
+    struct findings findings;
+    findings_init(&findings, as_json);
     struct alex_check_report checked = {0};
-    status = check_store(&session, &damage, &listing, &checked);
-    if (status == STATUS_OK || status == STATUS_DAMAGED) {
-        status = status_first(status, print_result(&listing, &checked));
+    status = session.store != NULL ? check_open(session.store, &findings, &checked)
+                                   : check_damaged(argv[0], &damage, &findings, &checked);
+    if (status == STATUS_OK) {
+        status = status_first(print_result(&findings, &checked), findings.count > 0 ? STATUS_DAMAGED : STATUS_OK);
     }
-    json_decref(listing.array);
+    findings_release(&findings);
     return session_close(&session, status);
 }

@@ -29,6 +29,7 @@ static const struct {
     {"dump", "write a table as CSV, TSV or JSON lines", command_dump},
     {"stat", "print figures of a store and its tables", command_stat},
     {"check", "verify everything in a store", command_check},
+    {"salvage", "write what is whole in a damaged store into a new one", command_salvage},
     {"tables", "list the tables", command_tables},
     {"drop", "drop a table with all that is in it", command_drop},
 };

@@ -144,7 +144,9 @@ class InUse(tool.ToolTest):
         self.run_tool("check", self.store)
 
 
-class Damage(tool.ToolTest):
+class StoreToDamage(tool.ToolTest):
+    """A store of one load, and ways to damage it."""
+
     VALUES = {key: f"value number {key} stands here".encode() for key in range(1, 21)}
 
     def setUp(self):
@@ -168,6 +170,8 @@ class Damage(tool.ToolTest):
         self.overwrite(self.log, offset + 3, b"\xff")
         return offset - 32
 
+
+class Damage(StoreToDamage):
     def test_a_value_that_was_overwritten(self):
         offset = self.damage_value(5)
         outcome = self.run_tool("get", self.store, "5", code=DAMAGED)
@@ -193,8 +197,8 @@ class Damage(tool.ToolTest):
         self.assertIn(f"{self.log}: at byte {offset}: ", outcome.text)
         self.assertRegex(outcome.text, r": \d+ findings?\n$")
         findings = self.run_tool("check", self.store, "--json", code=DAMAGED).json["findings"]
-        self.assertEqual({(found["code"], found["path"], found["offset"]) for found in findings},
-                         {("ALEX_DAMAGED", self.log, offset)})
+        self.assertEqual({(found["code"], found["kind"], found["path"], found["offset"]) for found in findings},
+                         {("ALEX_DAMAGED", "value", self.log, offset)})
 
     def refused(self, path, before):
         """Claims that the store is not opened, and not touched, and that `check` and all others name the file."""
@@ -207,6 +211,31 @@ class Damage(tool.ToolTest):
         self.assertEqual(self.run_tool("check", self.store, "--json", code=DAMAGED).json["findings"][0]["path"], path)
         with open(path, "rb") as file:
             self.assertEqual(file.read(), before)
+
+    def test_check_goes_on_behind_damage_in_a_store_that_is_refused(self):
+        for key in [5, 9]:
+            self.overwrite(self.log, self.find(self.VALUES[key]) - 10, b"\xff")
+        offset = self.damage_value(13)
+        manifest = f"{self.store}/MANIFEST"
+        self.overwrite(manifest, 50, b"\x55")
+        outcome = self.run_tool("check", self.store, code=DAMAGED)
+        lines = outcome.text.splitlines()
+        self.assertTrue(lines[0].startswith(f"{manifest}: at byte "), lines)
+        for line, place in zip(lines[1:4], [self.find(self.VALUES[5]) - 32, self.find(self.VALUES[9]) - 32, offset]):
+            self.assertTrue(line.startswith(f"{self.log}: at byte {place}: "), lines)
+        self.assertIn(": 18 of the 20 records of the batch", lines[4])
+        self.assertRegex(lines[-1], r"^checked 18 records of [\d,]+ bytes, 17 keys: 5 findings$")
+
+    def test_a_manifest_that_is_too_old_for_its_files(self):
+        """Every record is whole, and so a salvage has nothing to say; the check says why the store is refused."""
+        with open(f"{self.store}/MANIFEST", "rb") as file:
+            manifest = bytearray(file.read())
+        struct.pack_into("<Q", manifest, 72, 64)  # as if the log had been closed empty
+        struct.pack_into("<I", manifest, len(manifest) - 4, crc32c(manifest[:-4]))
+        self.overwrite(f"{self.store}/MANIFEST", 0, manifest)
+        outcome = self.run_tool("check", self.store, code=DAMAGED)
+        self.assertTrue(outcome.text.startswith(f"{self.log}: at byte 64: the manifest says"), outcome.text)
+        self.assertRegex(outcome.text, r", 20 keys: 1 finding\n$")
 
     def test_a_record_header_that_was_overwritten(self):
         self.overwrite(self.log, self.find(self.VALUES[5]) - 10, b"\xff")
@@ -248,11 +277,61 @@ class Damage(tool.ToolTest):
         self.overwrite(self.log, offset + 48 * 10, b"\xff" * 8)
         outcome = self.run_tool("get", self.store, "7")
         self.assertEqual(outcome.out, self.VALUES[7] + b"\n")
+        self.assertRegex(self.run_tool("stat", self.store).err, rf"passed over \d+ bytes of .* in {self.log} from byte")
+        self.assertGreater(self.run_tool("stat", self.store, "--json").json["store"]["cut_bytes"], 0)
         self.assertRegex(outcome.err, rf"passed over \d+ bytes of .* in {self.log} from byte {offset + 48 * 10} on")
         outcome = self.run_tool("put", self.store, "8", "after")
         self.assertRegex(outcome.err, rf"cut off \d+ bytes of .* in {self.log} from byte {offset + 48 * 10} on")
         self.assertEqual(self.run_tool("get", self.store, "8").err, "")
         self.run_tool("check", self.store)
+
+
+class Salvage(StoreToDamage):
+    """What is whole in a damaged store goes to a new one."""
+
+    def setUp(self):
+        super().setUp()
+        self.target = self.path("target")
+
+    def entries_at_target(self):
+        return dict(self.entries_of(self.run_tool("scan", self.target, "--json")))
+
+    def test_a_whole_store(self):
+        outcome = self.run_tool("salvage", self.store, self.target)
+        self.assertRegex(outcome.text, r"^saved 20 keys with [\d,]+ bytes of values, in 1 table\n"
+                                       r"left out 0 records .*: no findings\n$")
+        self.assertEqual(self.entries_at_target(), self.VALUES)
+        self.run_tool("check", self.target)
+
+    def test_a_damaged_one(self):
+        place = self.find(self.VALUES[5]) - 32
+        self.overwrite(self.log, place + 20, b"\xff")
+        offset = self.damage_value(9)
+        self.run_tool("get", self.store, "1", code=DAMAGED)
+        outcome = self.run_tool("salvage", self.store, self.target, code=DAMAGED)
+        lines = outcome.text.splitlines()
+        self.assertTrue(lines[0].startswith(f"{self.log}: at byte {place}: there is no good record here"), lines)
+        self.assertTrue(lines[1].startswith(f"{self.log}: at byte {offset}: the value of the record of key 9"), lines)
+        self.assertRegex(lines[-2], r"^saved 18 keys with")
+        self.assertRegex(lines[-1], r"^left out 1 records .*: 3 findings$")
+        rest = {key: value for key, value in self.VALUES.items() if key not in [5, 9]}
+        self.assertEqual(self.entries_at_target(), rest)
+        self.run_tool("check", self.target)
+
+    def test_json(self):
+        os.remove(f"{self.store}/MANIFEST")
+        result = self.run_tool("salvage", self.store, self.target, "--json", code=DAMAGED).json
+        self.assertEqual((result["keys"], result["tables"], result["left_out_records"]), (20, 1, 0))
+        [finding] = result["findings"]
+        self.assertEqual((finding["kind"], finding["path"], finding["bytes"]), ("file", self.store, 0))
+
+    def test_paths_that_do_not_serve(self):
+        for source, target in [(self.path("absent"), self.target), (self.store, self.log), (self.store, self.store),
+                               (self.log, self.target)]:
+            outcome = self.run_tool("salvage", source, target, code=STORE)
+            self.assertEqual(outcome.out, b"")
+        self.assertFalse(os.path.exists(self.target))
+        self.run_tool("salvage", self.store, code=tool.USAGE)
 
 
 class FullDisk(tool.ToolTest):
