@@ -304,7 +304,6 @@ static void test_flips(void **state)
 {
     struct flipping flipping = {.fixture = *state, .step = helper_environment("ALEX_FLIP_STEP", STEP_DEFAULT)};
     files_join(flipping.target, flipping.fixture->directory, "salvaged");
-    faults_install(); /* for the syncs that it leaves out */
     make_store(&flipping);
     read_files(&flipping);
     assert_false(read_store(&flipping));
@@ -313,7 +312,6 @@ static void test_flips(void **state)
         flip_file(&flipping, &flipping.files[i]);
         cut_file(&flipping, &flipping.files[i]);
     }
-    faults_remove();
     for (size_t i = 0; i < flipping.file_count; i++) {
         free(flipping.files[i].bytes);
     }
@@ -329,5 +327,8 @@ int main(void)
 {
     faults_prefer_memory();
     const struct CMUnitTest group[] = {TEST_WITH_DIRECTORY(test_flips)};
-    return cmocka_run_group_tests_name("flips", group, NULL, NULL);
+    faults_install(); /* for the syncs that it leaves out */
+    int failed = cmocka_run_group_tests_name("flips", group, NULL, NULL);
+    faults_remove();
+    return failed;
 }
