@@ -15,6 +15,7 @@
 enum { PATH_BYTES = 512 };
 
 static char directory[128];
+static char salvaged[144]; /**< where salvages are written; a directory of its own */
 
 static int sync_nothing(int fd)
 {
@@ -22,20 +23,21 @@ static int sync_nothing(int fd)
     return 0;
 }
 
-static void join(char path[PATH_BYTES], const char *name)
+static void join(char path[PATH_BYTES], const char *in, const char *name)
 {
-    CLAIM(snprintf(path, PATH_BYTES, "%s/%s", directory, name) < PATH_BYTES);
+    CLAIM(snprintf(path, PATH_BYTES, "%s/%s", in, name) < PATH_BYTES);
 }
 
-/** Visits the files of the directory; none may be a directory. */
-static void for_each_file(void (*visit)(void *context, const char *name, const char *path), void *context)
+/** Visits the files of a directory; none may be a directory. */
+static void for_each_file(const char *in, void (*visit)(void *context, const char *name, const char *path),
+                          void *context)
 {
-    DIR *stream = opendir(directory);
+    DIR *stream = opendir(in);
     CLAIM(stream != NULL);
     for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
         char path[PATH_BYTES];
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            join(path, entry->d_name);
+            join(path, in, entry->d_name);
             visit(context, entry->d_name, path);
         }
     }
@@ -51,8 +53,16 @@ static void remove_file(void *context, const char *name, const char *path)
 
 static void remove_directory(void)
 {
-    for_each_file(remove_file, NULL);
+    for_each_file(directory, remove_file, NULL);
     (void)rmdir(directory);
+}
+
+static void remove_salvaged(void)
+{
+    if (access(salvaged, F_OK) == 0) {
+        for_each_file(salvaged, remove_file, NULL);
+        (void)rmdir(salvaged);
+    }
 }
 
 const char *scratch_clear(void)
@@ -60,19 +70,21 @@ const char *scratch_clear(void)
     if (directory[0] == '\0') {
         const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
         (void)snprintf(directory, sizeof directory, "%s/alexstorage-fuzz.%ld", base, (long)getpid());
+        (void)snprintf(salvaged, sizeof salvaged, "%s.salvaged", directory);
         CLAIM(os_directory_create(directory, NULL) == ALEX_OK);
         (void)atexit(remove_directory);
+        (void)atexit(remove_salvaged);
         os_calls.fdatasync = sync_nothing;
         os_calls.fsync = sync_nothing;
     }
-    for_each_file(remove_file, NULL);
+    for_each_file(directory, remove_file, NULL);
     return directory;
 }
 
 void scratch_write(const char *name, const void *data, size_t size, size_t zeroes)
 {
     char path[PATH_BYTES];
-    join(path, name);
+    join(path, directory, name);
     FILE *file = fopen(path, "wb");
     CLAIM(file != NULL && fwrite(data, 1, size, file) == size && fflush(file) == 0);
     CLAIM(ftruncate(fileno(file), (off_t)(size + zeroes)) == 0 && fclose(file) == 0);
@@ -101,7 +113,7 @@ static void add_file(void *context, const char *name, const char *path)
 static uint64_t fingerprint(void)
 {
     uint64_t sum = 0;
-    for_each_file(add_file, &sum);
+    for_each_file(directory, add_file, &sum);
     return sum;
 }
 
@@ -110,6 +122,7 @@ struct contents {
     uint64_t keys;
     uint64_t damaged;
     uint32_t checksum;
+    bool whole; /**< opening cut nothing and dropped nothing */
 };
 
 struct reading {
@@ -199,11 +212,47 @@ static int read_only(scratch_visit *visit, struct contents *out_contents)
     alex_store *store;
     int result = open_store(true, &store);
     if (result == ALEX_OK) {
+        struct alex_open_report report;
+        alex_store_open_report(store, &report);
         *out_contents = read_store(store, visit);
+        out_contents->whole = report.cut_bytes == 0 && report.records_dropped == 0;
         CLAIM(alex_close(store) == ALEX_OK);
     }
     CLAIM(fingerprint() == before);
     return result;
+}
+
+/** Salvages the store. @param whole  what is in it, if it could be opened and nothing of it is damaged or was cut */
+static void salvage(const struct contents *whole)
+{
+    uint64_t before = fingerprint();
+    struct alex_error error = {0};
+    struct alex_salvage_report seen;
+    struct alex_salvage_report written;
+    int result = alex_salvage(directory, NULL, NULL, NULL, &seen, &error);
+    if (result != ALEX_OK) {
+        CLAIM(result == ALEX_NEWER_FORMAT || result == ALEX_NOT_A_STORE || result == ALEX_NO_STORE);
+        CLAIM(error.code == result && error.message[0] != '\0' && whole == NULL);
+        return;
+    }
+    CLAIM(fingerprint() == before);
+    if (before % 8 != 0) { /* to write the target takes longer than all else */
+        return;
+    }
+    remove_salvaged();
+    CLAIM(alex_salvage(directory, salvaged, NULL, NULL, &written, NULL) == ALEX_OK);
+    CLAIM(written.keys == seen.keys && written.tables == seen.tables && written.findings <= seen.findings);
+    CLAIM(fingerprint() == before);
+
+    struct alex_options options = {.mode = ALEX_MUST_EXIST, .no_background = true};
+    struct alex_check_report checked;
+    alex_store *store;
+    CLAIM(alex_open(salvaged, &options, &store) == ALEX_OK);
+    struct contents contents = read_store(store, NULL);
+    CLAIM(contents.keys == seen.keys && contents.damaged == 0);
+    CLAIM(whole == NULL || seen.findings > 0 || same(whole, &contents));
+    CLAIM(alex_check(store, NULL, NULL, &checked) == ALEX_OK && checked.findings == 0);
+    CLAIM(alex_close(store) == ALEX_OK);
 }
 
 /** Writes to the store, closes it, and opens it again. */
@@ -235,6 +284,7 @@ void scratch_exercise(scratch_visit *visit)
     struct contents second = {0};
     int refused = read_only(visit, &first);
     CLAIM(read_only(visit, &second) == refused && same(&first, &second));
+    salvage(refused == ALEX_OK && first.damaged == 0 && first.whole ? &first : NULL);
 
     uint64_t before = fingerprint();
     alex_store *store;

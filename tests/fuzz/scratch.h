@@ -25,12 +25,13 @@ void scratch_write(const char *name, const void *data, size_t size, size_t zeroe
 typedef void scratch_visit(const alex_table *table, const struct alex_entry *entry);
 
 /**
- * Opens the store read-only, twice, then for writing, writes to it, and opens it again; reads and checks everything each
- * time.
+ * Opens the store read-only, twice, salvages it, then opens it for writing, writes to it, and opens it again; reads and
+ * checks everything each time.
  *
  * Claims: a store that can't be opened is refused with one of the codes that say what is wrong with it, and left as it
  * is; one that can has the same in it each time; read-only nothing is touched; what is written is there after the next
- * opening, which is clean.
+ * opening, which is clean. A salvage touches nothing in the store either, and what it makes is whole; if it finds
+ * nothing to tell, it has everything.
  *
  * @param visit  optional: called with every entry that is read
  */
