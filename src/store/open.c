@@ -351,7 +351,12 @@ static int load(void *context, alex_store *store, bool exists)
     }
     store->report.created = !exists;
     if (exists && manifest.segment_count == 0 && !store->options.read_only) {
-        result = sync_parent(store); /* whoever made the store may have come to an end before that */
+        /* Whoever made the store may have come to an end before that. A segment whose name is on disk, when the
+         * manifest's is not, would look like a store that has lost its manifest. */
+        result = os_directory_sync(store->path, &store->error);
+        if (result == ALEX_OK) {
+            result = sync_parent(store);
+        }
     }
     if (result == ALEX_OK) {
         result = open_prepare(store, &manifest);

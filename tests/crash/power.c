@@ -32,12 +32,16 @@
 
 enum { DEPTH_MAX = 4 };
 
+/** So many losses are enough: no further cuts are made. */
+#define LOST_MAX 10
+
 /** In a store that is made full, so many bytes of its first segment are left. */
 #define LEFT_BYTES 3000
 
 /** A moment of a run, and the states of the run's history that a cut at it may hold. */
 struct moment {
     struct disk_moment *disk;
+    uint32_t done; /**< the last state whose operation had returned, which is there if no power was cut */
     uint32_t least;
     uint32_t greatest;
     struct moment *next;
@@ -50,9 +54,12 @@ struct cut {
     uint32_t greatest;
 };
 
-/** A cut whose recovery is to be cut, with a history of what it may hold. */
+/** A cut whose recovery is to be cut, or a moment at which the process is killed, with a history of what the store may
+ *  hold then. */
 struct deeper {
     char path[FILES_PATH_MAX];
+    struct disk_moment *killed; /**< NULL: a cut, made at `path` */
+    uint32_t done;              /**< the first state that an opening may find */
     struct history history;
     uint32_t depth;
     struct deeper *next;
@@ -66,7 +73,8 @@ struct shared {
     struct helper_random random;
     uint64_t name;                    /**< of the last cut */
     struct deeper *deeper;            /**< to be done */
-    uint32_t deeper_count[DEPTH_MAX]; /**< done, or to be done, by the depth of what was cut */
+    uint32_t deeper_cuts[DEPTH_MAX];  /**< done, or to be done, by the depth of what was cut */
+    uint32_t deeper_kills[DEPTH_MAX]; /**< the same, of processes killed */
 };
 
 static void name_cut(struct shared *shared, char *out_path)
@@ -79,6 +87,7 @@ struct run {
     struct shared *shared;
     struct history *history;
     _Atomic uint32_t durable; /**< the last state acknowledged as durable */
+    _Atomic uint32_t done;    /**< the state of the last operation that has returned */
     _Atomic uint32_t issued;  /**< the state that the operation at work makes */
     uint32_t depth;
     pthread_mutex_t lock;   /**< of what follows, and of what boundaries count */
@@ -92,6 +101,7 @@ static void take_moment(struct run *run)
         abort(); /* in a thread of the library's, perhaps */
     }
     moment->least = atomic_load(&run->durable);
+    moment->done = atomic_load(&run->done);
     moment->disk = disk_moment_take();
     moment->greatest = atomic_load(&run->issued);
     (void)pthread_mutex_lock(&run->lock);
@@ -164,39 +174,59 @@ static void compare(const struct run *run, const struct cut *cut)
     }
 }
 
-/** Keeps a copy of a cut, whose recovery is to be cut later. */
-static void keep_for_later(const struct run *run, const struct cut *cut)
+/** Notes that what is left by a cut or a killed process, with a state from `least` to `greatest`, is to be recovered
+ *  under cuts later. */
+static struct deeper *add_deeper(const struct run *run, uint32_t least, uint32_t greatest)
 {
     struct deeper *deeper = calloc(1, sizeof *deeper);
     assert_non_null(deeper);
     name_cut(run->shared, deeper->path);
-    files_copy_directory(cut->path, deeper->path);
-    uint32_t states = cut->greatest - cut->least + 1;
+    uint32_t states = greatest - least + 1;
     history_begin(&deeper->history, helper_random_next(&run->shared->random), states);
     deeper->history.value_bytes = run->history->value_bytes;
-    memcpy(deeper->history.states, run->history->states + cut->least, states * sizeof *deeper->history.states);
+    memcpy(deeper->history.states, run->history->states + least, states * sizeof *deeper->history.states);
     deeper->history.issued = states - 1;
     deeper->history.version = run->history->version;
     deeper->depth = run->depth + 1;
     deeper->next = run->shared->deeper;
     run->shared->deeper = deeper;
-    run->shared->deeper_count[run->depth]++;
+    return deeper;
 }
 
-static bool goes_deeper(const struct run *run)
+/** Whether a recovery is to be cut, of which there are `count` already. */
+static bool goes_deeper(const struct run *run, uint32_t share, uint32_t *count)
 {
     const struct power_plan *plan = run->shared->plan;
-    uint32_t share = run->depth == 1 ? plan->deeper_share : plan->deeper_share / DEEPER_OFTEN;
-    return run->depth < plan->depth && run->shared->deeper_count[run->depth] < plan->deeper_max &&
-           helper_random_below(&run->shared->random, share) == 0;
+    bool deeper =
+        run->depth < plan->depth && *count < plan->deeper_max && helper_random_below(&run->shared->random, share) == 0;
+    *count += deeper;
+    return deeper;
+}
+
+/** Keeps one in so many cuts for later. */
+static void keep_cut(const struct run *run, const struct cut *cut)
+{
+    uint32_t share = run->depth == 1 ? run->shared->plan->deeper_share : run->shared->plan->deeper_share / DEEPER_OFTEN;
+    if (goes_deeper(run, share, &run->shared->deeper_cuts[run->depth])) {
+        files_copy_directory(cut->path, add_deeper(run, cut->least, cut->greatest)->path);
+    }
+}
+
+/** Keeps one in so many moments for later, as one where the process is killed and another follows. */
+static void keep_killed(const struct run *run, const struct moment *moment)
+{
+    if (goes_deeper(run, run->shared->plan->killed_share, &run->shared->deeper_kills[run->depth])) {
+        struct deeper *deeper = add_deeper(run, moment->least, moment->greatest);
+        deeper->killed = disk_moment_share(moment->disk);
+        deeper->done = moment->done - moment->least;
+        run->shared->result->killed++;
+    }
 }
 
 /** Looks at a cut, which was made at `cut->path`, and removes it; the next gets a new name. */
 static void look_at_cut(const struct run *run, struct cut *cut)
 {
-    if (goes_deeper(run)) {
-        keep_for_later(run, cut);
-    }
+    keep_cut(run, cut);
     compare(run, cut);
     files_remove(cut->path);
     name_cut(run->shared, cut->path);
@@ -210,7 +240,7 @@ static void try_every_cut(const struct run *run, const struct moment *moment, st
     if (disk_cut_count(moment->disk) <= plan->every) {
         run->shared->result->exhausted++;
         struct disk_choices choices = {0};
-        while (disk_cut_next(moment->disk, cut->path, &choices)) {
+        while (run->shared->result->lost < LOST_MAX && disk_cut_next(moment->disk, cut->path, &choices)) {
             look_at_cut(run, cut);
         }
         return;
@@ -228,10 +258,16 @@ static void try_every_cut(const struct run *run, const struct moment *moment, st
     }
 }
 
-static void try_some_cuts(const struct run *run, const struct moment *moment, struct cut *cut)
+/** Tries cuts of a moment, as the plan says. */
+static void try_cuts(const struct run *run, const struct moment *moment, struct cut *cut)
 {
+    const struct power_plan *plan = run->shared->plan;
     struct helper_random *random = &run->shared->random;
-    for (uint32_t i = 0; i < run->shared->plan->cuts; i++) {
+    if (plan->every > 0) {
+        try_every_cut(run, moment, cut);
+        return;
+    }
+    for (uint32_t i = 0; i < plan->cuts; i++) {
         disk_cut(moment->disk, cut->path, (enum disk_keep)helper_random_below(random, DISK_KEEPS), random);
         look_at_cut(run, cut);
     }
@@ -246,11 +282,10 @@ static void look_at_moments(struct run *run)
     (void)pthread_mutex_unlock(&run->lock);
     while (moment != NULL) {
         struct cut cut = {.least = moment->least, .greatest = moment->greatest};
+        keep_killed(run, moment);
         name_cut(run->shared, cut.path);
-        if (run->shared->plan->every > 0) {
-            try_every_cut(run, moment, &cut);
-        } else {
-            try_some_cuts(run, moment, &cut);
+        if (run->shared->result->lost < LOST_MAX) {
+            try_cuts(run, moment, &cut);
         }
         struct moment *next = moment->next;
         disk_moment_release(moment->disk);
@@ -271,13 +306,12 @@ static struct alex_options options_of(const struct power_plan *plan, enum alex_d
     return options;
 }
 
-/** Begins to cut what is done to the store at `path`. */
-static void begin(struct run *run, struct shared *shared, struct history *history, uint32_t depth, const char *path)
+/** A store to be cut at work. */
+static struct run run_of(struct shared *shared, struct history *history, uint32_t depth)
 {
-    *run = (struct run){.shared = shared, .history = history, .depth = depth, .lock = PTHREAD_MUTEX_INITIALIZER};
-    atomic_store(&run->issued, history->issued);
-    disk_install(path, boundary, run);
-    disk_set_lie(shared->plan->lie);
+    struct run run = {.shared = shared, .history = history, .depth = depth, .lock = PTHREAD_MUTEX_INITIALIZER};
+    atomic_init(&run.issued, history->issued);
+    return run;
 }
 
 /** Closes the store, with cuts meanwhile, and looks at them. */
@@ -289,23 +323,36 @@ static void end(struct run *run, alex_store *store)
     disk_remove();
 }
 
-/** Recovers from a cut on the simulated disk, with cuts meanwhile, and puts one thing more. */
+/** Recovers from a cut, or after a kill, on the simulated disk, with cuts meanwhile, and puts one thing more. */
 static void recover_under_cuts(struct shared *shared, struct deeper *deeper)
 {
-    struct run run;
+    struct history *history = &deeper->history;
+    struct run run = run_of(shared, history, deeper->depth);
     struct alex_options options = options_of(shared->plan, ALEX_DURABLE_ON_COMMIT);
     alex_store *store = NULL;
-    begin(&run, shared, &deeper->history, deeper->depth, deeper->path);
+    atomic_store(&run.done, deeper->done);
+    if (deeper->killed != NULL) {
+        disk_install_killed(deeper->path, deeper->killed, boundary, &run);
+    } else {
+        disk_install(deeper->path, boundary, &run);
+    }
+    disk_set_lie(shared->plan->lie);
     bool opened = alex_open(deeper->path, &options, &store) == ALEX_OK;
     look_at_moments(&run);
-    uint32_t held = opened ? history_held(&deeper->history, store, 0, deeper->history.issued) : HISTORY_NONE;
-    if (held != HISTORY_NONE) {
+    uint32_t held = opened ? history_held(history, store, deeper->done, history->issued) : HISTORY_NONE;
+    if (held == HISTORY_NONE) {
+        struct cut here = {.least = deeper->done, .greatest = history->issued};
+        (void)snprintf(here.path, sizeof here.path, "%s", deeper->path);
+        report_lost(&run, &here, "recovered, it holds no state that it may");
+    } else {
         /* What an opening has found stays. */
-        history_go_back(&deeper->history, held);
+        history_go_back(history, held);
         atomic_store(&run.durable, held);
+        atomic_store(&run.done, held);
         atomic_store(&run.issued, held + 1);
-        if (history_put(&deeper->history, store) == ALEX_OK) {
-            atomic_store(&run.durable, deeper->history.issued);
+        if (history_put(history, store) == ALEX_OK) {
+            atomic_store(&run.durable, history->issued);
+            atomic_store(&run.done, history->issued);
         }
     }
     end(&run, store);
@@ -346,6 +393,7 @@ static void operate(struct run *run, const char *path)
     for (uint32_t i = 0; i < plan->operations; i++) {
         atomic_store(&run->issued, run->history->issued + 1);
         ASSERT_OK(history_operate(run->history, store));
+        atomic_store(&run->done, run->history->issued);
         take_moment(run); /* stores through the mapping make no call */
         make_durable(run, store);
         look_at_moments(run);
@@ -355,7 +403,6 @@ static void operate(struct run *run, const char *path)
 
 void power_run(const char *directory, const struct power_plan *plan, struct power_result *result)
 {
-    struct run run;
     struct history history;
     char path[FILES_PATH_MAX];
     struct shared shared = {.directory = directory, .plan = plan, .result = result, .random = {plan->seed}};
@@ -366,13 +413,20 @@ void power_run(const char *directory, const struct power_plan *plan, struct powe
     }
     history_begin(&history, plan->seed, plan->operations);
     history.value_bytes = plan->every > 0 ? EVERY_VALUE_BYTES : HISTORY_VALUE_BYTES;
-    begin(&run, &shared, &history, 1, path);
+    struct run run = run_of(&shared, &history, 1);
+    disk_install(path, boundary, &run);
+    disk_set_lie(plan->lie);
     operate(&run, path);
     while (shared.deeper != NULL) {
         struct deeper *deeper = shared.deeper;
         shared.deeper = deeper->next;
-        recover_under_cuts(&shared, deeper);
+        if (result->lost < LOST_MAX) {
+            recover_under_cuts(&shared, deeper);
+        }
         files_remove(deeper->path);
+        if (deeper->killed != NULL) {
+            disk_moment_release(deeper->killed);
+        }
         history_release(&deeper->history);
         free(deeper);
     }

@@ -24,7 +24,8 @@ struct power_plan {
     uint32_t cuts;         /**< at random, at each boundary where not every cut is tried */
     uint32_t depth;        /**< cuts on top of each other: 1, or more, which cut the recovery from a cut */
     uint32_t deeper_share; /**< the recovery of one in so many cuts is cut; of cuts of a recovery, of more */
-    uint32_t deeper_max;   /**< recoveries that are cut at each depth, at most */
+    uint32_t killed_share; /**< at one in so many moments the process is killed, and the next one's recovery is cut */
+    uint32_t deeper_max;   /**< recoveries that are cut at each depth, at most; so many again follow a kill */
     enum disk_lie lie;
 };
 
@@ -37,7 +38,8 @@ struct power_result {
     uint64_t cuts;                /**< opened and compared */
     uint64_t deep_cuts;           /**< those of them that cut a recovery */
     uint64_t deepest_cuts;        /**< those that cut the recovery from a cut of a recovery */
-    uint64_t lost; /**< where something acknowledged as durable was not there, or the store did not open */
+    uint64_t killed; /**< moments at which the process was killed, so that the next one's recovery is cut */
+    uint64_t lost;   /**< where something acknowledged as durable was not there, or the store did not open */
 };
 
 /** Runs a plan on stores below `directory`, and adds to `result`. Prints what was lost, unless the disk lies. */

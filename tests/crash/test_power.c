@@ -13,15 +13,16 @@
 /** Prints what was done, and asserts that nothing was lost and that nothing of it was spared. */
 static void conclude(const struct power_result *result)
 {
-    (void)printf(
-        "power cuts: %" PRIu64 ", of them %" PRIu64 " during a recovery, %" PRIu64
-        " during the recovery from such a one; moments: %" PRIu64 ", with every cut %" PRIu64 "; lost: %" PRIu64 "\n",
-        result->cuts, result->deep_cuts, result->deepest_cuts, result->boundaries, result->exhausted, result->lost);
+    (void)printf("power cuts: %" PRIu64 ", of them %" PRIu64 " during a recovery, %" PRIu64
+                 " during the recovery from such a one; recoveries after kills: %" PRIu64 "; moments: %" PRIu64
+                 ", exhausted: %" PRIu64 "; lost: %" PRIu64 "\n",
+                 result->cuts, result->deep_cuts, result->deepest_cuts, result->killed, result->boundaries,
+                 result->exhausted, result->lost);
     assert_int_equal(result->lost, 0);
     assert_true(result->segment_boundaries > 0);
     assert_true(result->manifest_boundaries > 0);
     assert_true(result->deep_cuts > 0);
-    assert_true(result->deepest_cuts > 0);
+    assert_true(result->killed > 0);
 }
 
 /** Runs plans until so many cuts were looked at; the environment asks for more. */
@@ -31,11 +32,13 @@ static void cut_often(const struct fixture *fixture, struct power_plan plan)
     uint64_t wanted = helper_environment("ALEX_POWER_CUTS", 1500);
     plan.depth = 3;
     plan.deeper_share = 60;
+    plan.killed_share = 20;
     plan.deeper_max = 8;
     for (plan.seed = helper_environment("ALEX_POWER_SEED", 1); result.cuts < wanted; plan.seed++) {
         power_run(fixture->directory, &plan, &result);
     }
     conclude(&result);
+    assert_true(result.deepest_cuts > 0);
 }
 
 /* With commits on disk before their calls return. */
@@ -65,6 +68,7 @@ static void test_every_cut(void **state)
     plan.cuts = 20;
     plan.depth = 3;
     plan.deeper_share = 100;
+    plan.killed_share = 20;
     plan.deeper_max = plan.operations;
     plan.seed = helper_environment("ALEX_POWER_SEED", 1);
     for (int way = 0; way < 4; way++, plan.seed++) {
@@ -74,6 +78,26 @@ static void test_every_cut(void **state)
     }
     conclude(&result);
     assert_true(result.exhausted > result.boundaries / 2);
+    assert_true(result.deepest_cuts > 0);
+}
+
+/* Every cut of what follows each moment at which a process may be killed: what the next one finds may not be on disk
+ * yet, be it a record or a name. */
+static void test_every_kill(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct power_result result = {0};
+    struct power_plan plan = {.every = 1024, .cuts = 20, .depth = 2, .killed_share = 1};
+    plan.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12) / 4;
+    plan.deeper_share = UINT32_MAX;
+    plan.deeper_max = UINT32_MAX;
+    plan.seed = helper_environment("ALEX_POWER_SEED", 1);
+    for (int way = 0; way < 4; way++) {
+        plan.full = way % 2 == 1;
+        plan.durability = way < 2 ? ALEX_DURABLE_ON_COMMIT : ALEX_DURABLE_ON_SYNC;
+        power_run(fixture->directory, &plan, &result);
+    }
+    conclude(&result);
 }
 
 /* Were a file's sync left out, or a directory's, these tests would notice. */
@@ -93,8 +117,11 @@ int main(void)
 {
     faults_prefer_memory();
     const struct CMUnitTest tests[] = {
-        TEST_WITH_DIRECTORY(test_durable_on_commit),       TEST_WITH_DIRECTORY(test_durable_on_sync),
-        TEST_WITH_DIRECTORY(test_durable_within_interval), TEST_WITH_DIRECTORY(test_every_cut),
+        TEST_WITH_DIRECTORY(test_durable_on_commit),
+        TEST_WITH_DIRECTORY(test_durable_on_sync),
+        TEST_WITH_DIRECTORY(test_durable_within_interval),
+        TEST_WITH_DIRECTORY(test_every_cut),
+        TEST_WITH_DIRECTORY(test_every_kill),
         TEST_WITH_DIRECTORY(test_lies_are_noticed),
     };
     return cmocka_run_group_tests_name("power cuts", tests, NULL, NULL);

@@ -29,7 +29,7 @@ struct content {
 
 /** A file, whatever its name is now. */
 struct file {
-    int fd; /**< for reading it */
+    int fd; /**< for reading it; -1: it had no name any more when the disk was installed, and never changes */
     struct content *durable;
     struct content *latest; /**< when it was last looked at */
 };
@@ -151,12 +151,18 @@ static const char *name_in(const char *path)
 
 /* ---- files */
 
+static int open_to_read(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    require(fd >= 0, "cannot open a file");
+    return fd;
+}
+
 static struct file *add_file(const char *path)
 {
     require(disk.file_count < FILES_MAX, "too many files");
     struct file *file = &disk.files[disk.file_count++];
-    *file = (struct file){.fd = open(path, O_RDONLY | O_CLOEXEC)};
-    require(file->fd >= 0, "cannot open a file");
+    *file = (struct file){.fd = open_to_read(path)};
     return file;
 }
 
@@ -177,6 +183,9 @@ static void release(struct content *content)
 static struct content *look_at(struct file *file)
 {
     struct stat status;
+    if (file->fd < 0) {
+        return share(file->latest);
+    }
     require(fstat(file->fd, &status) == 0, "cannot tell a file's length");
     size_t bytes = (size_t)status.st_size;
     struct content *now = malloc(sizeof *now + bytes);
@@ -361,16 +370,13 @@ static int adopt(void *context, const char *name)
     return ALEX_OK;
 }
 
-void disk_install(const char *path, disk_boundary_fn *boundary, void *context)
+/** Begins with an empty directory, through whose calls the library's go from now on. */
+static void install(const char *path, disk_boundary_fn *boundary, void *context)
 {
     memset(&disk, 0, sizeof disk);
     (void)snprintf(disk.path, sizeof disk.path, "%s", path);
     disk.boundary = boundary;
     disk.context = context;
-    if (files_exists(path)) {
-        ASSERT_OK(os_directory_visit(path, adopt, NULL, NULL));
-    }
-    sync_directory();
     real = os_calls;
     os_calls.open = disk_open;
     os_calls.pwrite = disk_pwrite;
@@ -382,11 +388,22 @@ void disk_install(const char *path, disk_boundary_fn *boundary, void *context)
     os_calls.unlink = disk_unlink;
 }
 
+void disk_install(const char *path, disk_boundary_fn *boundary, void *context)
+{
+    install(path, boundary, context);
+    if (files_exists(path)) {
+        ASSERT_OK(os_directory_visit(path, adopt, NULL, NULL));
+    }
+    sync_directory();
+}
+
 void disk_remove(void)
 {
     os_calls = real;
     for (size_t i = 0; i < disk.file_count; i++) {
-        (void)close(disk.files[i].fd);
+        if (disk.files[i].fd >= 0) {
+            (void)close(disk.files[i].fd);
+        }
         release(disk.files[i].durable);
         release(disk.files[i].latest);
     }
@@ -408,6 +425,7 @@ struct instance {
 };
 
 struct disk_moment {
+    size_t references;
     struct names durable;
     struct change *changes;
     size_t change_count;
@@ -420,6 +438,7 @@ struct disk_moment *disk_moment_take(void)
     struct disk_moment *moment = calloc(1, sizeof *moment);
     require(moment != NULL, "no memory for a moment");
     (void)pthread_mutex_lock(&lock);
+    moment->references = 1;
     moment->durable = disk.durable;
     moment->change_count = disk.change_count;
     moment->changes = malloc((disk.change_count + 1) * sizeof *moment->changes);
@@ -436,8 +455,17 @@ struct disk_moment *disk_moment_take(void)
     return moment;
 }
 
+struct disk_moment *disk_moment_share(struct disk_moment *moment)
+{
+    moment->references++;
+    return moment;
+}
+
 void disk_moment_release(struct disk_moment *moment)
 {
+    if (--moment->references > 0) {
+        return;
+    }
     (void)pthread_mutex_lock(&lock);
     for (size_t i = 0; i < moment->instance_count; i++) {
         release(moment->instances[i].durable);
@@ -447,6 +475,32 @@ void disk_moment_release(struct disk_moment *moment)
     free(moment->instances);
     free(moment->changes);
     free(moment);
+}
+
+void disk_install_killed(const char *path, const struct disk_moment *moment, disk_boundary_fn *boundary, void *context)
+{
+    disk_cut(moment, path, DISK_KEEP_ALL, NULL);
+    install(path, boundary, context);
+    /* The files are in the same places as they were, so that the names and changes still point to them. */
+    disk.file_count = moment->instance_count;
+    disk.durable = moment->durable;
+    disk.now = moment->durable;
+    for (size_t i = 0; i < moment->change_count; i++) {
+        add_change(moment->changes[i]);
+    }
+    for (size_t i = 0; i < moment->instance_count; i++) {
+        const struct instance *instance = &moment->instances[i];
+        disk.files[i] = (struct file){
+            .fd = -1,
+            .durable = instance->durable != NULL ? share(instance->durable) : NULL,
+            .latest = share(instance->now),
+        };
+    }
+    for (size_t i = 0; i < disk.now.count; i++) {
+        char file_path[FILES_PATH_MAX];
+        files_join(file_path, path, disk.now.items[i].text);
+        disk.now.items[i].file->fd = open_to_read(file_path);
+    }
 }
 
 static const struct instance *instance_of(const struct disk_moment *moment, const struct file *file)

@@ -34,7 +34,8 @@ void disk_remove(void);
 /** What was durable at a moment, and what else a power cut might have kept then. */
 struct disk_moment;
 struct disk_moment *disk_moment_take(void);
-/** Before disk_remove(). */
+/** Another owner of it, who releases it too. */
+struct disk_moment *disk_moment_share(struct disk_moment *moment);
 void disk_moment_release(struct disk_moment *moment);
 
 /** How much of what was not synced a cut keeps. */
@@ -46,6 +47,10 @@ enum disk_keep {
     DISK_KEEP_MOSTLY, /**< most of them */
     DISK_KEEPS,
 };
+
+/** As disk_install(), for the new directory `path`, where it goes on as a process does that follows one killed at that
+ *  moment: it finds all that was written, but no more of it is durable than was. */
+void disk_install_killed(const char *path, const struct disk_moment *moment, disk_boundary_fn *boundary, void *context);
 
 /** Makes the new directory `to` what a power cut at that moment could have left. */
 void disk_cut(const struct disk_moment *moment, const char *to, enum disk_keep keep, struct helper_random *random);
