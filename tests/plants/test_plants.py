@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes planted in the library, one at a time, are caught by the tests that are there for them.
+
+The sources are copied into the build directory and built there once; a plant replaces some of their text, and what it
+concerns is built again. A plant whose text isn't in the source any more fails: it has to move along with the code.
+"""
+
+import os
+import shutil
+import subprocess
+import unittest
+from pathlib import Path
+
+SOURCE_DIR = Path(os.environ["ALEX_SOURCE_DIR"])
+PLANTS_DIR = Path(os.environ["ALEX_BUILD_DIR"]) / "plants"
+COPY = PLANTS_DIR / "source"
+BUILD = PLANTS_DIR / "build"
+
+# What the library and its tests are built from.
+PARTS = ("CMakeLists.txt", "cmake", "include", "src", "tests")
+
+# Power cuts enough to catch what is planted here, and no more.
+ENVIRONMENT = {"ALEX_POWER_CUTS": "1", "ALEX_POWER_EVERY": "4"}
+
+TEST_SECONDS = 120
+
+POWER = "crash_test_power"
+PROGRAMS = (POWER, "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_store",
+            "unit_test_log_cut", "unit_test_log_record", "unit_test_os_file",
+            "unit_test_store_faults")
+
+
+def write_if_changed(path, content):
+    """Writes a file, unless that is what it holds: the build goes by the time of the last change."""
+    if not path.exists() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def copy_sources():
+    """Brings the copy of the sources up to date."""
+    wanted = set()
+    for part in PARTS:
+        top = SOURCE_DIR / part
+        for path in [top] if top.is_file() else top.rglob("*"):
+            if path.is_file():
+                wanted.add(path.relative_to(SOURCE_DIR))
+    for path in wanted:
+        write_if_changed(COPY / path, (SOURCE_DIR / path).read_bytes())
+    for path in COPY.rglob("*"):
+        if path.is_file() and path.relative_to(COPY) not in wanted:
+            path.unlink()
+
+
+def run(*command, **options):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          check=False, **options)
+
+
+def build(*programs):
+    done = run("cmake", "--build", BUILD, "--parallel", str(os.cpu_count()), "--target", *programs)
+    if done.returncode != 0:
+        raise AssertionError(f"building {', '.join(programs)} failed:\n{done.stdout}")
+
+
+def run_test(program):
+    return run(BUILD / "tests" / program, cwd=BUILD, env=os.environ | ENVIRONMENT, timeout=TEST_SECONDS)
+
+
+def setUpModule():
+    """Builds all without a plant, and sees every program pass."""
+    copy_sources()
+    generator = ["-G", "Ninja"] if shutil.which("ninja") and not (BUILD / "CMakeCache.txt").exists() else []
+    done = run("cmake", "-S", COPY, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_C_FLAGS=-O1",
+               "-DALEX_BUILD_TOOL=OFF", "-DALEX_BUILD_BENCH=OFF", "-DALEX_BUILD_EXAMPLES=OFF")
+    if done.returncode != 0:
+        raise AssertionError(f"configuring failed:\n{done.stdout}")
+    build(*PROGRAMS)
+    for program in PROGRAMS:
+        done = run_test(program)
+        if done.returncode != 0:
+            raise AssertionError(f"{program} fails without any plant:\n{done.stdout}")
+
+
+class Plants(unittest.TestCase):
+    def assert_caught(self, program, path, text, planted):
+        """Plants a mistake, and sees the program fail because of it."""
+        source = COPY / path
+        original = source.read_text(encoding="utf-8")
+        self.assertEqual(1, original.count(text), f"{path} does not hold this text once:\n{text}")
+        source.write_text(original.replace(text, planted), encoding="utf-8")
+        self.addCleanup(source.write_text, original, encoding="utf-8")
+        build(program)
+        done = run_test(program)
+        self.assertNotEqual(0, done.returncode, f"{program} passes with this in {path}:\n{planted}")
+
+    # ---- syncs left out
+
+    def test_log_sync(self):
+        """A sync that doesn't sync the log."""
+        self.assert_caught(POWER, "src/log/sync.c",
+                           "result = os_file_sync(segment->fd, path, error);", "(void)error;")
+
+    def test_manifest_sync(self):
+        """A manifest that is renamed before it is synced."""
+        self.assert_caught(POWER, "src/recovery/manifest.c",
+                           "result = os_file_sync(fd, new_path, error);", "")
+
+    def test_directory_sync(self):
+        """A manifest whose name is not made durable."""
+        self.assert_caught(POWER, "src/recovery/manifest.c",
+                           "result = os_file_rename(new_path, path, error);\n"
+                           "    }\n"
+                           "    if (result == ALEX_OK) {\n"
+                           "        result = os_directory_sync(directory, error);\n",
+                           "result = os_file_rename(new_path, path, error);\n")
+
+    def test_segment_sync(self):
+        """A segment that is listed before its header is synced."""
+        self.assert_caught(POWER, "src/log/segment.c",
+                           "is damage, whatever else was synced. */\n"
+                           "        result = os_file_sync(segment->fd, path, error);",
+                           "is damage, whatever else was synced. */")
+
+    def test_new_manifest_sync(self):
+        """A segment in a store whose manifest another process renamed, and may not have made durable."""
+        self.assert_caught(POWER, "src/store/open.c",
+                           "result = os_directory_sync(store->path, &store->error);\n"
+                           "        if (result == ALEX_OK) {\n"
+                           "            result = sync_parent",
+                           "if (result == ALEX_OK) {\n"
+                           "            result = sync_parent")
+
+    def test_recovery_sync(self):
+        """What an opening keeps, and lets be read, without syncing it."""
+        self.assert_caught(POWER, "src/log/log.c",
+                           "        if (result == ALEX_OK) {\n"
+                           "            result = os_file_sync(segment->fd, path, error);\n"
+                           "        }\n", "")
+
+    # ---- what is durable
+
+    def test_early_mark(self):
+        """A mark of what is written, not of what is synced."""
+        self.assert_caught(POWER, "src/log/append.c",
+                           "struct log_position durable = log->durable;", "struct log_position durable = log_end(log);")
+
+    def test_latch(self):
+        """A sync that failed, and doesn't stop the writes that follow."""
+        self.assert_caught("unit_test_api_durability", "src/log/sync.c",
+                           "atomic_store(&log->failed, result); /* never", "(void)result; /* never")
+
+    def test_sync_again(self):
+        """A sync that is made again after a signal interrupted it."""
+        self.assert_caught("unit_test_os_file", "src/os/file.c",
+                           "return os_calls.fdatasync(fd) == -1 ?",
+                           "int again;\n    RETRY(again, os_calls.fdatasync(fd));\n    return again == -1 ?")
+
+    # ---- recovery
+
+    def test_commit_not_required(self):
+        """A batch that counts without its COMMIT."""
+        self.assert_caught(POWER, "src/recovery/replay.c",
+                           "out_result->dropped += replayer.pending_count;", "result = apply_pending(&replayer);")
+
+    def test_damage_cut(self):
+        """Damage to what was synced, cut off as if a crash had left it."""
+        self.assert_caught("unit_test_log_cut", "src/recovery/replay.c",
+                           "    return damaged(replayer);\n", "    return ALEX_OK;\n")
+
+    def test_torn_value(self):
+        """A record whose header reached the disk, and whose value did not."""
+        self.assert_caught(POWER, "src/recovery/replay.c",
+                           "out_result->end.verify_values = true;", "out_result->end.verify_values = false;")
+
+    # ---- damage
+
+    def test_checksum_not_seeded(self):
+        """A checksum that holds wherever the record's bytes are copied to."""
+        self.assert_caught("unit_test_log_record", "src/log/record.c",
+                           "return base_crc32c(base_crc32c(0, store_id, RECORD_STORE_ID_BYTES), id, sizeof id);",
+                           "return (void)store_id, 0;")
+
+    def test_checksum_not_verified(self):
+        """A get that gives what is on the disk, whatever it is."""
+        self.assert_caught("unit_test_api_damage", "src/store/open.c",
+                           ".verify = !store->options.no_checksums,", ".verify = false,")
+
+    # ---- the rest
+
+    def test_lock_not_taken(self):
+        """A store that two processes may write to."""
+        self.assert_caught("unit_test_api_store", "src/os/file.c",
+                           "if (os_calls.set_lock(fd, &lock) == 0) {", "if (fd >= 0) {")
+
+    def test_allocation_unchecked(self):
+        """A list of segments that is used though there was no memory for it."""
+        self.assert_caught("unit_test_store_faults", "src/log/segment.c",
+                           "    if (segments == NULL) {\n"
+                           "        return ALEX_NO_MEMORY;\n"
+                           "    }\n", "")
+
+
+if __name__ == "__main__":
+    unittest.main()
