@@ -247,14 +247,10 @@ uint32_t index_node_insert(struct index_node *node, struct index_place place, ui
         }
         moved += spill_right(node, place.block, gap_block);
     } else if (gap_block < place.block) {
-        if (place.slot == 0) {
-            place.block--;
-            place.slot = index_block_count(node, place.block);
-        }
-        if (gap_block < place.block) {
-            moved += spill_left(node, place.block, gap_block);
-            place.slot--;
-        }
+        BASE_ASSERT(place.slot >
+                    0); /* a key goes to a block's first slot in the first block, or where there is a gap */
+        moved += spill_left(node, place.block, gap_block);
+        place.slot--;
     }
     moved += block_insert(node, place, key, payload);
     count_insert(node, key);
