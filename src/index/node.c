@@ -293,6 +293,13 @@ void index_node_replace_child(struct index_node *node, uint32_t block, uint32_t 
     write_end(node);
 }
 
+void index_node_lower_first(struct index_node *node, uint64_t key)
+{
+    write_begin(node);
+    set_key(&node->blocks[0], 0, key);
+    write_end(node);
+}
+
 bool index_node_next_entry(const struct index_node *node, uint32_t *block, uint32_t *slot)
 {
     uint32_t i = *block;

@@ -208,6 +208,9 @@ void index_node_remove(struct index_node *node, uint32_t block, uint32_t slot);
 /** Gives the entry in a slot of an inner node another child, in all its copies. */
 void index_node_replace_child(struct index_node *node, uint32_t block, uint32_t slot, const struct index_node *child);
 
+/** Lowers the key of an inner node's first entry. */
+void index_node_lower_first(struct index_node *node, uint64_t key);
+
 /** Marks a replaced node, for readers that still hold it. */
 void index_node_mark_obsolete(struct index_node *node);
 

@@ -149,8 +149,13 @@ static void remove_entry(struct index_node *node, uint32_t block, uint32_t slot)
     uint32_t next_slot = 1;
     bool found = index_node_next_entry(node, &next_block, &next_slot);
     BASE_ASSERT(found);
-    uint64_t payload = index_block_payload(&node->blocks[next_block], next_slot);
-    index_node_replace_child(node, 0, 0, index_payload_child(payload));
+    struct index_node *child = index_payload_child(index_block_payload(&node->blocks[next_block], next_slot));
+    uint64_t least = index_block_key(&node->blocks[0], 0);
+    for (struct index_node *below = child; below->level > 0;
+         below = index_payload_child(index_block_payload(&below->blocks[0], 0))) {
+        index_node_lower_first(below, least);
+    }
+    index_node_replace_child(node, 0, 0, child);
     index_node_remove(node, next_block, next_slot);
 }
 

@@ -7,7 +7,7 @@
  *
  * The first byte of an input has options:
  *     bit 0  manifests and segments are made to begin as they do, with the ids of the one store and of their own
- *     bit 1  checksums of manifests, segment headers and record headers are made good, so that the fuzzer gets behind them
+ *     bit 1  checksums of manifests, segment headers and record headers are made good: the fuzzer gets behind them
  *     bit 2  those of values too
  * Then the files follow, each with a byte for its name (low three bits, see below) and for what is behind it (bit 3:
  * 4 KiB of zeroes), its size in two bytes, and its bytes, which end at the latest where the input does. Of several with

@@ -102,6 +102,44 @@ static inline void load_keys(struct index *index, const uint64_t *keys, size_t c
     free(sorted);
 }
 
+/** A node of two entries. */
+static inline struct index_node *pair_node(struct index_pool *pool, uint32_t level, const uint64_t keys[2],
+                                           const uint64_t payloads[2])
+{
+    struct index_plan plan = index_plan_node(level, keys, 2, INDEX_GROWTH_EVEN);
+    struct index_node *node = index_build_node(pool, &plan, (struct index_run){keys, payloads, 2});
+    assert_non_null(node);
+    return node;
+}
+
+#define SMALL_TREE_KEYS 8
+
+/** The keys of the small tree, from 0 to SMALL_TREE_KEYS - 1, where its data nodes begin `width` apart. */
+static inline uint64_t small_tree_key(uint64_t i, uint64_t width)
+{
+    return i / 2 * width + 10 + i % 2;
+}
+
+/** Makes the fixture's index, which is empty, a tree of three levels with two entries in each node: as deep as one of
+ * millions of keys. */
+static inline void build_small_tree(struct fixture *fixture, uint64_t width)
+{
+    uint64_t inner[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        uint64_t data[2];
+        for (uint64_t j = 0; j < 2; j++) {
+            uint64_t first = 4 * i + 2 * j;
+            uint64_t keys[2] = {small_tree_key(first, width), small_tree_key(first + 1, width)};
+            uint64_t payloads[2] = {payload_of(keys[0]), payload_of(keys[1])};
+            data[j] = index_child_payload(pair_node(fixture->pool, 0, keys, payloads));
+        }
+        inner[i] =
+            index_child_payload(pair_node(fixture->pool, 1, (uint64_t[]){2 * i * width, (2 * i + 1) * width}, data));
+    }
+    index_set_root(fixture->index, pair_node(fixture->pool, 2, (uint64_t[]){0, 2 * width}, inner));
+    fixture->index->count = SMALL_TREE_KEYS;
+}
+
 static inline struct index_stats stats_of(const struct index *index)
 {
     struct index_stats stats;

@@ -110,36 +110,15 @@ static void test_empty_index(void **state)
     ASSERT_BROKEN(patient.index->count, 1, "T5");
 }
 
-/** A node of two entries. */
-static struct index_node *pair_node(struct index_pool *pool, uint32_t level, const uint64_t keys[2],
-                                    const uint64_t payloads[2])
-{
-    struct index_plan plan = index_plan_node(level, keys, 2, INDEX_GROWTH_EVEN);
-    struct index_node *node = index_build_node(pool, &plan, (struct index_run){keys, payloads, 2});
-    assert_non_null(node);
-    return node;
-}
-
 /* A child whose range goes beyond its parent's is noticed below the root too. */
 static void test_range_of_inner_node(void **state)
 {
     struct fixture *fixture = *state;
-    struct index_node *inner[2];
-    for (uint64_t i = 0; i < 2; i++) {
-        uint64_t children[2];
-        for (uint64_t j = 0; j < 2; j++) {
-            uint64_t first = 200 * i + 100 * j + 10;
-            children[j] =
-                index_child_payload(pair_node(fixture->pool, 0, (uint64_t[]){first, first + 1}, (uint64_t[]){1, 1}));
-        }
-        inner[i] = pair_node(fixture->pool, 1, (uint64_t[]){200 * i, 200 * i + 100}, children);
-    }
-    uint64_t children[2] = {index_child_payload(inner[0]), index_child_payload(inner[1])};
     struct patient patient = {.index = fixture->index};
-    index_set_root(fixture->index, pair_node(fixture->pool, 2, (uint64_t[]){0, 200}, children));
-    fixture->index->count = 8;
+    build_small_tree(fixture, 100);
     ASSERT_INDEX_VALID(fixture->index);
-    ASSERT_BROKEN(inner[0]->blocks[0].keys[1], 300, "T2: a child's range");
+    struct index_node *inner = index_payload_child(index_block_payload(&index_root(fixture->index)->blocks[0], 0));
+    ASSERT_BROKEN(inner->blocks[0].keys[1], 300, "T2: a child's range");
 }
 
 /* A greatest key that isn't in the last block is noticed. */
