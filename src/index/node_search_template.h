@@ -33,7 +33,7 @@ static uint32_t narrow(const struct index_node *node, uint64_t key, uint32_t low
         uint32_t parts = 0;
         for (uint32_t i = 1; i < RANGE_PARTS; i++) {
             uint32_t probe = low + i * part;
-            parts += probe < high && first_key(node, probe < high ? probe : low) <= key;
+            parts += probe < high && first_key(node, probe) <= key;
         }
         low += parts * part;
         high = low + part < high ? low + part : high;
