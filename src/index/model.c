@@ -52,7 +52,8 @@ static void take_sample(struct sample *sample, const uint64_t *keys, uint32_t co
     }
 }
 
-/** The line through (low, low_block) and (high, high_block); false if that is steeper than a block a key, or flat. */
+/** The line through (low, low_block) and (high, high_block); false if that is steeper than a block a key, or flat, or no
+ * line because the two are one. */
 static bool model_through(uint64_t low, double low_block, uint64_t high, double high_block,
                           struct index_model *out_model)
 {
@@ -131,9 +132,6 @@ double index_model_fit(const uint64_t *keys, uint32_t count, struct index_layout
     for (size_t i = 0; i < sizeof candidates / sizeof candidates[0] && best_cost > COST_GOOD; i++) {
         uint32_t low = (uint32_t)((uint64_t)candidates[i].low * (count - 1) / 64);
         uint32_t high = (uint32_t)((uint64_t)candidates[i].high * (count - 1) / 64);
-        if (low == high) {
-            continue;
-        }
         double blocks_per_rank = (double)layout.extent / count;
         struct index_model model = {.last_block = layout.blocks - 1};
         if (!model_through(keys[low], layout.origin + low * blocks_per_rank, keys[high],

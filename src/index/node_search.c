@@ -13,8 +13,10 @@ static const struct index_search *variant(enum index_simd simd)
         return &index_search_portable;
 #ifdef INDEX_SEARCH_X86
     case INDEX_SIMD_AVX2:
+        /* unreached: on one processor it is there, or it is not */
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &index_search_avx2 : NULL;
     case INDEX_SIMD_AVX512:
+        /* unreached: as above */
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("bmi2") ? &index_search_avx512 : NULL;
 #endif
     default:

@@ -98,7 +98,7 @@ static enum index_growth growth_of(const struct index_node *node, uint64_t key)
 {
     uint32_t most = node->inserted - node->inserted / 8;
     bool fresh = node->inserted == 0;
-    if (node->level > 0 || node->count == 0) {
+    if (node->level > 0) {
         return INDEX_GROWTH_EVEN;
     }
     if (key > node->greatest && (fresh ? node->growth == INDEX_GROWTH_APPEND : node->appended >= most)) {
@@ -212,7 +212,7 @@ struct index_decision index_decide(const struct index_node *node, const uint64_t
     uint32_t count = node->count;
     uint32_t level = node->level;
     enum index_growth growth = growth_of(node, key);
-    bool splittable = count > 1 && (level > 0 || count >= 2 * MISFIT_ENTRIES_MIN);
+    bool splittable = level > 0 || count >= 2 * MISFIT_ENTRIES_MIN;
     bool fits = count <= index_blocks_max(level) * LARGEST_ENTRIES_PER_10_BLOCKS / 10 && !index_is_jump(node, key);
     struct index_decision whole = {.change = INDEX_CHANGE_REPLACE};
     if (fits) {

@@ -71,7 +71,8 @@ struct index_decision {
     struct index_plan right;
 };
 
-/** Decides what to do about a node without room for `key`, by the cost of what would come of it. A pure function. */
+/** Decides what to do about a node without room for `key`, which then has several entries, by the cost of what would
+ *  come of it. A pure function. */
 struct index_decision index_decide(const struct index_node *node, const uint64_t *keys, uint64_t key);
 
 /** Whether an append goes so far beyond its data node's model that it should open a new node, even if there is room. */

@@ -3,6 +3,8 @@
  * @file test_base_crc32c.c
  * CRC32C against the vectors of RFC 3720 (B.4), against its definition, and one implementation against the other.
  */
+#include <sys/mman.h>
+
 #include "base/base.h"
 #include "base/bytes.h"
 #include "support/store_helper.h"
@@ -94,6 +96,19 @@ static void test_without_the_instruction(void **state)
 }
 #endif
 
+/* More than a gigabyte, which ISA-L doesn't take at once, has a checksum all the same. */
+static void test_more_than_a_gigabyte(void **state)
+{
+    (void)state;
+    const size_t size = ((size_t)1 << 30) + 1000;
+    /* Pages that are only read take no memory. */
+    unsigned char *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    uint32_t pieces = base_crc32c(5, memory, size / 2);
+    assert_int_equal(base_crc32c(5, memory, size), base_crc32c(pieces, memory + size / 2, size - size / 2));
+    assert_int_equal(munmap(memory, size), 0);
+}
+
 /* Numbers are stored with their least byte first, at any address. */
 static void test_little_endian(void **state)
 {
@@ -116,6 +131,7 @@ int main(void)
 #if defined(__x86_64__) && !defined(ALEX_PORTABLE)
         cmocka_unit_test(test_without_the_instruction),
 #endif
+        cmocka_unit_test(test_more_than_a_gigabyte),
         cmocka_unit_test(test_little_endian),
     };
     return cmocka_run_group_tests_name("base crc32c", tests, NULL, NULL);

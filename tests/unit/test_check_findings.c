@@ -250,6 +250,50 @@ static void test_damage_at_the_end(void **state)
     assert_int_equal(report.records, KEYS - 1);
 }
 
+static int stop_at_an_index(void *context, const struct alex_finding *finding)
+{
+    ++*(int *)context;
+    return strstr(finding->message, "in table") != NULL ? 42 : 0;
+}
+
+/* A visit can stop the check within a table, also in the last of several runs of its entries. */
+static void test_stop_in_a_table(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_check_report report;
+    char path[FILES_PATH_MAX];
+    struct log_position at;
+    static const int64_t keys[] = {3, 63, 130}; /* within a run, and at its end, of 64 */
+    for (int64_t key = 0; key < 200; key++) {
+        helper_put(fixture->main, key, "value");
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        find_record(fixture, keys[i], path, &at);
+        files_flip_bit(path, at.offset + 8, 0);
+        int visits = 0;
+        assert_int_equal(alex_check(fixture->store, stop_at_an_index, &visits, &report), 42);
+        assert_int_equal(visits, 2); /* in the log, and from the index */
+        files_flip_bit(path, at.offset + 8, 0);
+    }
+}
+
+/* A manifest that a newer version has written meanwhile is a finding. */
+static void test_newer_manifest(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings;
+    struct alex_check_report report;
+    char path[FILES_PATH_MAX];
+    files_join(path, fixture->path, MANIFEST_NAME);
+    files_flip_bit(path, 8, 1);
+    files_reseal_manifest(path);
+    check(fixture->store, &findings, &report);
+    files_flip_bit(path, 8, 1);
+    files_reseal_manifest(path);
+    assert_int_equal(report.findings, 1);
+    assert_string_equal(findings.items[0].path, path);
+}
+
 /* A manifest that has gone from under an open store is missed. */
 static void test_missing_manifest(void **state)
 {
@@ -293,6 +337,8 @@ int main(void)
         TEST_WITH_STORE(test_wrong_index),
         TEST_WITH_STORE(test_damage_at_the_end),
         TEST_WITH_STORE(test_missing_manifest),
+        TEST_WITH_STORE(test_stop_in_a_table),
+        TEST_WITH_STORE(test_newer_manifest),
         TEST_WITH_STORE(test_arguments),
     };
     return cmocka_run_group_tests_name("check findings", tests, NULL, NULL);
