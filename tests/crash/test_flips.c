@@ -20,7 +20,7 @@
 #include "support/written.h"
 
 #ifdef BASE_SANITIZED
-#define STEP_DEFAULT 23
+#define STEP_DEFAULT 7
 #else
 #define STEP_DEFAULT 1
 #endif
