@@ -29,6 +29,11 @@
  *   loaders is refused with ALEX_BUSY. Close calls accept NULL. Debug builds answer most uses of a closed handle with
  *   ALEX_MISUSE; in release builds they are undefined.
  * - **Threads.** One thread at a time may use a store and what was opened from it. Different stores are independent.
+ * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork; no other
+ *   thread may be in a call on the store then. The store remains the parent's: the child's writes are ALEX_READ_ONLY,
+ *   its alex_close() frees memory and changes nothing else, and the memory of a reserved put is not its to write. Where
+ *   the child opens the store itself, that is ALEX_LOCKED while the parent has it open. Other stores it opens as it
+ *   likes.
  * - **Keys** are passed as int64_t. A table of unsigned keys takes the bits of a uint64_t: cast it.
  * - **Options** may be NULL for the defaults; in an option struct, zero means the default.
  */
@@ -62,15 +67,15 @@ extern "C" {
 /** Results of calls. The numbers are part of the ABI. */
 enum alex_code {
     ALEX_OK = 0,
-    ALEX_NOT_FOUND = 1,      /**< no such key, table or entry */
-    ALEX_EXISTS = 2,         /**< the key, table or store is already there */
-    ALEX_INVALID = 3,        /**< an argument or option makes no sense */
-    ALEX_TOO_LARGE = 4,      /**< value, name or batch above its limit */
-    ALEX_TOO_SMALL = 5,      /**< the caller's buffer is too small */
-    ALEX_READ_ONLY = 6,      /**< the store was opened read-only, or latched after a failed write or sync */
-    ALEX_BUSY = 7,           /**< something that is open must be ended first */
-    ALEX_LOCKED = 8,         /**< the store is open already, in this process or another */
-    ALEX_NO_STORE = 9,       /**< there is no store at the path */
+    ALEX_NOT_FOUND = 1, /**< no such key, table or entry */
+    ALEX_EXISTS = 2,    /**< the key, table or store is already there */
+    ALEX_INVALID = 3,   /**< an argument or option makes no sense */
+    ALEX_TOO_LARGE = 4, /**< value, name or batch above its limit */
+    ALEX_TOO_SMALL = 5, /**< the caller's buffer is too small */
+    ALEX_READ_ONLY = 6, /**< the store was opened read-only, latched after a failed write or sync, or is a parent's */
+    ALEX_BUSY = 7,      /**< something that is open must be ended first */
+    ALEX_LOCKED = 8,    /**< the store is open already, in this process or another */
+    ALEX_NO_STORE = 9,  /**< there is no store at the path */
     ALEX_NOT_A_STORE = 10,   /**< what is at the path is not a store */
     ALEX_NEWER_FORMAT = 11,  /**< written by a version of the library newer than this one */
     ALEX_DAMAGED = 12,       /**< bytes on disk are not what was written */
@@ -202,7 +207,8 @@ struct alex_options {
 ALEX_API int alex_open(const char *path, const struct alex_options *options, alex_store **out_store);
 
 /**
- * Makes everything written durable and ends the store. Whatever it returns other than ALEX_BUSY, the store is gone.
+ * Makes everything written durable and ends the store. Whatever it returns other than ALEX_BUSY, the store is gone. In
+ * a forked child of the process that opened it, it frees memory and does nothing else.
  *
  * @param store  may be NULL
  * @return ALEX_OK; ALEX_BUSY if a transaction, cursor, loader or reservation is open (nothing happens then);

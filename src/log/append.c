@@ -29,6 +29,9 @@ int append_write_stage(struct log *log, struct alex_error *error)
     if (!tail->staged || written == end) {
         return ALEX_OK;
     }
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY; /* a forked child has the parent's stage, whose bytes are the parent's to write */
+    }
     char path[512];
     log_path(log, tail->file_id, path, sizeof path);
     int result = os_file_write(tail->fd, path, written, log->stage + (written - log->stage_from), end - written, error);
@@ -115,6 +118,9 @@ static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t 
 
 int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error)
 {
+    if (log_writable(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY; /* in a forked child the memory there is the parent's to write */
+    }
     /* Behind a claimed record the stage has room for it, so that this can't fail where a group is to be ended. */
     int result = log->tail->staged ? stage_room(log, record_bytes(record->value_bytes, false), error) : ALEX_OK;
     if (result != ALEX_OK) {

@@ -168,7 +168,10 @@ void log_count_dead(struct log *log, uint64_t ref)
 void log_stats(const struct log *log, struct log_stats *out_stats)
 {
     struct log_stats stats = {.segments = log->segment_count};
-    os_mutex_lock(log->lock);
+    bool forked = log_forked(log);
+    if (!forked) {
+        os_mutex_lock(log->lock);
+    }
     for (size_t i = 0; i < log->segment_count; i++) {
         const struct log_segment *segment = log->segments[i];
         uint64_t end = segment_written_end(log, segment);
@@ -182,6 +185,8 @@ void log_stats(const struct log *log, struct log_stats *out_stats)
         stats.log_bytes += SEGMENT_HEADER_BYTES;
         stats.file_bytes += log->next->unallocated ? SEGMENT_HEADER_BYTES : atomic_load(&log->next->allocated);
     }
-    os_mutex_unlock(log->lock);
+    if (!forked) {
+        os_mutex_unlock(log->lock);
+    }
     *out_stats = stats;
 }

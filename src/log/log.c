@@ -2,6 +2,7 @@
 /** @file log.c The log's life: create, attach, start, finish, destroy. */
 #include "log/log_internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 int log_create(const struct log_config *config, struct log **out_log, struct alex_error *error)
@@ -10,6 +11,8 @@ int log_create(const struct log_config *config, struct log **out_log, struct ale
     int result = log == NULL ? ALEX_NO_MEMORY : ALEX_OK;
     if (result == ALEX_OK) {
         log->config = *config;
+        log->forks = os_forks();
+        log->process_id = os_process_id();
         log->next_file_id = config->next_file_id;
         result = space_init(&log->space, config->segment_shift);
     }
@@ -209,6 +212,12 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
 
 int log_writable(const struct log *log, struct alex_error *error)
 {
+    if (log_forked(log)) {
+        return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
+                         "process %" PRId64 " has the store open, of which this one is a fork; write there, or close "
+                         "it there and open it here",
+                         log->process_id);
+    }
     int failed = atomic_load_explicit(&log->failed, memory_order_relaxed);
     return BASE_LIKELY(failed == ALEX_OK)
                ? ALEX_OK
@@ -229,7 +238,7 @@ static uint64_t withdraw_next(struct log *log)
 
 int log_finish(struct log *log, struct alex_error *error)
 {
-    if (log->untouched) {
+    if (log->untouched || log_forked(log)) {
         return ALEX_OK;
     }
     uint64_t unused = withdraw_next(log);

@@ -55,7 +55,8 @@ struct log_config {
 /** Makes a log without segments. */
 int log_create(const struct log_config *config, struct log **out_log, struct alex_error *error);
 
-/** Ends a log: its threads, mappings and files. Writes nothing. May be NULL. */
+/** Ends a log: its threads, mappings and files. Writes nothing. May be NULL. In a forked child it ends what the child
+ *  has of it. */
 void log_destroy(struct log *log);
 
 /* ------------------------------------------------------------------------------------------------ opening */
@@ -220,7 +221,7 @@ bool log_group_matches(const struct log_group *group, const struct record *commi
 int log_append_commit(struct log *log, const struct log_group *group, struct alex_error *error);
 int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_number, struct alex_error *error);
 
-/** ALEX_OK, or ALEX_READ_ONLY after a write or sync has failed. */
+/** ALEX_OK, or ALEX_READ_ONLY after a write or sync has failed, and in a forked child. */
 int log_writable(const struct log *log, struct alex_error *error);
 
 /** Ends a commit, before it is published: what was appended can be read from here on and, with config.sync_each, is
@@ -231,7 +232,7 @@ int log_settle(struct log *log, struct alex_error *error);
 int log_sync(struct log *log, struct alex_error *error);
 
 /** Cuts off the space prepared behind the log's end, makes everything durable, removes a prepared segment that is still
- *  unused. The log takes no more writes. */
+ *  unused. The log takes no more writes. In a forked child it does nothing. */
 int log_finish(struct log *log, struct alex_error *error);
 
 /** The number of the last record appended. */

@@ -88,6 +88,8 @@ struct log_space {
 
 struct log {
     struct log_config config;
+    uint64_t forks;     /**< os_forks() when it was made: another number in a forked child */
+    int64_t process_id; /**< that made it */
     struct log_space space;
 
     struct log_segment **segments; /**< ascending; the prepared one is not among them */
@@ -122,6 +124,13 @@ struct log {
     bool list_stale;          /**< listing failed: the manifest may lack `next` */
     uint64_t next_file_id;
 };
+
+/** Whether a parent of this process made the log: its lock and threads are not to be relied on, its files not to be
+ *  changed. */
+static inline bool log_forked(const struct log *log)
+{
+    return BASE_UNLIKELY(log->forks != os_forks());
+}
 
 /** Up to where a segment's file has what was appended (L7). */
 static inline uint64_t segment_written_end(const struct log *log, const struct log_segment *segment)

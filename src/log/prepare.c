@@ -153,12 +153,14 @@ void prepare_stop(struct log *log)
     if (log->lock == NULL) {
         return;
     }
-    os_mutex_lock(log->lock);
-    log->stop = true;
-    if (log->changed != NULL) {
-        os_condition_wake_all(log->changed);
+    if (!log_forked(log)) {
+        os_mutex_lock(log->lock);
+        log->stop = true;
+        if (log->changed != NULL) {
+            os_condition_wake_all(log->changed);
+        }
+        os_mutex_unlock(log->lock);
     }
-    os_mutex_unlock(log->lock);
     os_thread_join(log->thread);
     os_thread_join(log->sync_thread);
     log->thread = NULL;

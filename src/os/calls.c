@@ -81,6 +81,7 @@ struct os_calls os_calls = {
     .mutex_init = call_mutex_init,
     .condition_init = call_condition_init,
     .thread_create = call_thread_create,
+    .atfork = pthread_atfork,
 };
 
 int os_code(int os_errno)

@@ -53,6 +53,7 @@ struct os_calls {
     int (*mutex_init)(void *mutex);
     int (*condition_init)(void *condition);
     int (*thread_create)(void *(*run)(void *), void *context, void *out_thread);
+    int (*atfork)(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 };
 extern struct os_calls os_calls;
 
@@ -162,6 +163,18 @@ bool os_guarded(const struct os_guarded_space *space, void (*run)(void *context)
 int os_random(void *buffer, size_t size, struct alex_error *error);
 int64_t os_process_id(void);
 
+/** Has forks counted from here on. */
+int os_fork_watch(struct alex_error *error);
+extern uint64_t os_fork_count;
+/** Forks between the process that called os_fork_watch() and this one: another number in every child. What was made
+ *  when the number was another is a parent's: its threads don't run here, and its locks may be held by nobody. */
+static inline uint64_t os_forks(void)
+{
+    return os_fork_count;
+}
+
+/** Mutexes, conditions and threads that a parent made may be destroyed or joined in a forked child, which then frees
+ *  their memory and nothing else, and waits for nothing. */
 struct os_mutex;
 struct os_condition;
 struct os_thread;
@@ -182,7 +195,7 @@ int os_thread_start(void (*run)(void *context), void *context, struct os_thread 
 /** Waits for its end. May be NULL. */
 void os_thread_join(struct os_thread *thread);
 
-/** Guards the few things that all stores of a process share. */
+/** Guards the few things that all stores of a process share; free in a forked child. */
 void os_process_lock(void);
 void os_process_unlock(void);
 

@@ -12,14 +12,17 @@
 
 struct os_mutex {
     pthread_mutex_t mutex;
+    uint64_t forks; /**< os_forks() when it was made */
 };
 
 struct os_condition {
     pthread_cond_t condition;
+    uint64_t forks;
 };
 
 struct os_thread {
     pthread_t thread;
+    uint64_t forks;
     void (*run)(void *context);
     void *context;
 };
@@ -36,6 +39,25 @@ void os_process_unlock(void)
     BASE_ASSERT(pthread_mutex_unlock(&process_mutex) == 0);
 }
 
+uint64_t os_fork_count;
+
+/** In a child only the thread that forked goes on; so whatever it will need is to be its own at the fork. */
+static void count_fork(void)
+{
+    os_fork_count++;
+    os_process_unlock();
+}
+
+int os_fork_watch(struct alex_error *error)
+{
+    static bool watching;
+    os_process_lock();
+    int failed = watching ? 0 : os_calls.atfork(os_process_lock, os_process_unlock, count_fork);
+    watching = failed == 0;
+    os_process_unlock();
+    return failed == 0 ? ALEX_OK : os_fail(error, failed, NULL, "prepare for forks");
+}
+
 int os_mutex_create(struct os_mutex **out_mutex)
 {
     struct os_mutex *mutex = base_alloc(sizeof *mutex);
@@ -46,16 +68,17 @@ int os_mutex_create(struct os_mutex **out_mutex)
         base_free(mutex);
         return ALEX_NO_MEMORY;
     }
+    mutex->forks = os_forks();
     *out_mutex = mutex;
     return ALEX_OK;
 }
 
 void os_mutex_destroy(struct os_mutex *mutex)
 {
-    if (mutex != NULL) {
+    if (mutex != NULL && mutex->forks == os_forks()) {
         (void)pthread_mutex_destroy(&mutex->mutex);
-        base_free(mutex);
     }
+    base_free(mutex);
 }
 
 void os_mutex_lock(struct os_mutex *mutex)
@@ -78,16 +101,17 @@ int os_condition_create(struct os_condition **out_condition)
         base_free(condition);
         return ALEX_NO_MEMORY;
     }
+    condition->forks = os_forks();
     *out_condition = condition;
     return ALEX_OK;
 }
 
 void os_condition_destroy(struct os_condition *condition)
 {
-    if (condition != NULL) {
-        (void)pthread_cond_destroy(&condition->condition);
-        base_free(condition);
+    if (condition != NULL && condition->forks == os_forks()) {
+        (void)pthread_cond_destroy(&condition->condition); /* which waits for those who wait */
     }
+    base_free(condition);
 }
 
 void os_condition_wait(struct os_condition *condition, struct os_mutex *mutex)
@@ -128,6 +152,7 @@ int os_thread_start(void (*run)(void *context), void *context, struct os_thread 
     if (thread == NULL) {
         return os_fail(error, ENOMEM, NULL, "start a thread");
     }
+    thread->forks = os_forks();
     thread->run = run;
     thread->context = context;
     /* A signal meant for the embedding program must not end up in a thread that it doesn't know. */
@@ -147,10 +172,10 @@ int os_thread_start(void (*run)(void *context), void *context, struct os_thread 
 
 void os_thread_join(struct os_thread *thread)
 {
-    if (thread != NULL) {
+    if (thread != NULL && thread->forks == os_forks()) {
         BASE_ASSERT(pthread_join(thread->thread, NULL) == 0);
-        base_free(thread);
     }
+    base_free(thread);
 }
 
 int os_random(void *buffer, size_t size, struct alex_error *error)

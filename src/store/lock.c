@@ -5,7 +5,10 @@
  *
  * The LOCK file keeps other processes out: a lock of the process, which a forked child doesn't hold and which ends with
  * the process, however that ends. Such a lock says nothing within its own process, so the open stores of this one are
- * in a list.
+ * in a list. In a forked child that has the parent's too, which count for nothing there.
+ *
+ * A process loses its lock with any close of the file. So a child that opens a store itself first closes what it has of
+ * the parent's LOCK file.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,16 +20,42 @@
 
 static struct alex_store *open_stores;
 
+/** The next open store on the same directory, from `other` on. Called with the process's lock. */
+static struct alex_store *find_same(struct alex_store *other, const alex_store *store)
+{
+    while (other != NULL && (other == store || other->identity.device != store->identity.device ||
+                             other->identity.inode != store->identity.inode)) {
+        other = other->next_open;
+    }
+    return other;
+}
+
+/** Whether a parent of this process opened the store. */
+static bool is_parents(const alex_store *store)
+{
+    return store->forks != os_forks();
+}
+
 /** Another open store of this process on the same directory. Called with the process's lock. */
 static struct alex_store *find_twin(const alex_store *store)
 {
-    for (struct alex_store *other = open_stores; other != NULL; other = other->next_open) {
-        if (other != store && other->identity.device == store->identity.device &&
-            other->identity.inode == store->identity.inode) {
-            return other;
+    struct alex_store *other = find_same(open_stores, store);
+    while (other != NULL && is_parents(other)) {
+        other = find_same(other->next_open, store);
+    }
+    return other;
+}
+
+/** Closes what this process has of a parent's LOCK file. */
+static void close_parents(const alex_store *store)
+{
+    struct alex_store *other = find_same(open_stores, store);
+    for (; other != NULL; other = find_same(other->next_open, store)) {
+        if (is_parents(other)) {
+            os_file_close(other->lock_fd);
+            other->lock_fd = -1;
         }
     }
-    return NULL;
 }
 
 /** Locks the LOCK file and, to write, leaves the process's id in it. */
@@ -64,6 +93,7 @@ static int take(alex_store *store, struct alex_error *error)
     if (twin != NULL) {
         return ALEX_OK; /* its lock is the process's */
     }
+    close_parents(store);
     char path[512];
     (void)snprintf(path, sizeof path, "%s/%s", store->path, LOCK_NAME);
     int result;
@@ -112,7 +142,7 @@ void lock_release(alex_store *store)
     store->listed_open = false;
     /* Closing the file ends the lock for the whole process: readers of the same store hand it on, and the last one
      * closes it. */
-    struct alex_store *twin = find_twin(store);
+    struct alex_store *twin = is_parents(store) ? NULL : find_twin(store);
     if (twin != NULL && twin->lock_fd == -1) {
         twin->lock_fd = store->lock_fd;
     } else {

@@ -427,6 +427,7 @@ static int make_store(const char *path, const struct alex_options *options, alex
     store->options = *options;
     store->options.error = &store->error; /* the caller's is for this call only */
     store->lock_fd = -1;
+    store->forks = os_forks();
     *out_store = store;
     return ALEX_OK;
 }
@@ -439,6 +440,9 @@ int open_loaded(const char *path, const struct alex_options *options,
     }
     int result = check_options(path, options);
     bool exists = false;
+    if (result == ALEX_OK) {
+        result = os_fork_watch(options->error);
+    }
     if (result == ALEX_OK && options->catch_sigbus) {
         result = os_guard_install(options->error);
     }

@@ -124,6 +124,7 @@ struct alex_store {
     struct alex_store *next_open;
     bool listed_open;
     int lock_fd;
+    uint64_t forks; /**< os_forks() when it was opened: another number in a forked child */
 
     uint8_t store_id[RECORD_STORE_ID_BYTES];
     uint32_t segment_shift;

@@ -10,6 +10,10 @@ int write_allowed(alex_store *store)
         return base_fail(&store->error, ALEX_READ_ONLY, 0, store->path,
                          "the store was opened read-only; open it without that option to write");
     }
+    int result = log_writable(store->log, &store->error);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
     if (BASE_UNLIKELY(store->loader != NULL)) {
         return base_fail(&store->error, ALEX_BUSY, 0, store->path, "a bulk load is open; commit or close it first");
     }
@@ -17,7 +21,7 @@ int write_allowed(alex_store *store)
         return base_fail(&store->error, ALEX_BUSY, 0, store->path,
                          "a put is reserved; commit or cancel it first (alex_put_commit, alex_put_cancel)");
     }
-    return log_writable(store->log, &store->error);
+    return ALEX_OK;
 }
 
 int write_value_check(alex_store *store, const void *value, size_t size)

@@ -45,6 +45,7 @@ static const struct {
     [FAULTS_MUTEX_INIT] = {"mutex_init", ENOMEM},
     [FAULTS_CONDITION_INIT] = {"condition_init", ENOMEM},
     [FAULTS_THREAD_CREATE] = {"thread_create", EAGAIN},
+    [FAULTS_ATFORK] = {"atfork", ENOMEM},
     [FAULTS_ALLOCATION] = {"allocation", ENOMEM},
 };
 
@@ -265,6 +266,11 @@ static int faulty_thread_create(void *(*run)(void *), void *context, void *out_t
     return strikes(FAULTS_THREAD_CREATE) ? errno : real.thread_create(run, context, out_thread);
 }
 
+static int faulty_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    return strikes(FAULTS_ATFORK) ? errno : real.atfork(prepare, parent, child);
+}
+
 static bool allocation_fails(void)
 {
     return strikes(FAULTS_ALLOCATION);
@@ -311,6 +317,7 @@ void faults_install(void)
         .mutex_init = faulty_mutex_init,
         .condition_init = faulty_condition_init,
         .thread_create = faulty_thread_create,
+        .atfork = faulty_atfork,
     };
     base_alloc_fails = allocation_fails;
 }
