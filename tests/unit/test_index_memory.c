@@ -297,6 +297,7 @@ static void test_sparse_node_without_memory(void **state)
             set_key(fixture->index, spread_key(i), 1);
         }
         uint64_t changes = fixture->index->structure_changes;
+        assert_int_equal(ALEX_OK, index_pool_scratch(fixture->pool, KEYS));
         leave_room(fixture->pool, NULL, 0);
         fixture->pool->scratch_count = scratch == 0 ? 0 : fixture->pool->scratch_count;
         for (uint64_t i = LEFT; i < KEYS; i++) {
