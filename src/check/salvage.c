@@ -78,9 +78,10 @@ static int copy_table(void *context, const struct alex_table_info *info)
     struct salvaging *salvaging = context;
     salvaging->report.tables++;
     alex_table *from;
-    int result = settle(salvaging, salvaging->source, alex_table_open(salvaging->source, info->name, NULL, &from));
-    if (result != ALEX_OK || salvaging->target == NULL) {
-        return result != ALEX_OK ? result : copy_entries(salvaging, from, NULL);
+    int result = alex_table_open(salvaging->source, info->name, NULL, &from);
+    BASE_ASSERT(result == ALEX_OK); /* it is listed */
+    if (salvaging->target == NULL) {
+        return copy_entries(salvaging, from, NULL);
     }
     struct alex_table_options options = {.key_order = info->key_order};
     alex_table *to;

@@ -94,6 +94,7 @@ static int read_through(int fd, const char *path, uint64_t length, struct alex_e
     int result =
         buffer != NULL ? ALEX_OK : base_fail(error, ALEX_NO_MEMORY, 0, path, "no memory to read the file through");
     size_t got = piece;
+    /* unreached: a file that another program cuts short meanwhile */
     for (uint64_t at = 0; at < length && result == ALEX_OK && got == piece; at += piece) {
         result = os_file_read(fd, path, at, buffer, piece, &got, error);
     }
@@ -107,7 +108,7 @@ static int take_as_it_is(const struct log *log, struct log_segment *segment, uin
                          struct alex_error *error)
 {
     uint64_t slots = ((length + RECORD_HEADER_BYTES) >> log->config.segment_shift) + 1;
-    if (slots > LOG_SLOTS_MAX) {
+    if (slots > LOG_SLOTS_MAX) { /* unreached: takes a file larger than what file systems of tests hold */
         return base_fail(error, ALEX_DAMAGED, 0, path,
                          "the file is larger than any that the library makes; is it one?");
     }

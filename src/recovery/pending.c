@@ -93,7 +93,7 @@ int pending_hand_on(const struct log *log, const struct replay_target *target, c
         return target->remove(target->context, record->table, record->key, record->ref);
     }
     struct record whole;
-    if (log_fetch(log, record->ref, &whole) != RECORD_GOOD) {
+    if (log_fetch(log, record->ref, &whole) != RECORD_GOOD) { /* unreached: it was good when it was read before */
         char path[512];
         struct log_position at = log_locate(log, record->ref, path, sizeof path);
         return base_fail_at(error, ALEX_DAMAGED, path, at.offset, "the record of a table is damaged");

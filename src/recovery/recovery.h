@@ -98,6 +98,7 @@ struct salvage_survey {
 };
 
 /** Reads the manifest or, without one, the names and headers of the files.
+ *  @param error  not optional
  *  @return ALEX_OK, ALEX_NEWER_FORMAT, what the listener returned to stop, or a failure of the system */
 int salvage_look(const char *directory, const struct salvage_listener *listener, struct salvage_survey *out_survey,
                  struct alex_error *error);

@@ -250,7 +250,7 @@ int salvage_look(const char *directory, const struct salvage_listener *listener,
     } else if (result == ALEX_DAMAGED) {
         result = salvage_find(listener, &(struct alex_finding){ALEX_DAMAGED, damage.path, damage.offset, damage.message,
                                                                ALEX_FINDING_FILE, 0});
-    } else if (error != NULL) {
+    } else {
         *error = damage;
     }
     if (result == ALEX_OK && !listed) {

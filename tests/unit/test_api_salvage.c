@@ -584,6 +584,30 @@ static void test_files_mixed_up(void **state)
     assert_int_equal(got, 1000);
 }
 
+/* Without a manifest the store is the one that most headers name, though the first of them names another. */
+static void test_store_of_most_headers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told;
+    struct files_record record;
+    char manifest[FILES_PATH_MAX];
+    open_small(fixture);
+    for (int64_t key = 0; key < 200; key++) {
+        unsigned char value[1000] = {0};
+        ASSERT_OK(alex_put(fixture->main, key, value, sizeof value, NULL));
+    }
+    fixture_store_close(fixture);
+    files_find_record(fixture->path, FILES_PUT, 1, 0, &record);
+    files_flip_bit(record.path, 20, 0);
+    files_reseal_segment(record.path);
+    files_join(manifest, fixture->path, "MANIFEST");
+    files_remove(manifest);
+    salvage(fixture, &told);
+    assert_int_equal(told.count, 2);
+    assert_told(&told, 1, ALEX_FINDING_FILE, record.path, 0, 64);
+    assert_keys(fixture->main, 200);
+}
+
 /* A value that holds a copy of a record, or of a whole file of the log, never yields what is in the copy: neither while
  * it is whole, nor when its own header is damaged and every byte of it is tried. */
 static void test_copies_in_values(void **state)
@@ -752,6 +776,7 @@ int main(void)
         TEST_WITH_DIRECTORY(test_file_that_was_cut_off),
         TEST_WITH_DIRECTORY(test_segment_headers),
         TEST_WITH_DIRECTORY(test_files_mixed_up),
+        TEST_WITH_DIRECTORY(test_store_of_most_headers),
         TEST_WITH_DIRECTORY(test_copies_in_values),
         TEST_WITH_DIRECTORY(test_tables),
         TEST_WITH_DIRECTORY(test_dropped_tables),

@@ -119,6 +119,122 @@ static void test_beside_a_reader(void **state)
     ASSERT_VALUE(fixture->main, 1, "batch");
 }
 
+/** A store with damage of every kind: tables without names, values, batches in part, a batch without its commit, and
+ * files that no manifest lists. */
+static void make_damaged(struct fixture *fixture)
+{
+    static const struct {
+        unsigned kind;
+        uint32_t table;
+        int64_t key;
+        uint64_t at; /**< of its bytes */
+    } damage[] = {
+        {FILES_TABLE, 2, ALEX_KEYS_SIGNED, 1},
+        {FILES_TABLE, 3, ALEX_KEYS_SIGNED, 1},
+        {FILES_TABLE, 4, ALEX_KEYS_SIGNED, 1},
+        {FILES_PUT, 1, 1, 8},
+        {FILES_PUT, 1, 11, 8},
+        {FILES_PUT, 1, 12, 33},
+        {FILES_COMMIT, 0, 3, 1},
+        {FILES_PUT, 1, 99, 33},
+    };
+    enum { DAMAGES = sizeof damage / sizeof *damage };
+    struct files_record records[DAMAGES];
+    fixture_store_open(fixture, NULL);
+    helper_put(helper_table(fixture->store, "one", ALEX_KEYS_SIGNED), 1, "one"); /* id 2, and so on */
+    helper_put(helper_table(fixture->store, "two", ALEX_KEYS_SIGNED), 1, "two");
+    alex_table *emptied = helper_table(fixture->store, "three", ALEX_KEYS_SIGNED);
+    helper_put(emptied, 1, "three");
+    ASSERT_OK(alex_delete(emptied, 1));
+    (void)helper_table(fixture->store, "empty", ALEX_KEYS_SIGNED);
+    for (int64_t batch = 0; batch < 3; batch++) {
+        struct alex_op ops[3];
+        for (int64_t i = 0; i < 3; i++) {
+            ops[i] = (struct alex_op){ALEX_OP_PUT, fixture->main, 10 * batch + i, {"batch", 5}};
+        }
+        ASSERT_OK(alex_write(fixture->store, ops, 3));
+        helper_put(fixture->main, 10 * batch + 5, "between");
+    }
+    helper_put(fixture->main, 99, "last");
+    fixture_store_close(fixture);
+    for (size_t i = 0; i < DAMAGES; i++) {
+        files_find_record(fixture->path, damage[i].kind, damage[i].table, damage[i].key, &records[i]);
+    }
+    for (size_t i = 0; i < DAMAGES; i++) {
+        files_flip_bit(records[i].path, records[i].offset + damage[i].at, 3);
+    }
+    static const char *const strays[] = {"00000000000000aa.log", "00000000000000ab.log", "0000000000000000.log",
+                                         "ffffffffffffffff.log", "00000000000000ac.txt", "00000000.log"};
+    for (size_t i = 0; i < sizeof strays / sizeof *strays; i++) {
+        char path[FILES_PATH_MAX];
+        unsigned char content[100] = {0};
+        content[99] = i != 1; /* one that holds nothing */
+        files_join(path, fixture->path, strays[i]);
+        files_write(path, content, sizeof content);
+    }
+}
+
+/** Counts down, and stops at 0. */
+static int stop_at(void *context, const struct alex_finding *finding)
+{
+    (void)finding;
+    uint64_t *left = context;
+    return --*left == 0 ? 42 : 0;
+}
+
+/* A visit can stop a salvage at whatever it finds, and then nothing is written. */
+static void test_stopped_anywhere(void **state)
+{
+    struct fixture *fixture = *state;
+    char target[FILES_PATH_MAX];
+    char manifest[FILES_PATH_MAX];
+    target_path(fixture, target);
+    make_damaged(fixture);
+    files_join(manifest, fixture->path, "MANIFEST");
+    for (int round = 0; round < 2; round++) {
+        uint64_t stopped = 0;
+        for (uint64_t at = 1;; at++) {
+            uint64_t left = at;
+            int result = alex_salvage(fixture->path, target, stop_at, &left, NULL, NULL);
+            if (result == ALEX_OK) {
+                break;
+            }
+            assert_int_equal(result, 42);
+            assert_false(files_exists(target));
+            stopped++;
+        }
+        assert_true(stopped > 10);
+        files_remove(target);
+        files_remove(manifest);
+    }
+}
+
+/* More files than are usual, of more stores than are told apart, as many of each: the first one is salvaged. */
+static void test_many_files(void **state)
+{
+    struct fixture *fixture = *state;
+    struct files_record record;
+    struct alex_salvage_report report;
+    char path[FILES_PATH_MAX];
+    size_t size;
+    make_batch(fixture);
+    files_find_record(fixture->path, FILES_PUT, 1, 9, &record);
+    unsigned char *file = files_read(record.path, &size);
+    files_join(path, fixture->path, "MANIFEST");
+    files_remove(path);
+    for (unsigned i = 0; i < 100; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "%016x.log", 16 + i);
+        files_join(path, fixture->path, name);
+        file[16] = (unsigned char)(file[16] + 1 + i % 50); /* its store's id */
+        files_write(path, file, size);
+    }
+    ASSERT_OK(alex_salvage(fixture->path, NULL, NULL, NULL, &report, NULL));
+    assert_int_equal(report.keys, 5);
+    assert_true(report.findings > 100);
+    free(file);
+}
+
 /* Whichever call of the system or allocation fails, the salvage says so, and the source is as it was; what can't be
  * read is ALEX_IO. */
 static void test_faults(void **state)
@@ -126,16 +242,13 @@ static void test_faults(void **state)
     struct fixture *fixture = *state;
     char target[FILES_PATH_MAX];
     char manifest[FILES_PATH_MAX];
-    struct files_record record;
     uint64_t failed = 0;
     target_path(fixture, target);
-    make_batch(fixture);
+    make_damaged(fixture);
     files_join(manifest, fixture->path, "MANIFEST");
     for (int round = 0; round < 2; round++) {
-        if (round == 1) { /* without manifest, and with a batch in part */
+        if (round == 1) {
             files_remove(manifest);
-            files_find_record(fixture->path, FILES_PUT, 1, 2, &record);
-            files_flip_bit(record.path, record.offset, 0);
         }
         uint64_t before = files_fingerprint(fixture->path, NULL);
         faults_install();
@@ -178,10 +291,9 @@ int main(void)
 {
     faults_prefer_memory();
     const struct CMUnitTest tests[] = {
-        TEST_WITH_DIRECTORY(test_stopped),
-        TEST_WITH_DIRECTORY(test_refused),
-        TEST_WITH_DIRECTORY(test_beside_a_reader),
-        TEST_WITH_DIRECTORY(test_faults),
+        TEST_WITH_DIRECTORY(test_stopped),         TEST_WITH_DIRECTORY(test_stopped_anywhere),
+        TEST_WITH_DIRECTORY(test_many_files),      TEST_WITH_DIRECTORY(test_refused),
+        TEST_WITH_DIRECTORY(test_beside_a_reader), TEST_WITH_DIRECTORY(test_faults),
     };
     return cmocka_run_group_tests_name("salvage faults", tests, NULL, NULL);
 }
