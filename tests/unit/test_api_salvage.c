@@ -712,6 +712,44 @@ static void test_dropped_tables(void **state)
     ASSERT_VALUE(helper_table(fixture->store, "b", ALEX_KEYS_SIGNED), 2, "two");
 }
 
+/* What no writer leaves behind has no effect, though its checksums hold: a table with the id of another, one named as
+ * the main table, one without a name, and the main table dropped. */
+static void test_impossible_tables(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told;
+    struct files_record made;
+    struct files_record dropped;
+    static const char *const forged[] = {"main", "\0ain"};
+    fixture_store_open(fixture, NULL);
+    helper_put(fixture->main, 1, "one");
+    (void)helper_table(fixture->store, "mail", ALEX_KEYS_SIGNED); /* id 2 */
+    ASSERT_OK(alex_table_drop(fixture->store, "mail"));
+    fixture_store_close(fixture);
+    files_find_record(fixture->path, FILES_TABLE, 2, ALEX_KEYS_SIGNED, &made);
+    files_find_record(fixture->path, FILES_DROP, 2, 0, &dropped);
+    for (size_t i = 0; i < 3; i++) {
+        unsigned char table = 1;
+        if (i < 2) {
+            uint32_t crc = files_crc32c(0, forged[i], 4);
+            unsigned char bytes[4] = {(unsigned char)crc, (unsigned char)(crc >> 8), (unsigned char)(crc >> 16),
+                                      (unsigned char)(crc >> 24)};
+            files_patch(made.path, made.value_offset, forged[i], 4);
+            files_patch(made.path, made.offset + 4, bytes, sizeof bytes);
+        } else {
+            files_patch(made.path, made.offset + 12, &table, 1);
+        }
+        files_patch(made.path, dropped.offset + 12, &table, 1);
+        files_reseal_record(made.path, made.offset);
+        files_reseal_record(made.path, dropped.offset);
+        salvage(fixture, &told);
+        assert_int_equal(told.count, 0);
+        assert_int_equal(told.report.tables, 1);
+        ASSERT_VALUE(fixture->main, 1, "one");
+        fixture_store_close(fixture);
+    }
+}
+
 /* A log that ends in zero bytes before the place up to which it was synced is reported, as is one that is cut there. */
 static void test_end_below_the_durable_end(void **state)
 {
@@ -780,6 +818,7 @@ int main(void)
         TEST_WITH_DIRECTORY(test_copies_in_values),
         TEST_WITH_DIRECTORY(test_tables),
         TEST_WITH_DIRECTORY(test_dropped_tables),
+        TEST_WITH_DIRECTORY(test_impossible_tables),
         TEST_WITH_DIRECTORY(test_end_below_the_durable_end),
         TEST_WITH_DIRECTORY(test_only_look),
     };
