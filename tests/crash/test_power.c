@@ -64,7 +64,7 @@ static void test_every_cut(void **state)
 {
     const struct fixture *fixture = *state;
     struct power_result result = {0};
-    struct power_plan plan = {.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12), .every = 1024};
+    struct power_plan plan = {.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12), .every = 256};
     plan.cuts = 20;
     plan.depth = 3;
     plan.deeper_share = 100;
@@ -77,7 +77,7 @@ static void test_every_cut(void **state)
         power_run(fixture->directory, &plan, &result);
     }
     conclude(&result);
-    assert_true(result.exhausted > result.boundaries / 2);
+    assert_true(result.exhausted > result.boundaries * 9 / 10);
     assert_true(result.deepest_cuts > 0);
 }
 
@@ -87,7 +87,7 @@ static void test_every_kill(void **state)
 {
     const struct fixture *fixture = *state;
     struct power_result result = {0};
-    struct power_plan plan = {.every = 1024, .cuts = 20, .depth = 2, .killed_share = 1};
+    struct power_plan plan = {.every = 256, .cuts = 20, .depth = 2, .killed_share = 1};
     plan.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12) / 4;
     plan.deeper_share = UINT32_MAX;
     plan.deeper_max = UINT32_MAX;
