@@ -127,11 +127,9 @@ int table_create(alex_store *store, uint32_t id, const char *name, size_t name_l
 
 void table_destroy(struct alex_table *table)
 {
-    if (table != NULL) {
-        index_destroy(table->index);
-        base_free(table->name);
-        table->index = NULL;
-        table->name = NULL;
-        handle_end(&table->handle);
-    }
+    index_destroy(table->index);
+    base_free(table->name);
+    table->index = NULL;
+    table->name = NULL;
+    handle_end(&table->handle);
 }

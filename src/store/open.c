@@ -388,11 +388,7 @@ static void destroy(alex_store *store)
             table_destroy(table);
         }
     }
-    struct alex_table *next;
-    for (struct alex_table *table = store->dropped; table != NULL; table = next) {
-        next = table->next_dropped;
-        table_destroy(table);
-    }
+    BASE_DEBUG_ASSERT(store->dropped == NULL); /* no snapshot is open */
     base_free(store->catalog.by_name);
     base_free(store->catalog.by_id);
     base_free(store->tombstones.items);

@@ -194,7 +194,7 @@ static inline int table_check(struct alex_table *table)
 }
 /** Takes a table with all its entries out of the accounts and the catalog, and ends it once no snapshot needs it. */
 void table_drop(alex_store *store, struct alex_table *table, uint64_t number);
-/** Ends dropped tables that no open snapshot is older than. */
+/** Ends dropped tables that no open snapshot is older than. Their tombstones, of smaller numbers, have gone before. */
 void table_reclaim(alex_store *store);
 
 /* version.c */
@@ -208,8 +208,6 @@ int version_reserve_tombstones(alex_store *store, size_t count);
 void version_delete(struct alex_table *table, uint64_t index_key, uint64_t previous, uint64_t ref, uint64_t number);
 /** Takes tombstones out of the indexes that no open snapshot is older than. */
 void version_reclaim(alex_store *store);
-/** Drops the tombstones of a table that ends. */
-void version_forget_table(alex_store *store, const struct alex_table *table);
 
 /* replay_target.c */
 /** Where replay puts what it reads: the store's tables. `context` is the store. */

@@ -129,9 +129,7 @@ static void account_dropped(alex_store *store, struct alex_table *table)
         }
         from = entries[count - 1].key + 1;
     }
-    if (table->ref != 0) {
-        log_count_dead(store->log, table->ref);
-    }
+    log_count_dead(store->log, table->ref);
 }
 
 void table_drop(alex_store *store, struct alex_table *table, uint64_t number)
@@ -154,7 +152,6 @@ void table_reclaim(alex_store *store)
             continue;
         }
         *link = table->next_dropped;
-        version_forget_table(store, table);
         table_destroy(table);
     }
 }

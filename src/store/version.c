@@ -70,7 +70,7 @@ void version_reclaim(alex_store *store)
     while (queue->count > 0 && queue->items[queue->first].number <= oldest) {
         const struct tombstone *tombstone = &queue->items[queue->first];
         /* The key may have been written again since. */
-        if (tombstone->table != NULL && index_find(tombstone->table->index, tombstone->index_key) == tombstone->ref) {
+        if (index_find(tombstone->table->index, tombstone->index_key) == tombstone->ref) {
             (void)index_remove(tombstone->table->index, tombstone->index_key);
         }
         queue->first++;
@@ -78,15 +78,5 @@ void version_reclaim(alex_store *store)
     }
     if (queue->count == 0) {
         queue->first = 0;
-    }
-}
-
-void version_forget_table(alex_store *store, const struct alex_table *table)
-{
-    struct tombstone_queue *queue = &store->tombstones;
-    for (size_t i = 0; i < queue->count; i++) {
-        if (queue->items[queue->first + i].table == table) {
-            queue->items[queue->first + i].table = NULL;
-        }
     }
 }
