@@ -91,7 +91,7 @@ static bool fields_fit(const struct record *record)
 {
     bool plain = record->flags == 0;
     bool of_log = plain && record->table == 0;
-    switch (record->kind) {
+    switch (record->kind) { /* unreached: the kind is one of these */
     case RECORD_PUT:
         return record->table != 0;
     case RECORD_DELETE:

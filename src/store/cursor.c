@@ -96,7 +96,7 @@ static bool next_key(const alex_cursor *cursor, enum index_direction direction, 
     if (cursor->first > cursor->last) {
         return false;
     }
-    switch (cursor->place) {
+    switch (cursor->place) { /* unreached: there is no other place */
     case PLACE_FRESH:
         *out_key = up ? cursor->first : cursor->last;
         return true;

@@ -113,12 +113,38 @@ static void test_wrong_references(void **state)
     }
 }
 
+/* So is one that leads to a record of another kind, or on to one that is not older. */
+static void test_wrong_versions(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_value value;
+    uint64_t seen = 0;
+    struct log *log = fixture->store->log;
+    alex_table *table = helper_table(fixture->store, "t", ALEX_KEYS_SIGNED); /* its record has key 1 */
+    assert_int_equal(mvcc_visible(log, UINT64_MAX, table->id, 1, table->ref, &value, &seen), MVCC_DAMAGED);
+
+    helper_put(fixture->main, 1, "one");
+    helper_put(fixture->main, 1, "two");
+    uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, 1));
+    struct files_record record;
+    uint8_t previous[8];
+    files_find_record(fixture->path, FILES_PUT, 1, 1, &record);
+    files_read_at(record.path, record.offset + 32, previous, sizeof previous);
+    files_patch(record.path, record.offset + 32, &ref, sizeof ref); /* back to itself, without end */
+    files_reseal_record(record.path, record.offset);
+    assert_int_equal(mvcc_visible(log, 0, 1, 1, ref, &value, &seen), MVCC_DAMAGED);
+    files_patch(record.path, record.offset + 32, previous, sizeof previous);
+    files_reseal_record(record.path, record.offset);
+    assert_int_equal(mvcc_visible(log, 0, 1, 1, ref, &value, &seen), MVCC_ABSENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_order),
         TEST_WITH_STORE(test_versions),
         TEST_WITH_STORE(test_wrong_references),
+        TEST_WITH_STORE(test_wrong_versions),
     };
     return cmocka_run_group_tests_name("mvcc snapshots", tests, NULL, NULL);
 }

@@ -182,6 +182,7 @@ static void test_nonsense(void **state)
         {88 + 16, 0, 4}, /* slots */
         {88 + 16, UINT32_MAX, 4},
         {40, 9, 8}, /* next file id */
+        {40, 0, 8},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         size_t size;

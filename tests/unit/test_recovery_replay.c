@@ -280,6 +280,23 @@ static void test_clean_with_open_group(void **state)
     assert_goes_on(fixture);
 }
 
+/* The same where a file was prepared and not used before the store was closed. */
+static void test_clean_with_prepared_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_open_report report;
+    begin();
+    put(1, "single");
+    hand.manifest.clean = true;
+    hand.manifest.durable = here();
+    begin_file(1);
+    end(fixture);
+    open_and_report(fixture, &report);
+    assert_int_equal(report.cut_bytes, 0);
+    ASSERT_VALUE(fixture->main, 1, "single");
+    assert_goes_on(fixture);
+}
+
 /* An ABORT takes back what it names and nothing else. */
 static void test_aborts(void **state)
 {
@@ -295,6 +312,7 @@ static void test_aborts(void **state)
     put_grouped(4, "taken back");
     abort_range(hand.number, hand.number);
     hand.group = first;
+    abort_range(1, 2); /* of before */
     put_grouped(5, "kept");
     commit();
     abort_range(1, hand.number); /* too late for what was committed */
@@ -635,14 +653,23 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_committed_group),       TEST(test_group_without_commit),
-        TEST(test_clean_with_open_group), TEST(test_aborts),
-        TEST(test_commit_that_disagrees), TEST(test_bad_value),
-        TEST(test_mark_beyond_hole),      TEST(test_numbers_must_ascend),
-        TEST(test_seal_to_nowhere),       TEST(test_clean_but_elsewhere),
-        TEST(test_newer_record),          TEST(test_dropped_table),
-        TEST(test_impossible_tables),     TEST(test_record_to_the_segments_end),
-        TEST(test_numbers_used_up),       TEST(test_file_lost),
+        TEST(test_committed_group),
+        TEST(test_group_without_commit),
+        TEST(test_clean_with_open_group),
+        TEST(test_clean_with_prepared_file),
+        TEST(test_aborts),
+        TEST(test_commit_that_disagrees),
+        TEST(test_bad_value),
+        TEST(test_mark_beyond_hole),
+        TEST(test_numbers_must_ascend),
+        TEST(test_seal_to_nowhere),
+        TEST(test_clean_but_elsewhere),
+        TEST(test_newer_record),
+        TEST(test_dropped_table),
+        TEST(test_impossible_tables),
+        TEST(test_record_to_the_segments_end),
+        TEST(test_numbers_used_up),
+        TEST(test_file_lost),
     };
     return cmocka_run_group_tests_name("recovery replay", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * @file test_store_internals.c
  * Parts of the store that the public API shows only in passing: sorting, the catalog, ended handles, the accounts.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "store/store_internal.h"
@@ -294,6 +295,15 @@ static int noting_open(const char *path, int flags, mode_t mode)
     return real_calls.open(path, flags, mode);
 }
 
+static int refusing_open(const char *path, int flags, mode_t mode)
+{
+    if (strcmp(path, parent_path) == 0) {
+        errno = EACCES;
+        return -1;
+    }
+    return real_calls.open(path, flags, mode);
+}
+
 static int noting_fsync(int fd)
 {
     parent_synced |= strcmp(synced_path, parent_path) == 0;
@@ -312,6 +322,18 @@ static void test_new_directory_is_durable(void **state)
     os_calls = real_calls;
     ASSERT_OK(code);
     assert_true(parent_synced);
+}
+
+/* A parent that may be written in and not read can't be synced, and the store is made all the same. */
+static void test_parent_that_is_not_read(void **state)
+{
+    struct fixture *fixture = *state;
+    real_calls = os_calls;
+    assert_non_null(realpath(fixture->directory, parent_path));
+    os_calls.open = refusing_open;
+    int code = alex_open(fixture->path, NULL, &fixture->store);
+    os_calls = real_calls;
+    ASSERT_OK(code);
 }
 
 #if defined(__x86_64__) && !defined(ALEX_PORTABLE)
@@ -345,6 +367,7 @@ int main(void)
         TEST_WITH_STORE(test_accounts),
         TEST_WITH_STORE(test_numbers_ascend),
         TEST_WITH_DIRECTORY(test_new_directory_is_durable),
+        TEST_WITH_DIRECTORY(test_parent_that_is_not_read),
 #if defined(__x86_64__) && !defined(ALEX_PORTABLE)
         TEST_WITH_STORE(test_without_the_instruction),
 #endif
