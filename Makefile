@@ -53,7 +53,7 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (60) with libFuzzer; needs clang
 lint: ## check format, static analysis, layers and conventions
 	@tools/lint
 
-coverage: ## run tests and report the lines and branches of src/ that they reach, also in build/coverage/report/
+coverage: ## report what tests reach, in build/coverage/report/; fails on unmarked branches of src/ that none does
 	@tools/coverage
 
 clean: ## remove everything that was built

@@ -52,8 +52,8 @@ static void take_sample(struct sample *sample, const uint64_t *keys, uint32_t co
     }
 }
 
-/** The line through (low, low_block) and (high, high_block); false if that is steeper than a block a key, or flat, or no
- * line because the two are one. */
+/** The line through (low, low_block) and (high, high_block); false if that is steeper than a block a key, or flat, or
+ * none because the two are one. */
 static bool model_through(uint64_t low, double low_block, uint64_t high, double high_block,
                           struct index_model *out_model)
 {

@@ -52,6 +52,11 @@ class Findings(unittest.TestCase):
         """A module that includes one below it is found."""
         self.assert_finds("src/os/file.c", f'{SPDX}#include "log/log.h"\n', 'file.c:2: "log/log.h": log is below os')
 
+    def test_unreached_without_a_reason(self):
+        """A mark of a branch that no test reaches has to say why."""
+        self.write("src/log/log.c", f"{SPDX}if (a) {{ /* unreached: the disk never says this */\n")
+        self.assert_finds("src/os/file.c", f"{SPDX}if (a) {{ /* unreached */\n", "file.c:2: why is this unreached?")
+
     def test_downward_include(self):
         """A module that includes one above it is not."""
         self.write("src/log/log.c", f'{SPDX}#include "log/log.h"\n#include "os/os.h"\n#include <string.h>\n')

@@ -50,7 +50,7 @@ static void crash(struct fixture *fixture)
     files_copy_directory(copy, fixture->path);
 }
 
-/* A batch too large for the stage is written in parts. Where that fails it is taken back whole, and the store latches. */
+/* A batch too large for the stage is written in parts. Where one fails all is taken back, and the store latches. */
 static void test_stage_that_is_not_written(void **state)
 {
     struct fixture *fixture = *state;
