@@ -56,6 +56,9 @@ if(CMOCKA_FOUND)
     if(support_sources)
         add_library(alex_test_support STATIC ${support_sources})
         target_link_libraries(alex_test_support PUBLIC alex_test_base PkgConfig::CMOCKA)
+        if(ALEX_COVERAGE)
+            target_link_options(alex_test_support INTERFACE -Wl,--wrap=_exit) # see tests/support/coverage.c
+        endif()
         if(ZLIB_FOUND)
             target_link_libraries(alex_test_support PRIVATE PkgConfig::ZLIB)
             target_compile_definitions(alex_test_support PRIVATE
