@@ -155,14 +155,17 @@ class Plants(unittest.TestCase):
         """A sync that is made again after a signal interrupted it."""
         self.assert_caught("unit_test_os_file", "src/os/file.c",
                            "return os_calls.fdatasync(fd) == -1 ?",
-                           "int again;\n    RETRY(again, os_calls.fdatasync(fd));\n    return again == -1 ?")
+                           "int again;\n    OS_RETRY(again, os_calls.fdatasync(fd));\n    return again == -1 ?")
 
     # ---- recovery
 
     def test_commit_not_required(self):
         """A batch that counts without its COMMIT."""
         self.assert_caught(POWER, "src/recovery/replay.c",
-                           "out_result->dropped += replayer.pending_count;", "result = apply_pending(&replayer);")
+                           "out_result->dropped += replayer.pending.count;",
+                           "if (result == ALEX_OK) {\n"
+                           "        result = pending_apply(&replayer.pending, log, target, error);\n"
+                           "    }")
 
     def test_damage_cut(self):
         """Damage to what was synced, cut off as if a crash had left it."""
