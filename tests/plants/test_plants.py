@@ -26,9 +26,8 @@ ENVIRONMENT = {"ALEX_POWER_CUTS": "1", "ALEX_POWER_EVERY": "4"}
 TEST_SECONDS = 120
 
 POWER = "crash_test_power"
-PROGRAMS = (POWER, "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_store",
-            "unit_test_log_cut", "unit_test_log_record", "unit_test_os_file",
-            "unit_test_store_faults")
+PROGRAMS = (POWER, "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_store", "unit_test_log_cut",
+            "unit_test_log_pwrite", "unit_test_log_record", "unit_test_os_file")
 
 
 def write_if_changed(path, content):
@@ -198,11 +197,9 @@ class Plants(unittest.TestCase):
                            "if (os_calls.set_lock(fd, &lock) == 0) {", "if (fd >= 0) {")
 
     def test_allocation_unchecked(self):
-        """A list of segments that is used though there was no memory for it."""
-        self.assert_caught("unit_test_store_faults", "src/log/segment.c",
-                           "    if (segments == NULL) {\n"
-                           "        return ALEX_NO_MEMORY;\n"
-                           "    }\n", "")
+        """A record that is built though there was no memory for it."""
+        self.assert_caught("unit_test_log_pwrite", "src/log/append.c",
+                           "if (stage == NULL) {", "if (stage_bytes == 0) {")
 
 
 if __name__ == "__main__":
