@@ -77,7 +77,7 @@ int main(int argument_count, char **arguments)
     struct index *index;
     struct adversary adversary;
     uint64_t *keys = calloc(loaded + attacks, sizeof *keys);
-    if (keys == NULL || index_pool_create(&pool) != 0 || index_create(pool, &index) != 0) {
+    if (keys == NULL || index_pool_create(NULL, &pool) != 0 || index_create(pool, &index) != 0) {
         no_memory();
     }
     keyset_make(KEYSET_UNIFORM, keys, loaded + attacks, 3);

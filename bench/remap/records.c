@@ -13,7 +13,7 @@ void records_init(struct records *records)
 
 void key_index_init(struct key_index *index)
 {
-    if (index_pool_create(&index->pool) != 0 || index_create(index->pool, &index->index) != 0) {
+    if (index_pool_create(NULL, &index->pool) != 0 || index_create(index->pool, &index->index) != 0) {
         fail("out of memory for the index");
     }
 }

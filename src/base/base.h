@@ -36,6 +36,15 @@
 #define BASE_DEBUG_ASSERT(condition) ((void)0)
 #endif
 
+/** A place where another thread may come between. In debug builds tests hold threads up there, so that what happens
+ *  rarely happens often. `base_interrupt` is NULL, or set while no other thread runs. */
+#ifdef ALEX_DEBUG
+extern void (*base_interrupt)(void);
+#define BASE_INTERRUPTIBLE() (base_interrupt != NULL ? base_interrupt() : (void)0)
+#else
+#define BASE_INTERRUPTIBLE() ((void)0)
+#endif
+
 /** Writes one line to stderr and aborts. */
 _Noreturn void base_assert_failed(const char *condition, const char *file, int line);
 

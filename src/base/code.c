@@ -108,3 +108,7 @@ _Noreturn void base_assert_failed(const char *condition, const char *file, int l
     (void)fprintf(stderr, "alexstorage: %s:%d: assertion failed: %s\n", file, line, condition);
     abort();
 }
+
+#ifdef ALEX_DEBUG
+void (*base_interrupt)(void) = NULL;
+#endif

@@ -18,9 +18,8 @@ struct batch {
     size_t done;
     size_t warm; /**< entries whose ways down have been fetched */
     struct index_step steps[INDEX_LEVELS_MAX];
-    bool inside; /**< steps[0] is the node of the next entry, if its key is less than `end` */
-    bool ends;   /**< there is an end */
-    uint64_t end;
+    bool inside;   /**< steps[0] is the node of the next entry, if its key is at most `last` */
+    uint64_t last; /**< key that may come to that node */
 };
 
 static void warm_up(struct batch *batch)
@@ -32,7 +31,7 @@ static void warm_up(struct batch *batch)
         keys[count] = batch->entries[batch->done + count].key;
         count++;
     }
-    batch->search->find_many(index_root(batch->index), keys, count, payloads);
+    batch->search->find_many(&batch->index->root, keys, count, payloads);
     batch->warm = batch->done + count;
 }
 
@@ -40,7 +39,7 @@ static void warm_up(struct batch *batch)
 static bool enter_node(struct batch *batch)
 {
     uint64_t key = batch->entries[batch->done].key;
-    if (batch->inside && (!batch->ends || key < batch->end)) {
+    if (batch->inside && key <= batch->last) {
         size_t ahead = batch->done + AHEAD_ENTRIES;
         if (ahead < batch->count) {
             const struct index_node *node = batch->steps[0].node;
@@ -51,15 +50,15 @@ static bool enter_node(struct batch *batch)
         }
         return true;
     }
-    struct index_node *root = index_root(batch->index);
+    const struct index_node *root = index_root(batch->index);
     if (root == NULL) {
         return false;
     }
     if (batch->done >= batch->warm && batch->count - batch->done > 1) {
         warm_up(batch);
     }
-    (void)batch->search->locate(root, key, batch->steps);
-    batch->ends = index_tree_range_end(batch->steps, root->level, &batch->end);
+    (void)index_locate(batch->index, key, batch->steps);
+    batch->last = index_tree_range(batch->steps, root->level).last;
     batch->inside = true;
     return true;
 }

@@ -3,7 +3,8 @@
  * @file index.h
  * The learned index: 64-bit unsigned keys to 64-bit payloads, ordered, in memory. See README.md.
  *
- * One writer at a time. Payloads are never 0: 0 says "absent". Calls that return int give ALEX_OK or ALEX_NO_MEMORY,
+ * One writer at a time; any number of threads may look keys up, scan and count beside it, as README.md says. Payloads
+ * are never 0: 0 says "absent". Calls that return int give ALEX_OK or ALEX_NO_MEMORY,
  * and on failure have changed nothing unless they say so.
  */
 #ifndef INDEX_INDEX_H
@@ -24,8 +25,16 @@ struct index_entry {
     uint64_t payload;
 };
 
-int index_pool_create(struct index_pool **out_pool);
-/** Ends a pool, with the memory of any index still in it. May be NULL. */
+/** How a pool learns that no reader holds a node any more which a writer has replaced. */
+struct index_grace {
+    uint64_t (*begin)(void);       /**< a ticket for all reads that are under way */
+    bool (*over)(uint64_t ticket); /**< whether all of them have ended */
+};
+
+/** @param grace  NULL if there is but one thread; else it lives as long as the pool, and every call that only reads is
+ *                made within a read that `grace` knows of */
+int index_pool_create(const struct index_grace *grace, struct index_pool **out_pool);
+/** Ends a pool, with the memory of any index still in it; nobody reads any more. May be NULL. */
 void index_pool_destroy(struct index_pool *pool);
 /** Bytes that the pool has from the operating system. */
 uint64_t index_pool_bytes(const struct index_pool *pool);

@@ -4,7 +4,8 @@
  * Changing a node's slots in place: insert, spill to a gap, remove, replace a child.
  *
  * Every change happens between write_begin() and write_end(), which make the version odd and even again, so a reader
- * that saw slots in between starts over; the order of the single stores is then free.
+ * that saw slots in between starts over; the order of the single stores is then free. Each is a release: whoever sees
+ * one of them finds the version odd, or moved on.
  */
 #include "index/node.h"
 
@@ -14,11 +15,12 @@ static void write_begin(struct index_node *node)
 {
     uint64_t version = atomic_load_explicit(&node->version, memory_order_relaxed);
     atomic_store_explicit(&node->version, version | INDEX_VERSION_WRITING, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
+    BASE_INTERRUPTIBLE();
 }
 
 static void write_end(struct index_node *node)
 {
+    BASE_INTERRUPTIBLE();
     uint64_t version = atomic_load_explicit(&node->version, memory_order_relaxed);
     atomic_store_explicit(&node->version, (version & ~INDEX_VERSION_WRITING) + INDEX_VERSION_STEP,
                           memory_order_release);
@@ -32,7 +34,7 @@ void index_node_mark_obsolete(struct index_node *node)
 
 static void set_key(struct index_block *block, uint32_t slot, uint64_t key)
 {
-    atomic_store_explicit(&block->keys[slot], key, memory_order_relaxed);
+    atomic_store_explicit(&block->keys[slot], key, memory_order_release);
 }
 
 static void set_payload(struct index_block *block, uint32_t slot, uint64_t payload)
@@ -73,7 +75,7 @@ struct index_place index_node_place(const struct index_node *node, struct index_
      * Not so an append that is out of the model's range: it would leave the node's rest unused. */
     uint64_t predicted = index_model_project(&node->model, key);
     if (predicted > node->model.last_block) {
-        predicted = key > node->greatest ? floor.block : node->model.last_block;
+        predicted = key > index_node_greatest(node) ? floor.block : node->model.last_block;
     }
     while (place.block < predicted && !block_is_full(node, place.block + 1)) {
         place = (struct index_place){place.block + 1, 0};
@@ -219,21 +221,26 @@ static uint32_t spill_left(struct index_node *node, uint32_t block, uint32_t gap
     return moved;
 }
 
+static void set_count(struct index_node *node, uint32_t count)
+{
+    atomic_store_explicit(&node->count, count, memory_order_release);
+}
+
 /** Keeps the counters that decisions are made from. */
 static void count_insert(struct index_node *node, uint64_t key)
 {
+    uint32_t count = index_node_count(node);
     node->inserted++;
-    if (node->count == 0) {
-        node->least = node->greatest = key;
+    if (count == 0 || key > index_node_greatest(node)) {
+        atomic_store_explicit(&node->greatest, key, memory_order_release);
         node->appended++;
-    } else if (key > node->greatest) {
-        node->greatest = key;
-        node->appended++;
-    } else if (key < node->least) {
-        node->least = key;
+    } else if (key < index_node_least(node)) {
         node->prepended++;
     }
-    node->count++;
+    if (count == 0 || key < index_node_least(node)) {
+        atomic_store_explicit(&node->least, key, memory_order_release);
+    }
+    set_count(node, count + 1);
 }
 
 uint32_t index_node_insert(struct index_node *node, struct index_place place, uint32_t gap_block, uint64_t key,
@@ -280,7 +287,7 @@ void index_node_remove(struct index_node *node, uint32_t block, uint32_t slot)
     if (node->level > 0) {
         refresh_copies(node, block);
     }
-    node->count--;
+    set_count(node, index_node_count(node) - 1);
     node->removed++;
     write_end(node);
 }

@@ -35,6 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/base.h"
 #include "index/index.h"
 #include "index/model.h"
 
@@ -80,17 +81,18 @@ struct index_node {
     uint32_t level; /**< 0: data node; else its children's level + 1 */
 
     /* The writer's line. */
-    _Alignas(64) uint32_t count; /**< entries */
-    uint32_t count_max;          /**< entries at which room is made by rebuilding */
-    uint32_t count_built;        /**< entries when it was built */
-    uint32_t inserted;           /**< entries inserted since, as are the next three */
-    uint32_t appended;           /**< those of them beyond `greatest` */
-    uint32_t prepended;          /**< those of them before `least` */
+    _Alignas(64) _Atomic uint32_t count; /**< entries */
+    uint32_t count_max;                  /**< entries at which room is made by rebuilding */
+    uint32_t count_built;                /**< entries when it was built */
+    uint32_t inserted;                   /**< entries inserted since, as are the next three */
+    uint32_t appended;                   /**< those of them beyond `greatest` */
+    uint32_t prepended;                  /**< those of them before `least` */
     uint32_t removed;
     uint32_t growth; /**< enum index_growth it was built for */
-    uint64_t least;
-    uint64_t greatest;
-    struct index_chunk *chunk; /**< where its memory is from */
+    _Atomic uint64_t least;
+    _Atomic uint64_t greatest;
+    struct index_chunk *chunk;       /**< where its memory is from */
+    struct index_node *next_retired; /**< once it is replaced */
 
     struct index_block blocks[];
 };
@@ -114,12 +116,44 @@ struct index_run {
 
 static inline uint64_t index_block_key(const struct index_block *block, uint32_t slot)
 {
-    return atomic_load_explicit(&block->keys[slot], memory_order_relaxed);
+    return atomic_load_explicit(&block->keys[slot], memory_order_acquire);
 }
 
 static inline uint64_t index_block_payload(const struct index_block *block, uint32_t slot)
 {
+    BASE_INTERRUPTIBLE();
     return atomic_load_explicit(&block->payloads[slot], memory_order_acquire);
+}
+
+static inline uint32_t index_node_count(const struct index_node *node)
+{
+    return atomic_load_explicit(&node->count, memory_order_relaxed);
+}
+
+static inline uint64_t index_node_least(const struct index_node *node)
+{
+    return atomic_load_explicit(&node->least, memory_order_relaxed);
+}
+
+static inline uint64_t index_node_greatest(const struct index_node *node)
+{
+    return atomic_load_explicit(&node->greatest, memory_order_relaxed);
+}
+
+/** Begins a reader's look at a node's slots. @return false if they are being changed, or the node was replaced */
+static inline bool index_read_begin(const struct index_node *node, uint64_t *out_version)
+{
+    *out_version = atomic_load_explicit(&node->version, memory_order_acquire);
+    return (*out_version & (INDEX_VERSION_WRITING | INDEX_VERSION_OBSOLETE)) == 0;
+}
+
+/** Whether the node is still as it was at index_read_begin(): what was read in between belongs together. Slots are
+ *  loaded with acquire, so that the version is loaded after them; or with SIMD, on processors that keep loads in their
+ *  order, where only the compiler has to be told. */
+static inline bool index_read_holds(const struct index_node *node, uint64_t version)
+{
+    atomic_signal_fence(memory_order_acquire);
+    return atomic_load_explicit(&node->version, memory_order_relaxed) == version;
 }
 
 /** Whether `payload`, of a slot of a node of this level, marks a gap. */

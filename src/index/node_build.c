@@ -123,13 +123,13 @@ void index_node_build(struct index_node *node, const struct index_plan *plan, st
     atomic_store_explicit(&node->version, 0, memory_order_relaxed);
     node->model = plan->model;
     node->level = plan->level;
-    node->count = run.count;
+    atomic_store_explicit(&node->count, run.count, memory_order_relaxed);
     node->count_max = plan->count_max;
     node->count_built = run.count;
     node->growth = plan->growth;
     node->inserted = node->appended = node->prepended = node->removed = 0;
-    node->least = run.count > 0 ? run.keys[0] : 0;
-    node->greatest = run.count > 0 ? run.keys[run.count - 1] : 0;
+    atomic_store_explicit(&node->least, run.count > 0 ? run.keys[0] : 0, memory_order_relaxed);
+    atomic_store_explicit(&node->greatest, run.count > 0 ? run.keys[run.count - 1] : 0, memory_order_relaxed);
     uint32_t needed = (run.count + blocks - 1) / blocks;
     struct builder builder = {.node = node,
                               .span = index_model_span(&node->model),

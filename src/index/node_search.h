@@ -8,21 +8,27 @@
 
 #include "base/base.h"
 #include "index/node.h"
+#include "os/os.h"
 
 /** Where the way down passed through a node: at level 0 the block for the key; above, the slot of the child taken. */
 struct index_step {
     struct index_node *node;
+    uint64_t version; /**< of the node, as it was passed */
     uint32_t block;
     uint32_t slot; /**< at level 0: of the key if it was found, else no less than the block's entries before it */
 };
 
-/** One compiled variant. `root` may be NULL, but for locate. */
+/** Where an index keeps its root: NULL while it is empty. */
+typedef _Atomic(struct index_node *) index_root_slot;
+
+/** One compiled variant. The first two may run beside a writer, and then begin anew where they met it. */
 struct index_search {
-    uint64_t (*find)(const struct index_node *root, uint64_t key);
-    void (*find_many)(const struct index_node *root, const uint64_t *keys, size_t count, uint64_t *out_payloads);
-    /** As find, and fills out_steps[0 to the root's level]. */
-    uint64_t (*locate)(struct index_node *root, uint64_t key, struct index_step *out_steps);
-    /** The same within a data node that is known to be the key's; leaves out_step->node alone. */
+    uint64_t (*find)(const index_root_slot *root, uint64_t key);
+    void (*find_many)(const index_root_slot *root, const uint64_t *keys, size_t count, uint64_t *out_payloads);
+    /** As find, from a root that isn't NULL, and fills out_steps[0 to the root's level]. @return false: a writer was
+     *  met; try again from the root as it is then. Each step was true by itself at its time. */
+    bool (*locate)(struct index_node *root, uint64_t key, struct index_step *out_steps, uint64_t *out_payload);
+    /** The same within a data node that is known to be the key's; leaves out_step->node and version alone. */
     uint64_t (*locate_in_node)(const struct index_node *node, uint64_t key, struct index_step *out_step);
 };
 

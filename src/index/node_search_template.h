@@ -106,17 +106,23 @@ static inline uint32_t floor_slot(unsigned mask)
     return count > 0 ? count - 1 : 0; /* unreached: by T3 there is one, but not for who reads amid a change */
 }
 
+/** The child for the key; NULL if a writer was met. */
 static inline const struct index_node *child_of(const struct index_node *node, uint64_t key)
 {
+    uint64_t version;
+    if (BASE_UNLIKELY(!index_read_begin(node, &version))) {
+        return NULL;
+    }
     unsigned mask;
     uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
     uint32_t block = floor_block(node, predicted, key, &mask);
-    return index_payload_child(index_block_payload(&node->blocks[block], floor_slot(mask)));
+    uint64_t payload = index_block_payload(&node->blocks[block], floor_slot(mask));
+    return BASE_LIKELY(index_read_holds(node, version)) ? index_payload_child(payload) : NULL;
 }
 
-/** The key's payload in a data node where it is predicted in this block. */
-static inline uint64_t find_in_data_node(const struct index_node *node, uint32_t predicted, uint64_t key)
+/** The key's payload in a data node where it is predicted in this block, as long as no writer comes. */
+static inline uint64_t look_in_data_node(const struct index_node *node, uint32_t predicted, uint64_t key)
 {
     const struct index_block *block = &node->blocks[predicted];
     unsigned equal = equal_mask(block, key);
@@ -135,18 +141,44 @@ static inline uint64_t find_in_data_node(const struct index_node *node, uint32_t
     return equal == 0 ? 0 : index_block_payload(&node->blocks[floor], (uint32_t)__builtin_ctz(equal));
 }
 
-static uint64_t find(const struct index_node *root, uint64_t key)
+/** The same beside a writer. @return false if one was met */
+static inline bool find_in_data_node(const struct index_node *node, uint32_t predicted, uint64_t key,
+                                     uint64_t *out_payload)
 {
-    const struct index_node *node = root;
-    if (node == NULL) {
-        return 0;
+    uint64_t version;
+    if (BASE_UNLIKELY(!index_read_begin(node, &version))) {
+        return false;
     }
+    *out_payload = look_in_data_node(node, predicted, key);
+    return index_read_holds(node, version);
+}
+
+static inline bool find_below(const struct index_node *node, uint64_t key, uint64_t *out_payload)
+{
     while (node->level > 0) {
         node = child_of(node, key);
+        if (BASE_UNLIKELY(node == NULL)) {
+            return false;
+        }
     }
     uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
-    return find_in_data_node(node, predicted, key);
+    return find_in_data_node(node, predicted, key, out_payload);
+}
+
+static uint64_t find(const index_root_slot *root, uint64_t key)
+{
+    uint64_t payload = 0;
+    for (uint32_t tries = 0;; tries++) {
+        const struct index_node *node = atomic_load_explicit(root, memory_order_acquire);
+        if (node == NULL) {
+            return 0;
+        }
+        if (BASE_LIKELY(find_below(node, key, &payload))) {
+            return payload;
+        }
+        os_thread_pause(tries);
+    }
 }
 
 /** Lookups that go down together. */
@@ -154,25 +186,31 @@ static uint64_t find(const struct index_node *root, uint64_t key)
 
 /** Where the lookups of a group will look. */
 struct group {
-    const struct index_node *nodes[GROUP];
+    const struct index_node *nodes[GROUP]; /**< NULL where a writer was met, or nothing is there */
     uint32_t blocks[GROUP];
 };
 
 /** Goes down to the data nodes, and asks for the blocks. Only those are far from the processor, and the ways down don't
  *  wait for each other. */
-static void group_go_down(const struct index_node *root, const uint64_t *keys, size_t count, struct group *out_group)
+static void group_go_down(const index_root_slot *root, const uint64_t *keys, size_t count, struct group *out_group)
 {
+    const struct index_node *top = atomic_load_explicit(root, memory_order_acquire);
     for (size_t i = 0; i < count; i++) {
-        out_group->nodes[i] = root;
+        out_group->nodes[i] = top;
     }
-    for (uint32_t level = root->level; level > 0; level--) {
+    for (uint32_t level = top == NULL ? 0 : top->level; level > 0; level--) {
         for (size_t i = 0; i < count; i++) {
-            out_group->nodes[i] = child_of(out_group->nodes[i], keys[i]);
-            __builtin_prefetch(out_group->nodes[i]);
+            if (BASE_LIKELY(out_group->nodes[i] != NULL)) {
+                out_group->nodes[i] = child_of(out_group->nodes[i], keys[i]);
+                __builtin_prefetch(out_group->nodes[i]);
+            }
         }
     }
     for (size_t i = 0; i < count; i++) {
         const struct index_node *node = out_group->nodes[i];
+        if (BASE_UNLIKELY(node == NULL)) {
+            continue;
+        }
         uint32_t block = start_block(node, keys[i]);
         __builtin_prefetch(&node->blocks[block].keys);
         __builtin_prefetch(&node->blocks[block].payloads);
@@ -181,14 +219,8 @@ static void group_go_down(const struct index_node *root, const uint64_t *keys, s
 }
 
 /** While the blocks of one group are on their way, the next one goes down. */
-static void find_many(const struct index_node *root, const uint64_t *keys, size_t count, uint64_t *out_payloads)
+static void find_many(const index_root_slot *root, const uint64_t *keys, size_t count, uint64_t *out_payloads)
 {
-    if (root == NULL) {
-        for (size_t i = 0; i < count; i++) {
-            out_payloads[i] = 0;
-        }
-        return;
-    }
     struct group groups[2];
     size_t size = count < GROUP ? count : GROUP;
     group_go_down(root, keys, size, &groups[0]);
@@ -198,7 +230,10 @@ static void find_many(const struct index_node *root, const uint64_t *keys, size_
         group_go_down(root, keys + next, next_size, &groups[turn ^ 1]);
         const struct group *group = &groups[turn];
         for (size_t i = 0; i < size; i++) {
-            out_payloads[done + i] = find_in_data_node(group->nodes[i], group->blocks[i], keys[done + i]);
+            if (BASE_UNLIKELY(group->nodes[i] == NULL || !find_in_data_node(group->nodes[i], group->blocks[i],
+                                                                            keys[done + i], &out_payloads[done + i]))) {
+                out_payloads[done + i] = find(root, keys[done + i]);
+            }
         }
         done = next;
         size = next_size;
@@ -221,23 +256,34 @@ static uint64_t locate_in_node(const struct index_node *node, uint64_t key, stru
     return index_block_payload(block, out_step->slot);
 }
 
-static uint64_t locate(struct index_node *root, uint64_t key, struct index_step *out_steps)
+static bool locate(struct index_node *root, uint64_t key, struct index_step *out_steps, uint64_t *out_payload)
 {
     struct index_node *node = root;
     while (node->level > 0) {
         struct index_step *step = &out_steps[node->level];
         unsigned mask;
         step->node = node;
+        if (BASE_UNLIKELY(!index_read_begin(node, &step->version))) {
+            return false;
+        }
         step->block = floor_block(node, start_block(node, key), key, &mask);
         step->slot = floor_slot(mask);
         uint64_t payload = index_block_payload(&node->blocks[step->block], step->slot);
         if ((payload & INDEX_NODE_GAP) != 0) {
             (void)index_node_previous_entry(node, &step->block, &step->slot);
         }
+        if (BASE_UNLIKELY(!index_read_holds(node, step->version))) {
+            return false;
+        }
         node = index_payload_child(payload);
     }
-    out_steps[0].node = node;
-    return locate_in_node(node, key, &out_steps[0]);
+    struct index_step *step = &out_steps[0];
+    step->node = node;
+    if (BASE_UNLIKELY(!index_read_begin(node, &step->version))) {
+        return false;
+    }
+    *out_payload = locate_in_node(node, key, step);
+    return index_read_holds(node, step->version);
 }
 
 const struct index_search SEARCH_TABLE = {find, find_many, locate, locate_in_node};

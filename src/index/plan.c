@@ -101,10 +101,10 @@ static enum index_growth growth_of(const struct index_node *node, uint64_t key)
     if (node->level > 0) {
         return INDEX_GROWTH_EVEN;
     }
-    if (key > node->greatest && (fresh ? node->growth == INDEX_GROWTH_APPEND : node->appended >= most)) {
+    if (key > index_node_greatest(node) && (fresh ? node->growth == INDEX_GROWTH_APPEND : node->appended >= most)) {
         return INDEX_GROWTH_APPEND;
     }
-    if (key < node->least && (fresh ? node->growth == INDEX_GROWTH_PREPEND : node->prepended >= most)) {
+    if (key < index_node_least(node) && (fresh ? node->growth == INDEX_GROWTH_PREPEND : node->prepended >= most)) {
         return INDEX_GROWTH_PREPEND;
     }
     return INDEX_GROWTH_EVEN;
@@ -156,7 +156,7 @@ static bool is_out_of_place(const struct index_node *node)
             strays += index_model_predict(&node->model, index_block_key(&node->blocks[block], slot)) != block;
         }
     }
-    return strays > node->count / 10;
+    return strays > index_node_count(node) / 10;
 }
 
 /** Leaves an end node's entries to it, and gives it an empty neighbour that its model goes on into. */
@@ -174,22 +174,22 @@ static struct index_decision open_neighbour(const struct index_node *node, const
         decision.left = plan;
         return decision;
     }
-    decision.cut = node->count;
+    decision.cut = index_node_count(node);
     decision.right = plan;
     /* Now that it is complete it gets a model of its own if the one for what was to come proved wrong, and gives back
      * what it kept free. */
-    uint32_t blocks = divide_up(node->count * 10, CLOSED_ENTRIES_PER_10_BLOCKS);
+    uint32_t blocks = divide_up(index_node_count(node) * 10, CLOSED_ENTRIES_PER_10_BLOCKS);
     blocks = blocks < INDEX_DATA_BLOCKS_MAX ? blocks : INDEX_DATA_BLOCKS_MAX;
     decision.keep_left = index_node_blocks(node) <= blocks + blocks / 8 && !is_out_of_place(node);
     if (!decision.keep_left) {
-        decision.left = index_plan_blocks(0, keys, node->count, blocks);
+        decision.left = index_plan_blocks(0, keys, index_node_count(node), blocks);
     }
     return decision;
 }
 
 bool index_is_jump(const struct index_node *node, uint64_t key)
 {
-    return key > node->greatest && node->level == 0 && node->count >= JUMP_ENTRIES_MIN &&
+    return key > index_node_greatest(node) && node->level == 0 && index_node_count(node) >= JUMP_ENTRIES_MIN &&
            growth_of(node, key) == INDEX_GROWTH_APPEND &&
            index_model_project(&node->model, key) / JUMP_NODES > node->model.last_block;
 }
@@ -209,7 +209,7 @@ static struct index_decision plan_best_split(const uint64_t *keys, uint32_t coun
 
 struct index_decision index_decide(const struct index_node *node, const uint64_t *keys, uint64_t key)
 {
-    uint32_t count = node->count;
+    uint32_t count = index_node_count(node);
     uint32_t level = node->level;
     enum index_growth growth = growth_of(node, key);
     bool splittable = level > 0 || count >= 2 * MISFIT_ENTRIES_MIN;
@@ -237,6 +237,6 @@ struct index_decision index_decide(const struct index_node *node, const uint64_t
 bool index_is_sparse(const struct index_node *node)
 {
     uint32_t blocks = index_node_blocks(node);
-    return blocks > 1 && node->count * 10 < blocks * SPARSE_ENTRIES_PER_10_BLOCKS &&
+    return blocks > 1 && index_node_count(node) * 10 < blocks * SPARSE_ENTRIES_PER_10_BLOCKS &&
            (node->inserted + node->removed) * 2 >= node->count_built;
 }

@@ -220,14 +220,34 @@ void index_pool_give(struct index_pool *pool, struct index_node *node)
     enter_run(pool, chunk, granule, granules);
 }
 
+/** Gives back what no reader can hold any more. Two lists: one grows while the other waits. */
+static void collect(struct index_pool *pool)
+{
+    if (pool->waiting == NULL) {
+        pool->waiting = pool->retired;
+        pool->retired = NULL;
+        pool->ticket = pool->grace->begin();
+    }
+    if (!pool->grace->over(pool->ticket)) {
+        return;
+    }
+    while (pool->waiting != NULL) {
+        struct index_node *node = pool->waiting;
+        pool->waiting = node->next_retired;
+        index_pool_give(pool, node);
+    }
+}
+
 void index_pool_retire(struct index_pool *pool, struct index_node *node)
 {
     index_node_mark_obsolete(node);
-    if (pool->retire != NULL) {
-        pool->retire(pool->retire_context, pool, node);
-    } else {
+    if (pool->grace == NULL) {
         index_pool_give(pool, node);
+        return;
     }
+    node->next_retired = pool->retired;
+    pool->retired = node;
+    collect(pool);
 }
 
 int index_pool_scratch(struct index_pool *pool, size_t count)
@@ -246,12 +266,13 @@ int index_pool_scratch(struct index_pool *pool, size_t count)
     return ALEX_OK;
 }
 
-int index_pool_create(struct index_pool **out_pool)
+int index_pool_create(const struct index_grace *grace, struct index_pool **out_pool)
 {
     struct index_pool *pool = base_alloc_zeroed(1, sizeof *pool);
     if (pool == NULL) {
         return ALEX_NO_MEMORY;
     }
+    pool->grace = grace;
     pool->next_chunk_bytes = CHUNK_BYTES_FIRST;
     *out_pool = pool;
     return ALEX_OK;

@@ -18,18 +18,17 @@
 /** Lists of free runs, by size: eight for each doubling. */
 #define INDEX_POOL_LISTS 104u
 
-/** Called with a node that was replaced. It must come to index_pool_give() once no reader can hold it any more. */
-typedef void index_retire_fn(void *context, struct index_pool *pool, struct index_node *node);
-
 struct index_pool {
     struct index_chunk *chunks;
     uint64_t bytes;      /**< of all chunks */
     uint64_t node_bytes; /**< of the nodes that were taken and not given back */
     size_t next_chunk_bytes;
     struct index_free_run *lists[INDEX_POOL_LISTS];
-    uint64_t list_used[2];   /**< a bit for each list that isn't empty */
-    index_retire_fn *retire; /**< NULL: replaced nodes are given back at once, which suits a single thread */
-    void *retire_context;
+    uint64_t list_used[2]; /**< a bit for each list that isn't empty */
+    const struct index_grace *grace;
+    struct index_node *retired; /**< nodes that readers may still hold */
+    struct index_node *waiting; /**< such nodes, all retired before `ticket` was given out */
+    uint64_t ticket;
     /* Where structure changes gather entries. */
     uint64_t *scratch_keys;
     uint64_t *scratch_payloads;
@@ -42,7 +41,7 @@ struct index_node *index_pool_take(struct index_pool *pool, uint32_t blocks);
 /** Takes back a node that nobody holds. May be NULL. */
 void index_pool_give(struct index_pool *pool, struct index_node *node);
 
-/** Takes back a node that was replaced and that readers may still hold; marks it obsolete. */
+/** Takes back a node that was replaced and that readers may still hold, once they can't; marks it obsolete. */
 void index_pool_retire(struct index_pool *pool, struct index_node *node);
 
 /** Makes the scratch arrays hold `count` entries. @return ALEX_OK or ALEX_NO_MEMORY */

@@ -3,43 +3,40 @@
 #include "base/base.h"
 #include "index/tree.h"
 
-/** Moves the way down at `level` and below to the next child's first, or the one before's last slot; false at the
- * tree's end. */
-static bool step_over(struct index_step *steps, uint32_t level, uint32_t root_level, bool forward)
+/** Where a reader is: a way down that was true as a whole, and what it says. */
+struct reader {
+    struct index_step steps[INDEX_LEVELS_MAX];
+    struct index_node_range range; /**< of the data node in steps[0] */
+};
+
+/** Goes down to the data node of `key`. @return false if the index is empty */
+static bool go_down(const struct index *index, uint64_t key, struct reader *out_reader)
 {
-    uint32_t up = level + 1;
-    for (; up <= root_level; up++) {
-        struct index_step *step = &steps[up];
-        if (forward) {
-            uint32_t block = step->block;
-            uint32_t slot = step->slot + 1;
-            if (index_node_next_entry(step->node, &block, &slot)) {
-                step->block = block;
-                step->slot = slot;
-                break;
-            }
-        } else if (index_node_previous_entry(step->node, &step->block, &step->slot)) {
-            break;
+    const struct index_search *search = index_search_chosen();
+    for (uint32_t tries = 0;; tries++) {
+        struct index_node *root = index_root(index);
+        if (root == NULL) {
+            return false;
         }
-    }
-    if (up > root_level) {
-        return false;
-    }
-    for (; up > level; up--) {
-        const struct index_step *step = &steps[up];
-        struct index_node *child =
-            index_payload_child(index_block_payload(&step->node->blocks[step->block], step->slot));
-        steps[up - 1] = (struct index_step){.node = child};
-        if (!forward) {
-            struct index_step *below = &steps[up - 1];
-            below->block = child->model.last_block;
-            below->slot = INDEX_BLOCK_SLOTS;
-            if (up - 1 > 0) {
-                (void)index_node_previous_entry(child, &below->block, &below->slot);
+        uint64_t payload;
+        bool holds = search->locate(root, key, out_reader->steps, &payload);
+        if (holds) {
+            out_reader->range = index_tree_range(out_reader->steps, root->level);
+            for (uint32_t level = 1; level <= root->level; level++) {
+                holds &= index_read_holds(out_reader->steps[level].node, out_reader->steps[level].version);
             }
         }
+        if (holds) {
+            return true;
+        }
+        os_thread_pause(tries);
     }
-    return true;
+}
+
+/** Whether the data node is still as it was when the way down was gone. */
+static bool still_there(const struct reader *reader)
+{
+    return index_read_holds(reader->steps[0].node, reader->steps[0].version);
 }
 
 /** Copies entries from `block` on, as many as fit, those of the first block only from the key `from`. @return their
@@ -86,31 +83,38 @@ static size_t copy_backward(const struct index_node *node, uint32_t block, uint6
 size_t index_scan(const struct index *index, uint64_t from, enum index_direction direction,
                   struct index_entry *out_entries, size_t capacity)
 {
-    struct index_node *root = index_root(index);
-    if (root == NULL) {
-        return 0;
-    }
     bool forward = direction == INDEX_ASCENDING;
-    struct index_step steps[INDEX_LEVELS_MAX];
-    (void)index_search_chosen()->locate(root, from, steps);
-    uint32_t block = steps[0].block;
     size_t copied = 0;
-    for (;;) {
-        const struct index_node *node = steps[0].node;
-        copied += forward ? copy_forward(node, block, from, out_entries + copied, capacity - copied)
-                          : copy_backward(node, block, from, out_entries + copied, capacity - copied);
-        if (copied == capacity || !step_over(steps, 0, root->level, forward)) {
-            return copied;
+    struct reader reader;
+    while (copied < capacity && go_down(index, from, &reader)) {
+        const struct index_node *node = reader.steps[0].node;
+        uint32_t block = reader.steps[0].block;
+        struct index_entry *out = out_entries + copied;
+        size_t entries = forward ? copy_forward(node, block, from, out, capacity - copied)
+                                 : copy_backward(node, block, from, out, capacity - copied);
+        if (!still_there(&reader)) {
+            continue;
         }
-        block = forward ? 0 : steps[0].node->model.last_block;
+        copied += entries;
+        /* The node may have taken over a neighbour's range since, and entries in it. */
+        uint64_t end = forward ? reader.range.last : reader.range.first;
+        if (entries > 0 && (forward ? out[entries - 1].key > end : out[entries - 1].key < end)) {
+            end = out[entries - 1].key;
+        }
+        if (end == (forward ? UINT64_MAX : 0)) {
+            break;
+        }
+        from = forward ? end + 1 : end - 1;
     }
+    return copied;
 }
 
 /** Entries of a data node from `first` to `last`. */
 static uint64_t count_in_node(const struct index_node *node, uint64_t first, uint64_t last)
 {
-    if (node->count > 0 && first <= node->least && node->greatest <= last) {
-        return node->count;
+    uint32_t all = index_node_count(node);
+    if (all > 0 && first <= index_node_least(node) && index_node_greatest(node) <= last) {
+        return all;
     }
     const struct index_search *search = index_search_chosen();
     struct index_step from;
@@ -134,19 +138,19 @@ static uint64_t count_in_node(const struct index_node *node, uint64_t first, uin
 
 uint64_t index_count_range(const struct index *index, uint64_t first, uint64_t last)
 {
-    struct index_node *root = index_root(index);
-    if (root == NULL || first > last) {
-        return 0;
-    }
-    struct index_step steps[INDEX_LEVELS_MAX];
-    (void)index_search_chosen()->locate(root, first, steps);
     uint64_t count = 0;
-    do {
-        const struct index_node *node = steps[0].node;
-        count += count_in_node(node, first, last);
-        if (node->greatest >= last) {
+    struct reader reader;
+    while (first <= last && go_down(index, first, &reader)) {
+        uint64_t end = reader.range.last < last ? reader.range.last : last;
+        uint64_t entries = count_in_node(reader.steps[0].node, first, end);
+        if (!still_there(&reader)) {
+            continue;
+        }
+        count += entries;
+        if (end == last) {
             break;
         }
-    } while (step_over(steps, 0, root->level, true));
+        first = end + 1;
+    }
     return count;
 }

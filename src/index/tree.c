@@ -15,15 +15,15 @@ int index_create(struct index_pool *pool, struct index **out_index)
     return ALEX_OK;
 }
 
-void index_tree_give_back(struct index_pool *pool, struct index_node *node)
+void index_tree_retire(struct index_pool *pool, struct index_node *node)
 {
     uint32_t block = 0;
     uint32_t slot = 0;
     while (node->level > 0 && index_node_next_entry(node, &block, &slot)) {
-        index_tree_give_back(pool, index_payload_child(index_block_payload(&node->blocks[block], slot)));
+        index_tree_retire(pool, index_payload_child(index_block_payload(&node->blocks[block], slot)));
         slot++;
     }
-    index_pool_give(pool, node);
+    index_pool_retire(pool, node);
 }
 
 void index_destroy(struct index *index)
@@ -32,7 +32,7 @@ void index_destroy(struct index *index)
         return;
     }
     if (index_root(index) != NULL) {
-        index_tree_give_back(index->pool, index_root(index));
+        index_tree_retire(index->pool, index_root(index));
     }
     base_free(index);
 }
@@ -44,12 +44,12 @@ uint64_t index_count(const struct index *index)
 
 uint64_t index_find(const struct index *index, uint64_t key)
 {
-    return index_search_chosen()->find(index_root(index), key);
+    return index_search_chosen()->find(&index->root, key);
 }
 
 void index_find_many(const struct index *index, const uint64_t *keys, size_t count, uint64_t *out_payloads)
 {
-    index_search_chosen()->find_many(index_root(index), keys, count, out_payloads);
+    index_search_chosen()->find_many(&index->root, keys, count, out_payloads);
 }
 
 static int create_root(struct index *index, uint64_t key)
@@ -70,22 +70,20 @@ bool index_tree_place(const struct index *index, const struct index_step *step, 
     struct index_place place = index_node_place(node, (struct index_place){step->block, step->slot}, key);
     *out_position = (struct index_position){0, key, node, place.block, place.slot, index_node_gap(node, place)};
     /* An insert that finds room pays for one change at most, so a jump counts only before any. */
-    return node->count < node->count_max && out_position->gap_block != INDEX_NO_BLOCK &&
+    return index_node_count(node) < node->count_max && out_position->gap_block != INDEX_NO_BLOCK &&
            (index->moved_bytes_now > 0 || !index_is_jump(node, key));
 }
 
 int index_prepare(struct index *index, uint64_t key, struct index_position *out_position)
 {
-    const struct index_search *search = index_search_chosen();
     struct index_step steps[INDEX_LEVELS_MAX];
     index->moved_bytes_now = 0;
     for (;;) {
-        struct index_node *root = index_root(index);
         int code;
-        if (root == NULL) {
+        if (index_root(index) == NULL) {
             code = create_root(index, key);
         } else {
-            uint64_t payload = search->locate(root, key, steps);
+            uint64_t payload = index_locate(index, key, steps);
             if (payload != 0) {
                 *out_position = index_position_of(payload, key, &steps[0]);
                 return ALEX_OK;
@@ -125,15 +123,14 @@ void index_set(struct index *index, const struct index_position *position, uint6
 
 uint64_t index_remove(struct index *index, uint64_t key)
 {
-    struct index_node *root = index_root(index);
     struct index_step steps[INDEX_LEVELS_MAX];
-    uint64_t payload = root == NULL ? 0 : index_search_chosen()->locate(root, key, steps);
+    uint64_t payload = index_root(index) == NULL ? 0 : index_locate(index, key, steps);
     if (payload == 0) {
         return 0;
     }
     index_node_remove(steps[0].node, steps[0].block, steps[0].slot);
     index->count--;
-    if (steps[0].node->count == 0) {
+    if (index_node_count(steps[0].node) == 0) {
         index_tree_take_out(index, steps, 0);
     } else if (index_is_sparse(steps[0].node)) {
         index_tree_shrink(index, steps, 0);
@@ -141,16 +138,20 @@ uint64_t index_remove(struct index *index, uint64_t key)
     return payload;
 }
 
-bool index_tree_range_end(const struct index_step *steps, uint32_t root_level, uint64_t *out_end)
+struct index_node_range index_tree_range(const struct index_step *steps, uint32_t root_level)
 {
+    struct index_node_range range = {0, UINT64_MAX};
+    if (root_level > 0) {
+        range.first = index_block_key(&steps[1].node->blocks[steps[1].block], steps[1].slot);
+    }
     for (uint32_t level = 1; level <= root_level; level++) {
         uint32_t block = steps[level].block;
         uint32_t slot = steps[level].slot + 1;
         const struct index_node *node = steps[level].node;
         if (index_node_next_entry(node, &block, &slot)) {
-            *out_end = index_block_key(&node->blocks[block], slot);
-            return true;
+            range.last = index_block_key(&node->blocks[block], slot) - 1;
+            break;
         }
     }
-    return false;
+    return range;
 }

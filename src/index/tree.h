@@ -21,7 +21,7 @@
 
 struct index {
     struct index_pool *pool;
-    _Atomic(struct index_node *) root; /**< NULL if the index is empty */
+    index_root_slot root;
     uint64_t count;
     uint64_t structure_changes;
     uint64_t moved_bytes;
@@ -105,11 +105,26 @@ void index_tree_take_out(struct index *index, const struct index_step *steps, ui
 /** Rebuilds the node of steps[level] smaller if it is sparse and there is memory. */
 void index_tree_shrink(struct index *index, const struct index_step *steps, uint32_t level);
 
-/** The key where the range of the data node of steps[0] ends; false if nothing follows it. */
-bool index_tree_range_end(const struct index_step *steps, uint32_t root_level, uint64_t *out_end);
+/** The writer's way down to `key` in an index that isn't empty; see struct index_search. @return the payload, or 0 */
+static inline uint64_t index_locate(const struct index *index, uint64_t key, struct index_step *out_steps)
+{
+    uint64_t payload = 0;
+    bool alone = index_search_chosen()->locate(index_root(index), key, out_steps, &payload);
+    BASE_ASSERT(alone); /* a writer meets no other */
+    return payload;
+}
 
-/** Gives a subtree that nobody holds back to the pool. */
-void index_tree_give_back(struct index_pool *pool, struct index_node *node);
+/** The keys that may come to a data node, both ends included. */
+struct index_node_range {
+    uint64_t first;
+    uint64_t last;
+};
+
+/** The range of the data node of steps[0]. */
+struct index_node_range index_tree_range(const struct index_step *steps, uint32_t root_level);
+
+/** Retires a subtree, or gives back one that was never seen. */
+void index_tree_retire(struct index_pool *pool, struct index_node *node);
 
 /** Runs index_verify() in debug builds. */
 void index_tree_check(const struct index *index);

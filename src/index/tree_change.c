@@ -49,7 +49,7 @@ static bool parent_has_room(const struct index_step *steps, uint32_t level, uint
     struct index_step step;
     index_search_chosen()->locate_in_node(parent, key, &step);
     *out_place = index_node_place(parent, (struct index_place){step.block, step.slot}, key);
-    return parent->count < parent->count_max && index_node_gap(parent, *out_place) != INDEX_NO_BLOCK;
+    return index_node_count(parent) < parent->count_max && index_node_gap(parent, *out_place) != INDEX_NO_BLOCK;
 }
 
 /** Enters `left` and `right` into the parent in the place of the node of steps[level]. */
@@ -83,7 +83,7 @@ static int split(struct index *index, const struct index_step *steps, uint32_t l
 {
     struct index_pool *pool = index->pool;
     struct index_node *node = steps[level].node;
-    uint32_t count = node->count;
+    uint32_t count = index_node_count(node);
     uint32_t cut = decision->cut;
     uint64_t separator = cut < count ? pool->scratch_keys[cut] : key;
     bool is_root = node == index_root(index);
@@ -121,7 +121,7 @@ int index_tree_make_room(struct index *index, const struct index_step *steps, ui
 {
     struct index_pool *pool = index->pool;
     struct index_node *node = steps[level].node;
-    if (index_pool_scratch(pool, node->count) != ALEX_OK) {
+    if (index_pool_scratch(pool, index_node_count(node)) != ALEX_OK) {
         return ALEX_NO_MEMORY;
     }
     uint32_t count = index_node_entries(node, pool->scratch_keys, pool->scratch_payloads);
@@ -163,7 +163,7 @@ static void remove_entry(struct index_node *node, uint32_t block, uint32_t slot)
 static void lower_root(struct index *index)
 {
     struct index_node *root = index_root(index);
-    while (root->level > 0 && root->count == 1) {
+    while (root->level > 0 && index_node_count(root) == 1) {
         struct index_node *child = index_payload_child(index_block_payload(&root->blocks[0], 0));
         index_set_root(index, child);
         index_pool_retire(index->pool, root);
@@ -176,7 +176,7 @@ void index_tree_take_out(struct index *index, const struct index_step *steps, ui
 {
     struct index_node *root = index_root(index);
     uint32_t top = level; /* the uppermost node that goes */
-    while (steps[top].node != root && steps[top + 1].node->count == 1) {
+    while (steps[top].node != root && index_node_count(steps[top + 1].node) == 1) {
         top++;
     }
     if (steps[top].node == root) {
@@ -201,7 +201,7 @@ void index_tree_shrink(struct index *index, const struct index_step *steps, uint
 {
     struct index_pool *pool = index->pool;
     struct index_node *node = steps[level].node;
-    if (index_pool_scratch(pool, node->count) != ALEX_OK) {
+    if (index_pool_scratch(pool, index_node_count(node)) != ALEX_OK) {
         return;
     }
     uint32_t count = index_node_entries(node, pool->scratch_keys, pool->scratch_payloads);

@@ -41,7 +41,7 @@ static const char *verify_slot(struct walk *walk, uint32_t block, uint32_t slot,
     if (key == UINT64_MAX && block != node->model.last_block) {
         return "N4: the greatest key is not in the last block";
     }
-    if (node->level == 0 && (key < node->least || key > node->greatest)) {
+    if (node->level == 0 && (key < index_node_least(node) || key > index_node_greatest(node))) {
         return "N8: an entry's key is outside least and greatest";
     }
     walk->key_seen = true;
@@ -74,7 +74,8 @@ const char *index_node_verify(const struct index_node *node)
             }
         }
     }
-    if (walk.entries != node->count || node->count > node->count_max || node->count_max > blocks * INDEX_BLOCK_SLOTS) {
+    if (walk.entries != index_node_count(node) || index_node_count(node) > node->count_max ||
+        node->count_max > blocks * INDEX_BLOCK_SLOTS) {
         return "N5: a node's count is wrong or too great";
     }
     return NULL;
@@ -94,7 +95,7 @@ static const char *verify_subtree(const struct index_node *node, uint64_t low, u
         return "T3: an inner node's first key is not its least";
     }
     if (node->level == 0) {
-        *count += node->count;
+        *count += index_node_count(node);
         struct walk ends = {.node = node};
         for (; more; slot++, more = index_node_next_entry(node, &block, &slot)) {
             ends.entry_key = index_block_key(&node->blocks[block], slot);
@@ -134,7 +135,7 @@ const char *index_verify(const struct index *index)
     if (root->level >= INDEX_LEVELS_MAX) {
         return "T1: the tree is too deep";
     }
-    if (root->level > 0 && root->count < 2) {
+    if (root->level > 0 && index_node_count(root) < 2) {
         return "T4: an inner root with a single child";
     }
     uint64_t count = 0;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -176,6 +177,47 @@ void os_thread_join(struct os_thread *thread)
         BASE_ASSERT(pthread_join(thread->thread, NULL) == 0);
     }
     base_free(thread);
+}
+
+/** What a thread does when it ends. */
+static _Thread_local struct {
+    void (*run)(void *context);
+    void *context;
+} at_exit;
+
+static pthread_key_t at_exit_key;
+static bool at_exit_possible;
+static pthread_once_t at_exit_once = PTHREAD_ONCE_INIT;
+
+static void run_at_exit(void *value)
+{
+    (void)value;
+    at_exit.run(at_exit.context);
+}
+
+static void make_at_exit_key(void)
+{
+    at_exit_possible = pthread_key_create(&at_exit_key, run_at_exit) == 0;
+}
+
+bool os_thread_at_exit(void (*run)(void *context), void *context)
+{
+    (void)pthread_once(&at_exit_once, make_at_exit_key);
+    at_exit.run = run;
+    at_exit.context = context;
+    return at_exit_possible && pthread_setspecific(at_exit_key, &at_exit) == 0;
+}
+
+void os_thread_pause(uint32_t tries)
+{
+    /* As long as a change of a node's slots lasts, if its writer is running. */
+    if (tries < 64) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    } else {
+        (void)sched_yield();
+    }
 }
 
 int os_random(void *buffer, size_t size, struct alex_error *error)

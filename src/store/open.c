@@ -268,7 +268,7 @@ static int make_log(alex_store *store, const struct manifest *manifest)
 int open_prepare(alex_store *store, const struct manifest *manifest)
 {
     int result = make_log(store, manifest);
-    if (result == ALEX_OK && index_pool_create(&store->pool) != ALEX_OK) {
+    if (result == ALEX_OK && index_pool_create(NULL, &store->pool) != ALEX_OK) {
         result = base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
     }
     return result == ALEX_OK ? make_main_table(store) : result;

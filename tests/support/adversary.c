@@ -39,13 +39,13 @@ static uint64_t worth_of(const struct index_node *node, enum aim aim, uint32_t m
 {
     switch (aim) {
     case AIM_FULLEST:
-        return (uint64_t)node->count * 10000 / node->count_max;
+        return (uint64_t)index_node_count(node) * 10000 / node->count_max;
     case AIM_OLDEST:
         return node->inserted;
     case AIM_INNER:
-        return (uint64_t)misfit << 32 | node->count;
+        return (uint64_t)misfit << 32 | index_node_count(node);
     default:
-        return node->count;
+        return index_node_count(node);
     }
 }
 
@@ -70,7 +70,7 @@ static void choose_node(const struct index_node *node, enum aim aim, uint32_t mi
 static const struct index_node *node_of(const struct index *index, uint64_t key)
 {
     struct index_step steps[INDEX_LEVELS_MAX];
-    (void)index_search_chosen()->locate(index_root(index), key, steps);
+    (void)index_locate(index, key, steps);
     return steps[0].node;
 }
 
@@ -79,7 +79,7 @@ static uint64_t insert_cost(const struct index_node *node, uint32_t block)
 {
     struct index_place place = {block, index_block_count(node, block)};
     uint32_t gap = index_node_gap(node, place);
-    return gap == INDEX_NO_BLOCK ? node->count : 8 * (uint64_t)distance(gap, block);
+    return gap == INDEX_NO_BLOCK ? index_node_count(node) : 8 * (uint64_t)distance(gap, block);
 }
 
 /** An absent key right behind one of the block's entries; false if all keys there are taken. */
@@ -133,8 +133,8 @@ static uint64_t next_in_cluster(struct adversary *adversary, const struct index 
     if (adversary->turns % CLUSTER_KEYS == 0) {
         struct target target = {0};
         choose_node(index_root(index), AIM_LARGEST, 0, &target);
-        adversary->centre = target.node->least;
-        adversary->width = (target.node->greatest - target.node->least) | 1;
+        adversary->centre = index_node_least(target.node);
+        adversary->width = (index_node_greatest(target.node) - index_node_least(target.node)) | 1;
     }
     unsigned bits = 64 - (unsigned)__builtin_clzll(adversary->width);
     uint64_t width = adversary->width >> keyset_random(&adversary->random) % bits;
@@ -183,7 +183,7 @@ static uint64_t next_at_end(struct adversary *adversary, const struct index *ind
         struct index_step steps[INDEX_LEVELS_MAX];
         struct index_position position;
         uint64_t key = adversary->last - 1;
-        (void)index_search_chosen()->locate(index_root(index), key, steps);
+        (void)index_locate(index, key, steps);
         if (index_tree_place(index, &steps[0], key, &position) && position.block - steps[0].block >= FREE_BLOCKS_FEW) {
             return key;
         }
@@ -193,7 +193,7 @@ static uint64_t next_at_end(struct adversary *adversary, const struct index *ind
         adversary->filling = true;
         return index_model_first_key(&node->model, span, node->model.last_block) + (uint64_t)(span * 0.9);
     }
-    return node->greatest + APPEND_STRIDE;
+    return index_node_greatest(node) + APPEND_STRIDE;
 }
 
 void adversary_begin(struct adversary *adversary, enum aim aim)

@@ -88,7 +88,7 @@ static unsigned equal_mask(const struct index_block *block, uint64_t key)
 uint32_t index_work_find(const struct index *index, uint64_t key)
 {
     seen.count = 0;
-    (void)find(index_root(index), key);
+    (void)find(&index->root, key);
     return seen.count;
 }
 
@@ -133,10 +133,11 @@ double index_work_estimate(const struct index *index, uint64_t key)
     struct index_step steps[INDEX_LEVELS_MAX];
     struct index_position position;
     seen.count = 0;
-    (void)locate(index_root(index), key, steps);
+    uint64_t found;
+    (void)locate(index_root(index), key, steps, &found);
     double lines = seen.count;
     if (!index_tree_place(index, &steps[0], key, &position)) {
-        return lines + 2 * lines_of((uint64_t)steps[0].node->count * INDEX_SLOT_BYTES);
+        return lines + 2 * lines_of((uint64_t)index_node_count(steps[0].node) * INDEX_SLOT_BYTES);
     }
     uint32_t gap = position.gap_block;
     uint32_t distance = gap > position.block ? gap - position.block : position.block - gap;
@@ -155,7 +156,8 @@ double index_work_set(struct index *index, uint64_t key, uint64_t payload)
     }
     double lines = 2 * lines_of(index->moved_bytes - moved);
     seen.count = 0;
-    uint64_t found = locate(index_root(index), key, steps);
+    uint64_t found;
+    (void)locate(index_root(index), key, steps, &found);
     lines += (double)seen.count * (double)(1 + index->structure_changes - changes);
     if (found == 0) {
         lines += lines_in_place(&steps[0], &position);

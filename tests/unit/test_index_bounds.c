@@ -44,7 +44,7 @@ static void restart(struct fixture *fixture)
     ASSERT_INDEX_VALID(fixture->index);
     index_destroy(fixture->index);
     index_pool_destroy(fixture->pool);
-    assert_int_equal(ALEX_OK, index_pool_create(&fixture->pool));
+    assert_int_equal(ALEX_OK, index_pool_create(NULL, &fixture->pool));
     assert_int_equal(ALEX_OK, index_create(fixture->pool, &fixture->index));
 }
 

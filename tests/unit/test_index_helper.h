@@ -34,7 +34,7 @@ static inline int fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
-    assert_int_equal(ALEX_OK, index_pool_create(&fixture->pool));
+    assert_int_equal(ALEX_OK, index_pool_create(NULL, &fixture->pool));
     assert_int_equal(ALEX_OK, index_create(fixture->pool, &fixture->index));
     *state = fixture;
     return 0;

@@ -88,7 +88,7 @@ static void test_prepare_survives_failures(void **state)
         index_destroy(fixture->index);
         assert_int_equal(0, fixture->pool->node_bytes);
         index_pool_destroy(fixture->pool);
-        assert_int_equal(ALEX_OK, index_pool_create(&fixture->pool));
+        assert_int_equal(ALEX_OK, index_pool_create(NULL, &fixture->pool));
         assert_int_equal(ALEX_OK, index_create(fixture->pool, &fixture->index));
     }
     assert_true(failures > 100);
@@ -381,46 +381,61 @@ static void test_pool_reuses_memory(void **state)
     free(keys);
 }
 
-/** Holds retired nodes back, as readers would. */
-struct retired {
-    struct index_node *nodes[4096];
-    size_t count;
-};
+static bool grace_is_over;
+static uint64_t grace_tickets;
 
-static void hold_back(void *context, struct index_pool *pool, struct index_node *node)
+static uint64_t grace_begin(void)
 {
-    struct retired *retired = context;
-    (void)pool;
-    assert_true(retired->count < sizeof retired->nodes / sizeof retired->nodes[0]);
-    retired->nodes[retired->count++] = node;
+    return ++grace_tickets;
 }
 
-/* A replaced node goes to the retire function, marked obsolete and otherwise unchanged until it is given back. */
+static bool grace_over(uint64_t ticket)
+{
+    assert_int_equal(ticket, grace_tickets);
+    return grace_is_over;
+}
+
+static const struct index_grace grace = {grace_begin, grace_over};
+
+/** Looks whether retired nodes are obsolete and otherwise as they were. @return their number */
+static size_t check_retired(struct index_node *nodes)
+{
+    size_t count = 0;
+    for (struct index_node *node = nodes; node != NULL; node = node->next_retired) {
+        uint64_t version = atomic_load(&node->version);
+        assert_true((version & INDEX_VERSION_OBSOLETE) != 0);
+        assert_true((version & INDEX_VERSION_WRITING) == 0);
+        atomic_store(&node->version, version & ~INDEX_VERSION_OBSOLETE);
+        assert_null(index_node_verify(node));
+        count++;
+    }
+    return count;
+}
+
+/* Replaced nodes are marked obsolete, stay as they are for as long as a reader may hold them, and then come back. */
 static void test_replaced_nodes_are_retired(void **state)
 {
     struct fixture *fixture = *state;
-    struct retired *retired = allocate(1, sizeof *retired);
-    fixture->pool->retire = hold_back;
-    fixture->pool->retire_context = retired;
+    grace_is_over = false;
+    grace_tickets = 0;
+    fixture->pool->grace = &grace;
     uint64_t *keys = allocate(20000, 8);
     keyset_make(KEYSET_OSM, keys, 20000, 2);
     set_keys(fixture->index, keys, 20000);
     for (size_t i = 0; i < 20000; i += 2) {
         (void)index_remove(fixture->index, keys[i]);
     }
-    assert_true(retired->count > 10);
-    for (size_t i = 0; i < retired->count; i++) {
-        struct index_node *node = retired->nodes[i];
-        uint64_t version = atomic_load(&node->version);
-        assert_true((version & INDEX_VERSION_OBSOLETE) != 0);
-        assert_true((version & INDEX_VERSION_WRITING) == 0);
-        atomic_store(&node->version, version & ~INDEX_VERSION_OBSOLETE);
-        assert_null(index_node_verify(node));
-        index_pool_give(fixture->pool, node);
-    }
-    fixture->pool->retire = NULL;
+    assert_int_equal(check_retired(fixture->pool->waiting), 1);
+    assert_true(check_retired(fixture->pool->retired) > 10);
+    assert_int_equal(grace_tickets, 1);
+
+    grace_is_over = true;
+    index_destroy(fixture->index);
+    assert_int_equal(ALEX_OK, index_create(fixture->pool, &fixture->index));
+    assert_null(fixture->pool->waiting);
+    assert_null(fixture->pool->retired);
+    assert_int_equal(fixture->pool->node_bytes, 0);
     free(keys);
-    free(retired);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, faults_setup, faults_teardown)

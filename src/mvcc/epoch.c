@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file epoch.c
+ * Sections and tickets; see epoch.h.
+ *
+ * Why it is safe: the writer takes a thing out, then fences, then looks at the slots; a reader fills its slot, then
+ * fences, then reads. By the order of the fences the writer sees the slot filled, and waits, or the reader sees the
+ * thing taken out. Who has seen a ticket has seen what was taken out before it, by release and acquire. A slot may hold
+ * an older epoch than the one in which its section began: that only makes a writer wait that need not. What a section
+ * read comes before what a writer does that saw it ended, or saw a later one in its place: both stores are releases.
+ */
+#include "mvcc/epoch.h"
+
+#include "os/os.h"
+
+/** Threads with a place of their own at one time. */
+#define SLOTS 1024u
+
+static struct epoch_slot slots[SLOTS];
+/** Slots that were ever taken are before this. */
+static _Atomic uint32_t slots_used;
+
+struct epoch_slot epoch_shared;
+_Atomic uint64_t epoch_now = 1;
+_Thread_local struct epoch_slot *epoch_mine;
+
+static void give_back(void *context)
+{
+    struct epoch_slot *slot = context;
+    epoch_mine = NULL;
+    atomic_store_explicit(&slot->taken, false, memory_order_release);
+}
+
+static struct epoch_slot *take_slot(void)
+{
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        bool taken = false;
+        if (!atomic_compare_exchange_strong(&slots[i].taken, &taken, true)) {
+            continue;
+        }
+        uint32_t used = atomic_load(&slots_used);
+        while (used <= i && !atomic_compare_exchange_weak(&slots_used, &used, i + 1)) {
+        }
+        return &slots[i];
+    }
+    return NULL;
+}
+
+struct epoch_slot *epoch_register(void)
+{
+    struct epoch_slot *slot = take_slot();
+    if (slot != NULL && !os_thread_at_exit(give_back, slot)) {
+        give_back(slot);
+        slot = NULL;
+    }
+    epoch_mine = slot != NULL ? slot : &epoch_shared;
+    return epoch_mine;
+}
+
+uint64_t epoch_ticket(void)
+{
+    uint64_t ticket = atomic_fetch_add_explicit(&epoch_now, 1, memory_order_release) + 1;
+    atomic_thread_fence(memory_order_seq_cst);
+    return ticket;
+}
+
+bool epoch_over(uint64_t ticket)
+{
+    uint32_t used = atomic_load_explicit(&slots_used, memory_order_relaxed);
+    for (uint32_t i = 0; i < used; i++) {
+        uint64_t epoch = atomic_load_explicit(&slots[i].epoch, memory_order_acquire);
+        if (epoch != 0 && epoch < ticket) {
+            return false;
+        }
+    }
+    return atomic_load_explicit(&epoch_shared.epoch, memory_order_acquire) == 0;
+}
