@@ -21,14 +21,18 @@
  * - **Arguments.** A NULL handle or `out_…` parameter, a dropped table, or a value outside of its enum gives
  *   ALEX_INVALID wherever a call returns a code; the lists of results below don't repeat it.
  * - **Errors.** alex_code_text() explains a code; alex_store_error() gives the detail (path, offset, errno, a sentence)
- *   of the last failure on a store and on everything opened from it. ALEX_NOT_FOUND and ALEX_EXISTS are answers and
- *   leave no detail. The library never prints, exits or aborts because of what it finds on disk or is given.
- *   But values are read through mappings: a file that another program cuts short while the store is open, or a disk
- *   that fails under a read, ends in the signal SIGBUS, unless alex_options.catch_sigbus is set.
+ *   of the calling thread's last failure, if that was on the store or on anything opened from it. ALEX_NOT_FOUND and
+ *   ALEX_EXISTS are answers and leave no detail. The library never prints, exits or aborts because of what it finds on
+ *   disk or is given. But values are read through mappings: a file that another program cuts short while the store is
+ *   open, or a disk that fails under a read, ends in the signal SIGBUS, unless alex_options.catch_sigbus is set.
  * - **Lifetimes.** A handle is valid until its own close call; closing a store with open transactions, cursors or
  *   loaders is refused with ALEX_BUSY. Close calls accept NULL. Debug builds answer most uses of a closed handle with
  *   ALEX_MISUSE; in release builds they are undefined.
- * - **Threads.** One thread at a time may use a store and what was opened from it. Different stores are independent.
+ * - **Threads.** Any number of threads may use a store, its tables and their own transactions at the same time. Reads
+ *   wait for nobody, and nobody for them. One write at a time goes in; others wait for it. A transaction with its
+ *   cursors, and a loader, may move from thread to thread, but serve one at a time. Closing a store, and dropping a
+ *   table, is for when no other thread is about to use it; reads of a dropped table that are under way are safe. What
+ *   is called back, as from alex_check(), may read; writes there are ALEX_BUSY. Different stores are independent.
  * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork; no other
  *   thread may be in a call on the store then. The store remains the parent's: the child's writes are ALEX_READ_ONLY,
  *   its alex_close() frees memory and changes nothing else, and the memory of a reserved put is not its to write. Where
@@ -225,7 +229,8 @@ ALEX_API int alex_close(alex_store *store);
  */
 ALEX_API int alex_sync(alex_store *store);
 
-/** Copies the detail of the last failure on the store or on anything opened from it to `out_error`. */
+/** Copies the detail of the calling thread's last failure to `out_error`, if that was on this store or on anything
+ *  opened from it; else all zero. */
 ALEX_API void alex_store_error(alex_store *store, struct alex_error *out_error);
 
 /** What opening found. */
@@ -471,6 +476,13 @@ ALEX_API int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **o
 /** Ends a transaction and the life of every value it handed out. @return ALEX_OK; ALEX_BUSY if a cursor is still open
  *  in it (nothing happens then). NULL is ALEX_OK. */
 ALEX_API int alex_end(alex_txn *txn);
+
+/**
+ * Lets a transaction see the state of this moment, as if it had ended and begun anew. Values that it handed out end.
+ *
+ * @return ALEX_OK; ALEX_BUSY if a cursor is open in it (nothing happens then)
+ */
+ALEX_API int alex_renew(alex_txn *txn);
 
 /**
  * Finds the value of `key` without copying it.

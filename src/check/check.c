@@ -221,6 +221,10 @@ int alex_check(alex_store *store, int (*visit)(void *context, const struct alex_
         return base_fail(store_error(store), ALEX_INVALID, 0, NULL, "a check needs a place for its report");
     }
     struct checker checker = {.store = store, .log = store_log(store), .visit = visit, .context = context};
+    result = writer_begin(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
     result = check_manifest(&checker);
     if (result == 0) {
         result = check_log(&checker);
@@ -229,5 +233,5 @@ int alex_check(alex_store *store, int (*visit)(void *context, const struct alex_
         result = store_visit_tables(store, check_table, &checker);
     }
     *out_report = checker.report;
-    return result;
+    return writer_end(store, result);
 }

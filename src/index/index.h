@@ -69,12 +69,18 @@ struct index_position {
  */
 int index_prepare(struct index *index, uint64_t key, struct index_position *out_position);
 
+/** Finds `key` as index_prepare() does, but prepares nothing if it is absent. @return whether it is there */
+bool index_find_position(struct index *index, uint64_t key, struct index_position *out_position);
+
 /** Gives the prepared key its payload (not 0), entering it if it was absent. */
 void index_set(struct index *index, const struct index_position *position, uint64_t payload);
 
 /** Removes `key`. @return its payload, or 0 if it was absent. Never fails: nodes that could be smaller but for lack of
  * memory stay as they are. */
 uint64_t index_remove(struct index *index, uint64_t key);
+
+/** Removes `key` if it has this payload. @return whether it did */
+bool index_remove_if(struct index *index, uint64_t key, uint64_t payload);
 
 /** Loads `count` entries, ascending and without repeats, into an empty index. */
 int index_load(struct index *index, const struct index_entry *entries, size_t count);

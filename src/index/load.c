@@ -179,7 +179,7 @@ static int load_tree(struct index_pool *pool, const struct index_entry *entries,
 
 int index_load(struct index *index, const struct index_entry *entries, size_t count)
 {
-    BASE_ASSERT(index->count == 0);
+    BASE_ASSERT(index_count(index) == 0);
     if (count == 0) {
         return ALEX_OK;
     }
@@ -192,7 +192,7 @@ int index_load(struct index *index, const struct index_entry *entries, size_t co
         if (empty != NULL) {
             index_tree_retire(index->pool, empty);
         }
-        index->count = count;
+        atomic_store_explicit(&index->count, count, memory_order_relaxed);
         index_tree_check(index);
     }
     return code;

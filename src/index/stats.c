@@ -52,10 +52,10 @@ void index_stats(const struct index *index, struct index_stats *out_stats)
         add_subtree(root, 0, &stats, &sums);
         stats.depth = root->level + 1;
     }
-    stats.keys = index->count;
-    if (index->count > 0) {
-        stats.model_error_slots = (double)(sums.error_blocks * INDEX_BLOCK_SLOTS) / (double)index->count;
-        stats.predicted_line_share = (double)sums.in_predicted_block / (double)index->count;
+    stats.keys = index_count(index);
+    if (index_count(index) > 0) {
+        stats.model_error_slots = (double)(sums.error_blocks * INDEX_BLOCK_SLOTS) / (double)index_count(index);
+        stats.predicted_line_share = (double)sums.in_predicted_block / (double)index_count(index);
     }
     stats.structure_changes = index->structure_changes;
     stats.moved_bytes = index->moved_bytes;

@@ -39,7 +39,12 @@ void index_destroy(struct index *index)
 
 uint64_t index_count(const struct index *index)
 {
-    return index->count;
+    return atomic_load_explicit(&index->count, memory_order_relaxed);
+}
+
+static void set_count(struct index *index, uint64_t count)
+{
+    atomic_store_explicit(&index->count, count, memory_order_relaxed);
 }
 
 uint64_t index_find(const struct index *index, uint64_t key)
@@ -112,7 +117,7 @@ void index_set(struct index *index, const struct index_position *position, uint6
     BASE_DEBUG_ASSERT(position->gap_block == index_node_gap(node, place));
     uint64_t moved =
         (uint64_t)index_node_insert(node, place, position->gap_block, position->key, payload) * INDEX_SLOT_BYTES;
-    index->count++;
+    set_count(index, index_count(index) + 1);
     index->moved_bytes += moved;
     index->moved_bytes_now += moved;
     if (index->moved_bytes_now > index->moved_bytes_max) {
@@ -121,21 +126,45 @@ void index_set(struct index *index, const struct index_position *position, uint6
     index->moved_bytes_now = 0;
 }
 
-uint64_t index_remove(struct index *index, uint64_t key)
+bool index_find_position(struct index *index, uint64_t key, struct index_position *out_position)
 {
     struct index_step steps[INDEX_LEVELS_MAX];
     uint64_t payload = index_root(index) == NULL ? 0 : index_locate(index, key, steps);
-    if (payload == 0) {
-        return 0;
+    if (payload != 0) {
+        *out_position = index_position_of(payload, key, &steps[0]);
     }
+    return payload != 0;
+}
+
+static void remove_at(struct index *index, const struct index_step *steps)
+{
     index_node_remove(steps[0].node, steps[0].block, steps[0].slot);
-    index->count--;
+    set_count(index, index_count(index) - 1);
     if (index_node_count(steps[0].node) == 0) {
         index_tree_take_out(index, steps, 0);
     } else if (index_is_sparse(steps[0].node)) {
         index_tree_shrink(index, steps, 0);
     }
+}
+
+uint64_t index_remove(struct index *index, uint64_t key)
+{
+    struct index_step steps[INDEX_LEVELS_MAX];
+    uint64_t payload = index_root(index) == NULL ? 0 : index_locate(index, key, steps);
+    if (payload != 0) {
+        remove_at(index, steps);
+    }
     return payload;
+}
+
+bool index_remove_if(struct index *index, uint64_t key, uint64_t payload)
+{
+    struct index_step steps[INDEX_LEVELS_MAX];
+    bool there = index_root(index) != NULL && index_locate(index, key, steps) == payload;
+    if (there) {
+        remove_at(index, steps);
+    }
+    return there;
 }
 
 struct index_node_range index_tree_range(const struct index_step *steps, uint32_t root_level)

@@ -22,7 +22,7 @@
 struct index {
     struct index_pool *pool;
     index_root_slot root;
-    uint64_t count;
+    _Atomic uint64_t count;
     uint64_t structure_changes;
     uint64_t moved_bytes;
     uint64_t moved_bytes_max;

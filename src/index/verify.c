@@ -130,7 +130,7 @@ const char *index_verify(const struct index *index)
 {
     const struct index_node *root = index_root(index);
     if (root == NULL) {
-        return index->count == 0 ? NULL : "T5: the index counts entries but has none";
+        return index_count(index) == 0 ? NULL : "T5: the index counts entries but has none";
     }
     if (root->level >= INDEX_LEVELS_MAX) {
         return "T1: the tree is too deep";
@@ -140,7 +140,7 @@ const char *index_verify(const struct index *index)
     }
     uint64_t count = 0;
     const char *wrong = verify_subtree(root, 0, UINT64_MAX, &count);
-    if (wrong == NULL && count != index->count) {
+    if (wrong == NULL && count != index_count(index)) {
         return "T5: the index's count is wrong";
     }
     return wrong;

@@ -224,6 +224,10 @@ int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_numbe
 /** ALEX_OK, or ALEX_READ_ONLY after a write or sync has failed, and in a forked child. */
 int log_writable(const struct log *log, struct alex_error *error);
 
+/** Makes what was appended readable, whether or not it is ever committed: before references to it go where readers find
+ *  them. After a failure the log takes no more writes. */
+int log_make_readable(struct log *log, struct alex_error *error);
+
 /** Ends a commit, before it is published: what was appended can be read from here on and, with config.sync_each, is
  *  durable. After a failure it may be in the log or not, and the log takes no more writes. */
 int log_settle(struct log *log, struct alex_error *error);

@@ -75,6 +75,11 @@ int log_sync(struct log *log, struct alex_error *error)
     return result;
 }
 
+int log_make_readable(struct log *log, struct alex_error *error)
+{
+    return append_write_stage(log, error);
+}
+
 int log_settle(struct log *log, struct alex_error *error)
 {
     if (BASE_LIKELY(!log->tail->staged)) {

@@ -31,6 +31,24 @@ static void give_back(void *context)
     atomic_store_explicit(&slot->taken, false, memory_order_release);
 }
 
+/** In a forked child, takes back what threads had that are only in its parent: before any new thread has a place. */
+static void forget_parents(void)
+{
+    static uint64_t forks_seen;
+    os_process_lock();
+    if (forks_seen != os_forks()) {
+        forks_seen = os_forks();
+        for (uint32_t i = 0; i < SLOTS; i++) {
+            if (&slots[i] != epoch_mine) {
+                atomic_store(&slots[i].epoch, 0);
+                atomic_store(&slots[i].taken, false);
+            }
+        }
+        atomic_store(&epoch_shared.epoch, 0);
+    }
+    os_process_unlock();
+}
+
 static struct epoch_slot *take_slot(void)
 {
     for (uint32_t i = 0; i < SLOTS; i++) {
@@ -48,6 +66,7 @@ static struct epoch_slot *take_slot(void)
 
 struct epoch_slot *epoch_register(void)
 {
+    forget_parents();
     struct epoch_slot *slot = take_slot();
     if (slot != NULL && !os_thread_at_exit(give_back, slot)) {
         give_back(slot);

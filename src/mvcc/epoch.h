@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file epoch.h
- * Safe reclamation: when nobody can hold any more what a writer has taken out of a structure that is read without locks.
+ * Safe reclamation: when nobody can hold any more what a writer has taken out of a structure that is read without
+ * locks.
  *
  * A thread reads within sections, between epoch_enter() and epoch_leave(). A section is short: one call, never a
  * transaction. A writer that has taken something out asks for a ticket, and ends the thing once epoch_over() says that

@@ -4,11 +4,14 @@
  * Versions: which snapshots are open, and which record of a key a snapshot sees.
  *
  * A snapshot is a number: it sees the records up to and with that one. The index leads to a key's newest record; a
- * record newer than the snapshot leads to the one before it. One thread at a time.
+ * record newer than the snapshot leads to the one before it.
+ *
+ * One thread at a time writes and publishes; any number open and close snapshots and read, beside it and each other.
  */
 #ifndef MVCC_MVCC_H
 #define MVCC_MVCC_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,36 +19,56 @@
 #include "base/base.h"
 #include "log/log.h"
 
-/** An open snapshot; a member of what opened it. */
-struct mvcc_snapshot {
-    uint64_t number;
-    struct mvcc_snapshot *older;
-    struct mvcc_snapshot *newer;
+/** Where an open snapshot is announced. Two lines, so that no reader writes one that another reads. */
+struct mvcc_slot {
+    _Alignas(128) _Atomic uint64_t number; /**< what the snapshot sees, plus 1; 0: the slot is free */
 };
+
+/** Slots of the first block; each further block has twice as many as the one before. */
+#define MVCC_SLOTS_FIRST 64u
+#define MVCC_BLOCKS_MAX 16u
 
 /** All open snapshots, and the greatest number that is published: what a snapshot opened now would see. */
 struct mvcc {
-    uint64_t published;
-    struct mvcc_snapshot *oldest;
-    struct mvcc_snapshot *newest;
-    uint64_t open_count;
+    char apart[128]; /**< the next is written often, and read by all */
+    _Atomic uint64_t published;
+    char apart_too[128];
+    _Atomic(struct mvcc_slot *) blocks[MVCC_BLOCKS_MAX]; /**< NULL from the first that isn't needed yet */
+    _Atomic uint32_t used[MVCC_BLOCKS_MAX];              /**< slots of a block that were ever taken are before this */
 };
+
+/** An open snapshot; a member of what opened it. */
+struct mvcc_snapshot {
+    uint64_t number;
+    struct mvcc_slot *slot;
+};
+
+/** @return ALEX_OK or ALEX_NO_MEMORY */
+int mvcc_init(struct mvcc *mvcc);
+/** No snapshot is open. */
+void mvcc_release(struct mvcc *mvcc);
 
 /** Publishes all records up to and with `number`. */
 static inline void mvcc_publish(struct mvcc *mvcc, uint64_t number)
 {
-    mvcc->published = number;
+    atomic_store_explicit(&mvcc->published, number, memory_order_release);
 }
 
-/** Opens a snapshot of what is published. */
-void mvcc_open(struct mvcc *mvcc, struct mvcc_snapshot *snapshot);
-void mvcc_close(struct mvcc *mvcc, struct mvcc_snapshot *snapshot);
-
-/** The number that the oldest open snapshot sees; that published if none is open. */
-static inline uint64_t mvcc_oldest(const struct mvcc *mvcc)
+/** What is published: who sees this number sees all index entries up to it. */
+static inline uint64_t mvcc_published(const struct mvcc *mvcc)
 {
-    return mvcc->oldest != NULL ? mvcc->oldest->number : mvcc->published;
+    return atomic_load_explicit(&mvcc->published, memory_order_acquire);
 }
+
+/** Opens a snapshot of what is published. @return ALEX_OK or ALEX_NO_MEMORY */
+int mvcc_open(struct mvcc *mvcc, struct mvcc_snapshot *out_snapshot);
+/** Lets an open snapshot see what is published now. */
+void mvcc_renew(struct mvcc *mvcc, struct mvcc_snapshot *snapshot);
+void mvcc_close(struct mvcc_snapshot *snapshot);
+
+/** The number that the oldest open snapshot sees; that published if none is open. No snapshot that is or will be open
+ *  sees less. The writer's. @param out_count  optional: open snapshots */
+uint64_t mvcc_oldest(const struct mvcc *mvcc, uint64_t *out_count);
 
 /** What mvcc_visible() found. */
 enum mvcc_state {

@@ -181,6 +181,8 @@ struct os_thread;
 int os_mutex_create(struct os_mutex **out_mutex);
 void os_mutex_destroy(struct os_mutex *mutex);
 void os_mutex_lock(struct os_mutex *mutex);
+/** @return false: another thread has it */
+bool os_mutex_try_lock(struct os_mutex *mutex);
 void os_mutex_unlock(struct os_mutex *mutex);
 int os_condition_create(struct os_condition **out_condition);
 void os_condition_destroy(struct os_condition *condition);

@@ -87,6 +87,13 @@ void os_mutex_lock(struct os_mutex *mutex)
     BASE_ASSERT(pthread_mutex_lock(&mutex->mutex) == 0);
 }
 
+bool os_mutex_try_lock(struct os_mutex *mutex)
+{
+    int result = pthread_mutex_trylock(&mutex->mutex);
+    BASE_ASSERT(result == 0 || result == EBUSY);
+    return result == 0;
+}
+
 void os_mutex_unlock(struct os_mutex *mutex)
 {
     BASE_ASSERT(pthread_mutex_unlock(&mutex->mutex) == 0);

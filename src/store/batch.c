@@ -189,12 +189,15 @@ static void finish(struct batch *batch)
         }
         size_t end = part->first + part->puts + part->deletes;
         for (size_t i = part->first + part->puts; i < end; i++) {
-            version_delete(part->table, batch->entries[i].key, batch->previous[i], batch->entries[i].payload,
-                           batch->numbers[i]);
+            struct index_position position;
+            bool there = index_find_position(part->table->index, batch->entries[i].key, &position);
+            BASE_ASSERT(there && position.payload == batch->previous[i]);
+            version_delete(part->table, &position, batch->entries[i].payload, batch->numbers[i]);
         }
-        part->table->last_change = log_last_number(batch->store->log);
     }
     mvcc_publish(&batch->store->mvcc, log_last_number(batch->store->log));
+    group_end(batch->store);
+    txn_reclaim(batch->store);
 }
 
 /** Appends, enters and commits all parts, or none. */
@@ -207,8 +210,8 @@ static int carry_out(struct batch *batch)
         deletes += batch->parts[p].deletes;
     }
     if (version_reserve_tombstones(batch->store, deletes) != ALEX_OK) {
-        result = base_fail(&batch->store->error, ALEX_NO_MEMORY, 0, batch->store->path,
-                           "no memory to delete %zu keys under a snapshot", deletes);
+        result = base_fail(&batch->store->error, ALEX_NO_MEMORY, 0, batch->store->path, "no memory to delete %zu keys",
+                           deletes);
     }
     for (size_t p = 0; p < batch->part_count && result == ALEX_OK; p++) {
         result = append_part(batch, &batch->parts[p]);
@@ -229,16 +232,14 @@ static int carry_out(struct batch *batch)
         const struct part *part = &batch->parts[--entered];
         group_withdraw(part->table, batch->entries + part->first, part->puts, batch->previous + part->first);
     }
+    group_end(batch->store);
     group_abort(&batch->group);
     return result;
 }
 
-int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
+static int write_batch(alex_store *store, const struct alex_op *ops, size_t count)
 {
-    int result = store_usable(store);
-    if (result == ALEX_OK) {
-        result = write_allowed(store);
-    }
+    int result = write_allowed(store);
     if (result == ALEX_OK && count > 0) {
         result = check_ops(store, ops, count);
     }
@@ -257,4 +258,13 @@ int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
         store->scratch_bytes = 0;
     }
     return result;
+}
+
+int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
+{
+    int result = store_usable(store);
+    if (result == ALEX_OK) {
+        result = writer_begin(store);
+    }
+    return result == ALEX_OK ? writer_end(store, write_batch(store, ops, count)) : result;
 }

@@ -52,11 +52,12 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
     }
     alex_store *store = txn->store;
     if (out_cursor == NULL) {
-        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "opening a cursor needs a place for its handle");
+        return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
+                         "opening a cursor needs a place for its handle");
     }
     alex_cursor *cursor = base_alloc(sizeof *cursor);
     if (cursor == NULL) {
-        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open a cursor");
+        return base_fail(store_error(store), ALEX_NO_MEMORY, 0, store->path, "no memory to open a cursor");
     }
     static const struct alex_range everything;
     range = range != NULL ? range : &everything;
@@ -75,7 +76,6 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
     cursor->run_wanted = RUN_MAX;
     cursor->run_ends = false;
     txn->open_cursors++;
-    store->open_cursors++;
     *out_cursor = cursor;
     return ALEX_OK;
 }
@@ -84,7 +84,6 @@ void alex_cursor_close(alex_cursor *cursor)
 {
     if (handle_check(cursor, HANDLE_CURSOR) == ALEX_OK) {
         cursor->txn->open_cursors--;
-        cursor->txn->store->open_cursors--;
         handle_end(&cursor->handle);
     }
 }
@@ -120,7 +119,9 @@ static void extend_run(alex_cursor *cursor, uint64_t key)
     size_t wanted = RUN_MAX - cursor->run_count;
     wanted = wanted < cursor->run_wanted ? wanted : cursor->run_wanted;
     wanted = wanted < cursor->left - cursor->run_count ? wanted : cursor->left - cursor->run_count;
+    epoch_enter();
     size_t count = index_scan(cursor->table->index, key, cursor->direction, entries, wanted);
+    epoch_leave();
     cursor->run_ends = count < wanted;
     while (count > 0 && (entries[count - 1].key > cursor->last || entries[count - 1].key < cursor->first)) {
         count--;
@@ -227,7 +228,8 @@ static int check(alex_cursor *cursor, const struct alex_entry *out_entry)
     int result = handle_check(cursor, HANDLE_CURSOR);
     if (BASE_UNLIKELY(result == ALEX_OK && out_entry == NULL)) {
         alex_store *store = cursor->txn->store;
-        result = base_fail(&store->error, ALEX_INVALID, 0, store->path, "a cursor's move needs a place for the entry");
+        result =
+            base_fail(store_error(store), ALEX_INVALID, 0, store->path, "a cursor's move needs a place for the entry");
     }
     return result;
 }

@@ -36,10 +36,35 @@ void group_abort(struct group *group)
     }
 }
 
+/** Before the first entry of records that may not come to count. */
+static void begin_entering(alex_store *store)
+{
+    uint64_t entering = atomic_load_explicit(&store->entering, memory_order_relaxed);
+    atomic_store_explicit(&store->entering, entering | 1, memory_order_relaxed);
+}
+
+void group_end(alex_store *store)
+{
+    uint64_t entering = atomic_load_explicit(&store->entering, memory_order_relaxed);
+    atomic_store_explicit(&store->entering, (entering + 1) & ~(uint64_t)1, memory_order_release);
+}
+
+int group_begin_table(struct alex_table *table)
+{
+    alex_store *store = table->store;
+    begin_entering(store);
+    version_change(table, log_last_number(store->log));
+    return log_make_readable(store->log, &store->error);
+}
+
 int group_enter(struct alex_table *table, const struct index_entry *entries, size_t count, uint64_t *out_previous)
 {
+    int result = group_begin_table(table);
+    if (result != ALEX_OK) {
+        return result;
+    }
     size_t done;
-    int result = index_set_many(table->index, entries, count, out_previous, &done);
+    result = index_set_many(table->index, entries, count, out_previous, &done);
     if (result != ALEX_OK) {
         group_withdraw(table, entries, done, out_previous);
         return base_fail(&table->store->error, result, 0, table->store->path, "no memory to enter %zu keys", count);

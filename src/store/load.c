@@ -15,14 +15,13 @@ struct alex_loader {
     bool ended;     /**< committed, or failed */
 };
 
-int alex_loader_open(alex_table *table, alex_loader **out_loader)
+static int open_loader(alex_table *table, alex_loader **out_loader)
 {
-    int result = table_check(table);
-    if (result != ALEX_OK) {
-        return result;
-    }
     alex_store *store = table->store;
-    result = write_allowed(store);
+    int result = table_check(table);
+    if (result == ALEX_OK) {
+        result = write_allowed(store);
+    }
     if (result != ALEX_OK) {
         return result;
     }
@@ -40,6 +39,12 @@ int alex_loader_open(alex_table *table, alex_loader **out_loader)
     store->loader = loader;
     *out_loader = loader;
     return ALEX_OK;
+}
+
+int alex_loader_open(alex_table *table, alex_loader **out_loader)
+{
+    int result = table_begin_write(table);
+    return result == ALEX_OK ? writer_end(table->store, open_loader(table, out_loader)) : result;
 }
 
 static int grow_entries(alex_loader *loader)
@@ -61,6 +66,7 @@ static int grow_entries(alex_loader *loader)
 /** Ends the load without effect. */
 static void give_up(alex_loader *loader)
 {
+    group_end(loader->group.store);
     group_abort(&loader->group);
     loader->group.store->loader = NULL;
     loader->ended = true;
@@ -68,8 +74,8 @@ static void give_up(alex_loader *loader)
 
 static int check_loader(alex_loader *loader)
 {
-    int result = handle_check(loader, HANDLE_LOADER);
-    if (result == ALEX_OK && loader->ended) {
+    int result = ALEX_OK;
+    if (loader->ended) {
         alex_store *store = loader->group.store;
         result = base_fail(&store->error, ALEX_INVALID, 0, store->path,
                            "the load was committed or has failed; close the loader and open another");
@@ -77,7 +83,7 @@ static int check_loader(alex_loader *loader)
     return result;
 }
 
-int alex_loader_add(alex_loader *loader, int64_t key, const void *value, size_t size)
+static int add(alex_loader *loader, int64_t key, const void *value, size_t size)
 {
     int result = check_loader(loader);
     if (result != ALEX_OK) {
@@ -115,6 +121,19 @@ int alex_loader_add(alex_loader *loader, int64_t key, const void *value, size_t 
     return ALEX_OK;
 }
 
+/** Begins a call on a loader. */
+static int begin(alex_loader *loader)
+{
+    int result = handle_check(loader, HANDLE_LOADER);
+    return result == ALEX_OK ? writer_begin(loader->group.store) : result;
+}
+
+int alex_loader_add(alex_loader *loader, int64_t key, const void *value, size_t size)
+{
+    int result = begin(loader);
+    return result == ALEX_OK ? writer_end(loader->group.store, add(loader, key, value, size)) : result;
+}
+
 /** Sorts the entries and keeps the last of each key. `scratch` has room for all. */
 static void sort_and_thin(alex_loader *loader, struct index_entry *scratch)
 {
@@ -136,7 +155,11 @@ static int enter(alex_loader *loader, uint64_t *previous)
         return group_enter(loader->table, loader->entries, loader->count, previous);
     }
     alex_store *store = loader->group.store;
-    int result = index_load(loader->table->index, loader->entries, loader->count);
+    int result = group_begin_table(loader->table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    result = index_load(loader->table->index, loader->entries, loader->count);
     return result == ALEX_OK
                ? ALEX_OK
                : base_fail(&store->error, result, 0, store->path, "no memory to enter %zu keys", loader->count);
@@ -162,12 +185,12 @@ static uint64_t publish(alex_loader *loader, const uint64_t *previous)
         version_account(loader->table, before, loader->entries[i].payload);
         replaced += log_ref_is_value(before);
     }
-    loader->table->last_change = log_last_number(store->log);
     mvcc_publish(&store->mvcc, log_last_number(store->log));
+    group_end(store);
     return replaced;
 }
 
-int alex_loader_commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_replaced)
+static int commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_replaced)
 {
     int result = check_loader(loader);
     if (result != ALEX_OK) {
@@ -217,14 +240,21 @@ int alex_loader_commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_r
     return ALEX_OK;
 }
 
+int alex_loader_commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_replaced)
+{
+    int result = begin(loader);
+    return result == ALEX_OK ? writer_end(loader->group.store, commit(loader, out_added, out_replaced)) : result;
+}
+
 void alex_loader_close(alex_loader *loader)
 {
-    if (handle_check(loader, HANDLE_LOADER) != ALEX_OK) {
+    if (begin(loader) != ALEX_OK) {
         return;
     }
     if (!loader->ended) {
         give_up(loader);
     }
+    (void)writer_end(loader->group.store, ALEX_OK);
     base_free(loader->entries);
     loader->entries = NULL;
     handle_end(&loader->handle);

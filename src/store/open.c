@@ -15,6 +15,9 @@
 /** So that the path of every file in the store fits the buffers for paths. */
 #define STORE_PATH_MAX 480
 
+/** Nodes that a writer has replaced are freed when no section is open that had begun before. */
+static const struct index_grace epochs = {epoch_ticket, epoch_over};
+
 int store_usable(const alex_store *store)
 {
     return handle_check(store, HANDLE_STORE);
@@ -28,24 +31,6 @@ struct log *store_log(const alex_store *store)
 const char *store_path(const alex_store *store)
 {
     return store->path;
-}
-
-struct alex_error *store_error(alex_store *store)
-{
-    return &store->error;
-}
-
-void alex_store_error(alex_store *store, struct alex_error *out_error)
-{
-    if (out_error == NULL) {
-        return;
-    }
-    int result = store_usable(store);
-    if (result == ALEX_OK) {
-        *out_error = store->error;
-    } else {
-        (void)base_fail(out_error, result, 0, NULL, "%s", alex_code_text(result));
-    }
 }
 
 void alex_store_open_report(alex_store *store, struct alex_open_report *out_report)
@@ -268,7 +253,7 @@ static int make_log(alex_store *store, const struct manifest *manifest)
 int open_prepare(alex_store *store, const struct manifest *manifest)
 {
     int result = make_log(store, manifest);
-    if (result == ALEX_OK && index_pool_create(NULL, &store->pool) != ALEX_OK) {
+    if (result == ALEX_OK && index_pool_create(&epochs, &store->pool) != ALEX_OK) {
         result = base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
     }
     return result == ALEX_OK ? make_main_table(store) : result;
@@ -395,6 +380,8 @@ static void destroy(alex_store *store)
     base_free(store->scratch);
     log_destroy(store->log);
     index_pool_destroy(store->pool);
+    mvcc_release(&store->mvcc);
+    os_mutex_destroy(store->lock);
     lock_release(store);
     base_free(store->path);
     handle_end(&store->handle);
@@ -419,11 +406,17 @@ static int make_store(const char *path, const struct alex_options *options, alex
         return base_fail(options->error, ALEX_NO_MEMORY, 0, path, "no memory to open the store");
     }
     store->handle.kind = HANDLE_STORE;
+    static _Atomic uint64_t serials;
+    store->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
     store->path = absolute;
     store->options = *options;
     store->options.error = &store->error; /* the caller's is for this call only */
     store->lock_fd = -1;
     store->forks = os_forks();
+    if (os_mutex_create(&store->lock) != ALEX_OK || mvcc_init(&store->mvcc) != ALEX_OK) {
+        destroy(store);
+        return base_fail(options->error, ALEX_NO_MEMORY, 0, path, "no memory to open the store");
+    }
     *out_store = store;
     return ALEX_OK;
 }
@@ -488,10 +481,16 @@ int alex_open(const char *path, const struct alex_options *options, alex_store *
 int alex_sync(alex_store *store)
 {
     int result = store_usable(store);
-    if (result == ALEX_OK && store->options.read_only) {
-        result = base_fail(&store->error, ALEX_READ_ONLY, 0, store->path, "the store was opened read-only");
+    if (result == ALEX_OK) {
+        result = writer_begin(store);
     }
-    return result == ALEX_OK ? log_sync(store->log, &store->error) : result;
+    if (result != ALEX_OK) {
+        return result;
+    }
+    result = store->options.read_only
+                 ? base_fail(&store->error, ALEX_READ_ONLY, 0, store->path, "the store was opened read-only")
+                 : log_sync(store->log, &store->error);
+    return writer_end(store, result);
 }
 
 int alex_close(alex_store *store)
@@ -503,11 +502,12 @@ int alex_close(alex_store *store)
     if (result != ALEX_OK) {
         return result;
     }
-    if (store->mvcc.open_count > 0 || store->open_cursors > 0 || store->loader != NULL || store->reserved != NULL) {
-        return base_fail(&store->error, ALEX_BUSY, 0, store->path,
-                         "%" PRIu64 " transactions, %" PRIu64 " cursors, %d loads and %d reserved puts are open; end "
-                         "them first",
-                         store->mvcc.open_count, store->open_cursors, store->loader != NULL, store->reserved != NULL);
+    uint64_t open_txns;
+    (void)mvcc_oldest(&store->mvcc, &open_txns);
+    if (open_txns > 0 || store->loader != NULL || store->reserved != NULL) {
+        return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
+                         "%" PRIu64 " transactions, %d loads and %d reserved puts are open; end them first", open_txns,
+                         store->loader != NULL, store->reserved != NULL);
     }
     if (!store->options.read_only) {
         result = log_finish(store->log, &store->error);

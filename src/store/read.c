@@ -5,16 +5,13 @@
 
 #include "store/store_internal.h"
 
-/** Sees every record: single reads see the newest. */
-#define SNAPSHOT_NEWEST UINT64_MAX
-
 #define WORD_BYTES 8u
 
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref)
 {
     char path[512];
     struct log_position at = log_locate(store->log, ref, path, sizeof path);
-    return base_fail_at(&store->error, ALEX_DAMAGED, path, at.offset,
+    return base_fail_at(store_error(store), ALEX_DAMAGED, path, at.offset,
                         "the record of key %" PRId64 " in table \"%s\" is damaged; other keys are not affected", key,
                         table->name);
 }
@@ -44,7 +41,7 @@ int read_visible_guarded(struct alex_table *table, uint64_t snapshot, int64_t ke
 {
     alex_store *store = table->store;
     struct guarded_read read = {.table = table, .snapshot = snapshot, .key = key, .ref = ref};
-    int result = log_guarded(store->log, find_visible, &read, &store->error);
+    int result = log_guarded(store->log, find_visible, &read, store_error(store));
     if (result != ALEX_OK || read.state == MVCC_ABSENT) {
         return result != ALEX_OK ? result : ALEX_NOT_FOUND;
     }
@@ -74,31 +71,34 @@ static void copy_guarded(void *context)
     copy_value(&read->value, read->buffer);
 }
 
-int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
+/** alex_get(), within a section. */
+static inline int get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
 {
     int result = table_check(table);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
     if (BASE_UNLIKELY(buffer == NULL && capacity > 0)) {
-        return base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
+        return base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
                          "the buffer is NULL but its capacity is not 0");
     }
+    /* Loaded first: the index then holds all that is published, and perhaps what isn't yet. */
+    uint64_t published = mvcc_published(&table->store->mvcc);
     uint64_t ref = index_find(table->index, table_index_key(table, key));
-    if (!log_ref_is_value(ref)) {
+    if (ref == 0) {
         return ALEX_NOT_FOUND;
     }
     struct log_value value;
-    result = read_visible(table, SNAPSHOT_NEWEST, key, ref, &value);
+    result = read_visible(table, published, key, ref, &value);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
     if (BASE_UNLIKELY(value.bytes > capacity)) {
-        result = base_fail(&table->store->error, ALEX_TOO_SMALL, 0, table->store->path,
+        result = base_fail(store_error(table->store), ALEX_TOO_SMALL, 0, table->store->path,
                            "the value has %" PRIu64 " bytes, the buffer %zu", value.bytes, capacity);
     } else if (BASE_UNLIKELY(table->store->catches_faults)) {
         struct guarded_read read = {.value = value, .buffer = buffer};
-        result = log_guarded(table->store->log, copy_guarded, &read, &table->store->error);
+        result = log_guarded(table->store->log, copy_guarded, &read, store_error(table->store));
     } else {
         copy_value(&value, buffer);
     }
@@ -108,12 +108,37 @@ int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size
     return result;
 }
 
-int alex_exists(alex_table *table, int64_t key)
+int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
+{
+    epoch_enter();
+    int result = get(table, key, buffer, capacity, out_size);
+    epoch_leave();
+    return result;
+}
+
+/** alex_exists(), within a section. */
+static int exists(alex_table *table, int64_t key)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }
+    alex_store *store = table->store;
+    uint64_t published = mvcc_published(&store->mvcc);
+    uint64_t before = atomic_load_explicit(&store->entering, memory_order_acquire);
     uint64_t ref = index_find(table->index, table_index_key(table, key));
-    return log_ref_is_value(ref) ? ALEX_OK : ALEX_NOT_FOUND;
+    uint64_t after = atomic_load_explicit(&store->entering, memory_order_relaxed);
+    if (BASE_LIKELY(before == after && before % 2 == 0) || ref == 0) {
+        return log_ref_is_value(ref) ? ALEX_OK : ALEX_NOT_FOUND;
+    }
+    struct log_value value; /* the entry may be of a batch that does not count yet: its record tells */
+    return read_visible(table, published, key, ref, &value);
+}
+
+int alex_exists(alex_table *table, int64_t key)
+{
+    epoch_enter();
+    int result = exists(table, key);
+    epoch_leave();
+    return result;
 }

@@ -18,8 +18,14 @@ int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats)
         return result;
     }
     if (out_stats == NULL) {
-        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "statistics need a place for the figures");
+        return base_fail(store_error(store), ALEX_INVALID, 0, store->path, "statistics need a place for the figures");
     }
+    result = writer_begin(store);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    uint64_t open_txns;
+    uint64_t oldest = mvcc_oldest(&store->mvcc, &open_txns);
     struct log_stats log;
     log_stats(store->log, &log);
     uint64_t keys = 0;
@@ -33,21 +39,21 @@ int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats)
         .disk_bytes = log.file_bytes + manifest_bytes(log.segments),
         .index_bytes = index_pool_bytes(store->pool),
         .segments = log.segments,
-        .last_number = store->mvcc.published,
-        .open_txns = store->mvcc.open_count,
-        .oldest_snapshot = mvcc_oldest(&store->mvcc),
+        .last_number = mvcc_published(&store->mvcc),
+        .open_txns = open_txns,
+        .oldest_snapshot = oldest,
     };
-    return ALEX_OK;
+    return writer_end(store, ALEX_OK);
 }
 
-int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats)
+static int table_stat(alex_table *table, struct alex_table_stats *out_stats)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
         return result;
     }
     if (out_stats == NULL) {
-        return base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
+        return base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
                          "statistics need a place for the figures");
     }
     _Static_assert(ALEX_INDEX_LEVELS_MAX == INDEX_LEVELS_MAX, "both are the same limit");
@@ -68,4 +74,10 @@ int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats)
     };
     memcpy(out_stats->nodes_at_level, index.nodes_at_level, sizeof out_stats->nodes_at_level);
     return ALEX_OK;
+}
+
+int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats)
+{
+    int result = table_begin_write(table);
+    return result == ALEX_OK ? writer_end(table->store, table_stat(table, out_stats)) : result;
 }

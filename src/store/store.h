@@ -32,8 +32,13 @@ struct log *store_log(const alex_store *store);
 /** The absolute path of its directory; lives as long as the store. */
 const char *store_path(const alex_store *store);
 
-/** Where failures on the store are recorded. */
-struct alex_error *store_error(alex_store *store);
+/** Where the calling thread's failures on the store are noted; for those that are, as it forgets those on others. */
+struct alex_error *store_error(const alex_store *store);
+
+/** Waits until no other thread writes. @return ALEX_OK; ALEX_BUSY, without a writer_end(), if this one does */
+int writer_begin(alex_store *store);
+/** Lets the next writer in. @return `result`, whose detail becomes the thread's */
+int writer_end(alex_store *store, int result);
 
 /** ALEX_OK, or what a store handle is refused with: ALEX_INVALID for NULL, ALEX_MISUSE after its end (debug builds). */
 int store_usable(const alex_store *store);

@@ -12,12 +12,15 @@
  *  S4  At most one of `reserved` and `loader` is set, and while one is, nothing else is appended.
  *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that
  *      lie in it.
+ *  S6  What isn't atomic is read and changed between writer_begin() and writer_end() only, but for what never changes
+ *      once the store or table is open.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
 #include <stdatomic.h>
 
+#include "mvcc/epoch.h"
 #include "mvcc/mvcc.h"
 #include "os/os.h"
 #include "recovery/recovery.h"
@@ -67,15 +70,21 @@ struct alex_table {
     uint64_t key_flip; /**< index key = key ^ key_flip */
     char *name;
     struct index *index;
-    uint64_t ref;  /**< of its TABLE record; 0 for the main table */
-    uint64_t keys; /**< entries that are no tombstones */
+    uint64_t ref;          /**< of its TABLE record; 0 for the main table */
+    _Atomic uint64_t keys; /**< entries that are no tombstones */
     uint64_t live_bytes;
-    uint64_t last_change; /**< number of the newest record of the table */
-    uint64_t drop_number; /**< number of its DROP; 0 while it is not dropped */
+    _Atomic uint64_t last_change; /**< number of the newest record of the table, or a greater one */
+    _Atomic uint64_t drop_number; /**< number of its DROP; 0 while it is not dropped */
+    uint64_t ticket;              /**< of epoch_ticket(), once no snapshot needs the dropped table; 0 before */
     struct alex_table *next_by_name;
     struct alex_table *next_by_id;
     struct alex_table *next_dropped;
 };
+
+static inline uint64_t table_drop_number(const struct alex_table *table)
+{
+    return atomic_load_explicit(&table->drop_number, memory_order_acquire);
+}
 
 /** The key that stands in the table's index for a user's key: unsigned, in the table's order. */
 static inline uint64_t table_index_key(const struct alex_table *table, int64_t key)
@@ -115,9 +124,13 @@ struct tombstone_queue {
 
 struct alex_store {
     struct handle handle;
+    uint64_t serial; /**< tells it from every other store that this process has opened */
     char *path;
-    struct alex_options options; /**< as opened, but for `error`: this store's own */
-    struct alex_error error;
+    struct alex_options options;  /**< as opened, but for `error`: this store's own */
+    struct alex_error error;      /**< of the writer; while the store is opened, of that */
+    struct os_mutex *lock;        /**< of the writer */
+    _Atomic(const char *) writer; /**< a thread that has the lock; NULL: none */
+    atomic_bool reclaim_due;      /**< a snapshot has ended since the last txn_reclaim() */
     struct alex_open_report report;
 
     struct os_identity identity; /**< of the directory, in the process's list of open stores */
@@ -139,8 +152,9 @@ struct alex_store {
     struct alex_table *main;
     struct alex_table *dropped; /**< tables that open snapshots may still read */
     struct tombstone_queue tombstones;
+    _Atomic uint64_t held_back; /**< tombstones and dropped tables that are still there */
 
-    uint64_t open_cursors;
+    _Atomic uint64_t entering; /**< odd while index entries are there whose records may not come to count */
     struct alex_loader *loader;
     struct alex_table *reserved; /**< the table with a reserved put */
     struct log_claim claim;      /**< of that put */
@@ -189,25 +203,30 @@ int table_refuse(struct alex_table *table);
 /** ALEX_OK, or why a table's handle is refused: NULL, ended, dropped. */
 static inline int table_check(struct alex_table *table)
 {
-    bool good = handle_check(table, HANDLE_TABLE) == ALEX_OK && table->drop_number == 0;
+    bool good = handle_check(table, HANDLE_TABLE) == ALEX_OK && table_drop_number(table) == 0;
     return BASE_LIKELY(good) ? ALEX_OK : table_refuse(table);
 }
 /** Takes a table with all its entries out of the accounts and the catalog, and ends it once no snapshot needs it. */
 void table_drop(alex_store *store, struct alex_table *table, uint64_t number);
 /** Ends dropped tables that no open snapshot is older than. Their tombstones, of smaller numbers, have gone before. */
-void table_reclaim(alex_store *store);
+void table_reclaim(alex_store *store, uint64_t oldest);
 
 /* version.c */
+/** Notes that records up to `number` change a table: before the first of their index entries is there. */
+static inline void version_change(struct alex_table *table, uint64_t number)
+{
+    atomic_store_explicit(&table->last_change, number, memory_order_relaxed);
+}
 /** Gives a key its new record in the accounts: `ref` (0: none) in place of `previous` (0: none). Tombstones count for
  *  nothing. */
 void version_account(struct alex_table *table, uint64_t previous, uint64_t ref);
 /** Makes room for `count` more tombstones, so that version_delete() can't fail. */
 int version_reserve_tombstones(alex_store *store, size_t count);
-/** Carries out a delete whose record is appended: takes the entry out of the index, or makes it a tombstone while
- *  snapshots are open. */
-void version_delete(struct alex_table *table, uint64_t index_key, uint64_t previous, uint64_t ref, uint64_t number);
+/** Carries out a delete whose record is appended: the entry becomes a tombstone, until no snapshot can be open any more
+ *  that is older. `position` is the key's, which is there. */
+void version_delete(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number);
 /** Takes tombstones out of the indexes that no open snapshot is older than. */
-void version_reclaim(alex_store *store);
+void version_reclaim(alex_store *store, uint64_t oldest);
 
 /* replay_target.c */
 /** Where replay puts what it reads: the store's tables. `context` is the store. */
@@ -221,9 +240,14 @@ void replay_end_table(alex_store *store, struct alex_table *table, uint64_t numb
 /** Fills the store's error for running out of memory. @return ALEX_NO_MEMORY */
 int replay_no_memory(alex_store *store);
 
+/* writer.c */
+/** Has what an ended snapshot held back taken away, now if no writer is at work, else by that. */
+void writer_reclaim_soon(alex_store *store);
+
 /* txn.c */
-/** Takes away what no open snapshot needs any more: tombstones and dropped tables. Not while a put is reserved: the
- *  place that it has in an index allows no other change there. Whoever ends the reservation calls it again. */
+/** Takes away what no open snapshot needs any more: tombstones and dropped tables. Does nothing while a put is
+ *  reserved: the place that it has in an index allows no other change there. Whoever ends the reservation calls it
+ *  again. The writer's. */
 void txn_reclaim(alex_store *store);
 /** What txn_check() says of what it refuses. */
 int txn_refuse(alex_txn *txn, const alex_table *table);
@@ -231,7 +255,8 @@ int txn_refuse(alex_txn *txn, const alex_table *table);
 static inline int txn_check(alex_txn *txn, const alex_table *table)
 {
     bool good = handle_check(txn, HANDLE_TXN) == ALEX_OK && handle_check(table, HANDLE_TABLE) == ALEX_OK &&
-                table->store == txn->store && (table->drop_number == 0 || table->drop_number > txn->snapshot.number);
+                table->store == txn->store &&
+                (table_drop_number(table) == 0 || table_drop_number(table) > txn->snapshot.number);
     return BASE_LIKELY(good) ? ALEX_OK : txn_refuse(txn, table);
 }
 
@@ -268,6 +293,8 @@ static inline struct alex_slice read_slice(const struct log_value *value)
 /* write.c */
 /** Whether the store takes a write now; if not, the store's error says why. */
 int write_allowed(alex_store *store);
+/** Begins a write to a table by its handle, which may have been dropped. As writer_begin(). */
+int table_begin_write(struct alex_table *table);
 /** Checks a value; `value` may be NULL only if it is empty. */
 int write_value_check(alex_store *store, const void *value, size_t size);
 /** Claims, fills and appends one record of a key. */
@@ -291,6 +318,10 @@ int group_commit(struct group *group);
 void group_abort(struct group *group);
 /** Enters `count` sorted entries in the index, with the payloads they had before; all or none. */
 int group_enter(struct alex_table *table, const struct index_entry *entries, size_t count, uint64_t *out_previous);
+/** Makes ready for entries of a group in a table's index, where readers will pass them by: before the first. */
+int group_begin_table(struct alex_table *table);
+/** Ends what these have begun: the entries are published, or withdrawn. Without effect if nothing has. */
+void group_end(alex_store *store);
 /** Takes entries that group_enter() entered out again. */
 void group_withdraw(struct alex_table *table, const struct index_entry *entries, size_t count,
                     const uint64_t *previous);

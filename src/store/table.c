@@ -9,7 +9,7 @@ int table_refuse(struct alex_table *table)
 {
     int result = handle_check(table, HANDLE_TABLE);
     return result != ALEX_OK ? result
-                             : base_fail(&table->store->error, ALEX_INVALID, 0, table->store->path,
+                             : base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
                                          "the table \"%s\" was dropped; its handle has ended", table->name);
 }
 
@@ -77,16 +77,12 @@ static int make_table(alex_store *store, const char *name, enum alex_key_order o
     return ALEX_OK;
 }
 
-int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
-                    alex_table **out_table)
+static int open_table(alex_store *store, const char *name, const struct alex_table_options *options,
+                      alex_table **out_table)
 {
     static const struct alex_table_options defaults = {ALEX_OPEN_OR_CREATE, ALEX_KEYS_DEFAULT};
-    int result = store_usable(store);
-    if (result != ALEX_OK) {
-        return result;
-    }
     options = options != NULL ? options : &defaults;
-    result = check_name(store, name);
+    int result = check_name(store, name);
     if (result != ALEX_OK) {
         return result;
     }
@@ -110,6 +106,20 @@ int alex_table_open(alex_store *store, const char *name, const struct alex_table
     }
     *out_table = table;
     return ALEX_OK;
+}
+
+/** Begins a call that is a writer's. */
+static int begin(alex_store *store)
+{
+    int result = store_usable(store);
+    return result == ALEX_OK ? writer_begin(store) : result;
+}
+
+int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
+                    alex_table **out_table)
+{
+    int result = begin(store);
+    return result == ALEX_OK ? writer_end(store, open_table(store, name, options, out_table)) : result;
 }
 
 /** Counts all entries of a table as dead. */
@@ -136,32 +146,33 @@ void table_drop(alex_store *store, struct alex_table *table, uint64_t number)
 {
     account_dropped(store, table);
     catalog_remove(&store->catalog, table);
-    table->drop_number = number;
+    atomic_store_explicit(&table->drop_number, number, memory_order_release);
+    atomic_fetch_add_explicit(&store->held_back, 1, memory_order_relaxed);
     table->next_dropped = store->dropped;
     store->dropped = table;
 }
 
-void table_reclaim(alex_store *store)
+void table_reclaim(alex_store *store, uint64_t oldest)
 {
-    uint64_t oldest = mvcc_oldest(&store->mvcc);
     struct alex_table **link = &store->dropped;
     while (*link != NULL) {
         struct alex_table *table = *link;
-        if (table->drop_number > oldest) {
+        if (table->ticket == 0 && table_drop_number(table) <= oldest) {
+            table->ticket = epoch_ticket();
+        }
+        if (table->ticket == 0 || !epoch_over(table->ticket)) {
             link = &table->next_dropped;
             continue;
         }
         *link = table->next_dropped;
+        atomic_fetch_sub_explicit(&store->held_back, 1, memory_order_relaxed);
         table_destroy(table);
     }
 }
 
-int alex_table_drop(alex_store *store, const char *name)
+static int drop_by_name(alex_store *store, const char *name)
 {
-    int result = store_usable(store);
-    if (result == ALEX_OK) {
-        result = check_name(store, name);
-    }
+    int result = check_name(store, name);
     if (result != ALEX_OK) {
         return result;
     }
@@ -183,44 +194,75 @@ int alex_table_drop(alex_store *store, const char *name)
     if (result == ALEX_OK) {
         table_drop(store, table, record.number);
         mvcc_publish(&store->mvcc, record.number);
-        table_reclaim(store);
+        txn_reclaim(store);
     }
     return result;
 }
 
+int alex_table_drop(alex_store *store, const char *name)
+{
+    int result = begin(store);
+    return result == ALEX_OK ? writer_end(store, drop_by_name(store, name)) : result;
+}
+
 static int compare_names(const void *a, const void *b)
 {
-    const struct alex_table *const *first = a;
-    const struct alex_table *const *second = b;
-    return strcmp((*first)->name, (*second)->name);
+    const struct alex_table_info *first = a;
+    const struct alex_table_info *second = b;
+    return strcmp(first->name, second->name);
+}
+
+/** Copies what is told of the tables, their names behind it, for base_free(). */
+static int copy_infos(alex_store *store, struct alex_table_info **out_infos, size_t *out_count)
+{
+    const struct catalog *catalog = &store->catalog;
+    size_t bytes = catalog->count * sizeof(struct alex_table_info);
+    for (size_t i = 0; i < catalog->bucket_count; i++) {
+        for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
+            bytes += strlen(table->name) + 1;
+        }
+    }
+    struct alex_table_info *infos = base_alloc(bytes);
+    if (infos == NULL) {
+        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to list the tables");
+    }
+    char *name = (char *)(infos + catalog->count);
+    size_t count = 0;
+    for (size_t i = 0; i < catalog->bucket_count; i++) {
+        for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
+            size_t length = strlen(table->name) + 1;
+            memcpy(name, table->name, length);
+            uint64_t keys = atomic_load_explicit(&table->keys, memory_order_relaxed);
+            infos[count++] = (struct alex_table_info){name, table->order, keys};
+            name += length;
+        }
+    }
+    *out_infos = infos;
+    *out_count = count;
+    return ALEX_OK;
 }
 
 int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info), void *context)
 {
-    int result = store_usable(store);
+    int result = begin(store);
     if (result != ALEX_OK) {
         return result;
     }
-    if (visit == NULL) {
-        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "listing tables takes a function to call");
-    }
-    struct catalog *catalog = &store->catalog;
-    struct alex_table **tables = base_alloc(catalog->count * sizeof(struct alex_table *));
-    if (tables == NULL) {
-        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to list the tables");
-    }
+    struct alex_table_info *infos = NULL;
     size_t count = 0;
-    for (size_t i = 0; i < catalog->bucket_count; i++) {
-        for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
-            tables[count++] = table;
-        }
+    if (visit == NULL) {
+        result = base_fail(&store->error, ALEX_INVALID, 0, store->path, "listing tables takes a function to call");
+    } else {
+        result = copy_infos(store, &infos, &count);
     }
-    qsort(tables, count, sizeof(struct alex_table *), compare_names);
+    result = writer_end(store, result);
+    if (result == ALEX_OK) {
+        qsort(infos, count, sizeof *infos, compare_names);
+    }
     for (size_t i = 0; i < count && result == ALEX_OK; i++) {
-        struct alex_table_info info = {tables[i]->name, tables[i]->order, tables[i]->keys};
-        result = visit(context, &info);
+        result = visit(context, &infos[i]);
     }
-    base_free(tables);
+    base_free(infos);
     return result;
 }
 

@@ -12,15 +12,19 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
         return result;
     }
     if (mode != ALEX_READ || out_txn == NULL) {
-        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+        return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
                          "a transaction takes the mode ALEX_READ and a place for its handle");
     }
     alex_txn *txn = base_alloc(sizeof *txn);
     if (txn == NULL) {
-        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to begin a transaction");
+        return base_fail(store_error(store), ALEX_NO_MEMORY, 0, store->path, "no memory to begin a transaction");
     }
     *txn = (alex_txn){.handle = {.kind = HANDLE_TXN}, .store = store};
-    mvcc_open(&store->mvcc, &txn->snapshot);
+    result = mvcc_open(&store->mvcc, &txn->snapshot);
+    if (result != ALEX_OK) {
+        base_free(txn);
+        return base_fail(store_error(store), result, 0, store->path, "no memory to begin a transaction");
+    }
     *out_txn = txn;
     return ALEX_OK;
 }
@@ -28,9 +32,40 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
 void txn_reclaim(alex_store *store)
 {
     if (store->reserved == NULL) {
-        version_reclaim(store);
-        table_reclaim(store);
+        atomic_store_explicit(&store->reclaim_due, false, memory_order_relaxed);
+        uint64_t oldest = mvcc_oldest(&store->mvcc, NULL);
+        version_reclaim(store, oldest);
+        table_reclaim(store, oldest);
     }
+}
+
+/** After a snapshot has gone. */
+static void reclaim_soon(alex_store *store)
+{
+    if (atomic_load_explicit(&store->held_back, memory_order_relaxed) != 0) {
+        writer_reclaim_soon(store);
+    }
+}
+
+static int refuse_open_cursor(const alex_store *store)
+{
+    return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
+                     "a cursor of the transaction is open; close it first");
+}
+
+int alex_renew(alex_txn *txn)
+{
+    int result = handle_check(txn, HANDLE_TXN);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    alex_store *store = txn->store;
+    if (txn->open_cursors > 0) {
+        return refuse_open_cursor(store);
+    }
+    mvcc_renew(&store->mvcc, &txn->snapshot);
+    reclaim_soon(store);
+    return ALEX_OK;
 }
 
 int alex_end(alex_txn *txn)
@@ -44,11 +79,10 @@ int alex_end(alex_txn *txn)
     }
     alex_store *store = txn->store;
     if (txn->open_cursors > 0) {
-        return base_fail(&store->error, ALEX_BUSY, 0, store->path,
-                         "a cursor of the transaction is open; close it first");
+        return refuse_open_cursor(store);
     }
-    mvcc_close(&store->mvcc, &txn->snapshot);
-    txn_reclaim(store);
+    mvcc_close(&txn->snapshot);
+    reclaim_soon(store);
     handle_end(&txn->handle);
     return ALEX_OK;
 }
@@ -65,13 +99,13 @@ int txn_refuse(alex_txn *txn, const alex_table *table)
         return result;
     }
     if (result != ALEX_OK) {
-        return base_fail(&store->error, result, 0, store->path, "the table is NULL");
+        return base_fail(store_error(store), result, 0, store->path, "the table is NULL");
     }
     if (table->store != store) {
-        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+        return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
                          "the table belongs to another store than the transaction");
     }
-    return base_fail(&store->error, ALEX_INVALID, 0, store->path,
+    return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
                      "the table \"%s\" was dropped before the transaction began", table->name);
 }
 
@@ -82,9 +116,12 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
         return result;
     }
     if (BASE_UNLIKELY(out_value == NULL)) {
-        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path, "a get needs a place for the value");
+        return base_fail(store_error(txn->store), ALEX_INVALID, 0, txn->store->path,
+                         "a get needs a place for the value");
     }
+    epoch_enter();
     uint64_t ref = index_find(table->index, table_index_key(table, key));
+    epoch_leave();
     if (ref == 0) {
         return ALEX_NOT_FOUND;
     }
@@ -107,7 +144,9 @@ static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size
     for (size_t i = 0; i < count; i++) {
         index_keys[i] = table_index_key(table, keys[i]);
     }
+    epoch_enter();
     index_find_many(table->index, index_keys, count, refs);
+    epoch_leave();
     int result = ALEX_OK;
     for (size_t i = 0; i < count; i++) {
         struct log_value value;
@@ -134,7 +173,7 @@ int alex_txn_get_many(alex_txn *txn, alex_table *table, const int64_t *keys, siz
         return result;
     }
     if (count > 0 && (keys == NULL || out_values == NULL)) {
-        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path,
+        return base_fail(store_error(txn->store), ALEX_INVALID, 0, txn->store->path,
                          "getting many values takes keys and a place for each value");
     }
     size_t found = 0;
@@ -172,6 +211,16 @@ static int count_visible(alex_txn *txn, alex_table *table, const struct alex_ran
     return result;
 }
 
+/** Whether the table's index is what the snapshot sees: nothing was written since, no tombstone is there, and nothing
+ *  that may not come to count. @param out_entering  to be the same afterwards */
+static bool is_as_it_was(const alex_txn *txn, const alex_table *table, uint64_t *out_entering)
+{
+    *out_entering = atomic_load_explicit(&txn->store->entering, memory_order_acquire);
+    return *out_entering % 2 == 0 &&
+           atomic_load_explicit(&table->last_change, memory_order_relaxed) <= txn->snapshot.number &&
+           index_count(table->index) == atomic_load_explicit(&table->keys, memory_order_relaxed);
+}
+
 int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *range, uint64_t *out_count)
 {
     int result = txn_check(txn, table);
@@ -179,15 +228,24 @@ int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *ra
         return result;
     }
     if (out_count == NULL) {
-        return base_fail(&txn->store->error, ALEX_INVALID, 0, txn->store->path, "a count needs a place for its result");
-    }
-    bool as_it_was = table->last_change <= txn->snapshot.number && index_count(table->index) == table->keys;
-    if (!as_it_was) {
-        return count_visible(txn, table, range, out_count);
+        return base_fail(store_error(txn->store), ALEX_INVALID, 0, txn->store->path,
+                         "a count needs a place for its result");
     }
     uint64_t first = range != NULL && range->has_first ? table_index_key(table, range->first) : 0;
     uint64_t last = range != NULL && range->has_last ? table_index_key(table, range->last) : UINT64_MAX;
-    uint64_t count = first <= last ? index_count_range(table->index, first, last) : 0;
+    uint64_t before;
+    uint64_t after;
+    bool as_it_was = is_as_it_was(txn, table, &before);
+    uint64_t count = 0;
+    if (as_it_was) {
+        epoch_enter();
+        count = index_count_range(table->index, first, last);
+        epoch_leave();
+        as_it_was = is_as_it_was(txn, table, &after) && after == before;
+    }
+    if (!as_it_was) {
+        return count_visible(txn, table, range, out_count);
+    }
     *out_count = range != NULL && range->limit != 0 && range->limit < count ? range->limit : count;
     return ALEX_OK;
 }

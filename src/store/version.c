@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file version.c What a write leaves of the version before it: the accounts, and tombstones while snapshots are
- *  open. */
+/** @file version.c What a write leaves of the version before it: the accounts, and tombstones. */
 #include <string.h>
 
 #include "store/store_internal.h"
+
+/** Adds to the count, which only the writer changes. */
+static void count_keys(struct alex_table *table, int64_t more)
+{
+    uint64_t keys = atomic_load_explicit(&table->keys, memory_order_relaxed) + (uint64_t)more;
+    atomic_store_explicit(&table->keys, keys, memory_order_relaxed);
+}
 
 void version_account(struct alex_table *table, uint64_t previous, uint64_t ref)
 {
@@ -11,19 +17,19 @@ void version_account(struct alex_table *table, uint64_t previous, uint64_t ref)
     if (log_ref_is_value(previous)) {
         log_count_dead(log, previous);
         table->live_bytes -= log_record_bytes(log, previous);
-        table->keys--;
+        count_keys(table, -1);
     }
     if (log_ref_is_value(ref)) {
         log_count_live(log, ref);
         table->live_bytes += log_record_bytes(log, ref);
-        table->keys++;
+        count_keys(table, 1);
     }
 }
 
 int version_reserve_tombstones(alex_store *store, size_t count)
 {
     struct tombstone_queue *queue = &store->tombstones;
-    if (store->mvcc.oldest == NULL || queue->first + queue->count + count <= queue->capacity) {
+    if (queue->first + queue->count + count <= queue->capacity) {
         return ALEX_OK;
     }
     /* Moved to the front once as many have gone as are left: so each is moved about once, however long the queue is. */
@@ -45,38 +51,40 @@ int version_reserve_tombstones(alex_store *store, size_t count)
     return ALEX_OK;
 }
 
-void version_delete(struct alex_table *table, uint64_t index_key, uint64_t previous, uint64_t ref, uint64_t number)
+void version_delete(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number)
 {
     alex_store *store = table->store;
-    version_account(table, previous, 0);
-    table->last_change = number;
-    if (store->mvcc.oldest == NULL) {
-        (void)index_remove(table->index, index_key);
-        return;
-    }
-    struct index_position position;
-    int result = index_prepare(table->index, index_key, &position);
-    BASE_ASSERT(result == ALEX_OK && position.payload == previous);
-    index_set(table->index, &position, ref);
+    version_change(table, number);
+    index_set(table->index, position, ref);
+    version_account(table, position->payload, 0);
     struct tombstone_queue *queue = &store->tombstones;
     BASE_ASSERT(queue->first + queue->count < queue->capacity);
-    queue->items[queue->first + queue->count++] = (struct tombstone){table, index_key, number, ref};
+    queue->items[queue->first + queue->count++] = (struct tombstone){table, position->key, number, ref};
+    atomic_fetch_add_explicit(&store->held_back, 1, memory_order_relaxed);
 }
 
-void version_reclaim(alex_store *store)
+/** Tombstones for which the queue's memory is kept when it is empty. */
+#define TOMBSTONES_KEPT 4096
+
+void version_reclaim(alex_store *store, uint64_t oldest)
 {
     struct tombstone_queue *queue = &store->tombstones;
-    uint64_t oldest = mvcc_oldest(&store->mvcc);
+    uint64_t gone = 0;
     while (queue->count > 0 && queue->items[queue->first].number <= oldest) {
         const struct tombstone *tombstone = &queue->items[queue->first];
-        /* The key may have been written again since. */
-        if (index_find(tombstone->table->index, tombstone->index_key) == tombstone->ref) {
-            (void)index_remove(tombstone->table->index, tombstone->index_key);
-        }
+        /* Unless the key was written again since. */
+        (void)index_remove_if(tombstone->table->index, tombstone->index_key, tombstone->ref);
         queue->first++;
         queue->count--;
+        gone++;
     }
+    atomic_fetch_sub_explicit(&store->held_back, gone, memory_order_relaxed);
     if (queue->count == 0) {
         queue->first = 0;
+        if (queue->capacity > TOMBSTONES_KEPT) {
+            base_free(queue->items);
+            queue->items = NULL;
+            queue->capacity = 0;
+        }
     }
 }

@@ -59,21 +59,28 @@ int write_single(struct alex_table *table, struct record *record, const void *va
     return BASE_LIKELY(result == ALEX_OK) ? log_settle(table->store->log, &table->store->error) : result;
 }
 
+/** A record of a key that has `previous` now. */
+static inline struct record record_of(const struct alex_table *table, int64_t key, enum record_kind kind,
+                                      uint64_t previous)
+{
+    return (struct record){
+        .kind = kind,
+        .flags = previous != 0 ? RECORD_FLAG_PREVIOUS : 0,
+        .table = table->id,
+        .key = (uint64_t)key,
+        .previous = previous,
+    };
+}
+
 /** Finds the key and makes room for it. @param out_record  kind, flags, table, key and previous filled in */
-static int prepare(struct alex_table *table, int64_t key, enum record_kind kind, struct index_position *out_position,
-                   struct record *out_record)
+static inline int prepare(struct alex_table *table, int64_t key, enum record_kind kind,
+                          struct index_position *out_position, struct record *out_record)
 {
     int result = index_prepare(table->index, table_index_key(table, key), out_position);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return base_fail(&table->store->error, result, 0, table->store->path, "no memory to enter another key");
     }
-    *out_record = (struct record){
-        .kind = kind,
-        .flags = out_position->payload != 0 ? RECORD_FLAG_PREVIOUS : 0,
-        .table = table->id,
-        .key = (uint64_t)key,
-        .previous = out_position->payload,
-    };
+    *out_record = record_of(table, key, kind, out_position->payload);
     return ALEX_OK;
 }
 
@@ -81,10 +88,16 @@ static int prepare(struct alex_table *table, int64_t key, enum record_kind kind,
 static void enter(struct alex_table *table, const struct index_position *position, const struct record *record,
                   uint64_t ref)
 {
+    version_change(table, record->number);
     index_set(table->index, position, ref);
     version_account(table, position->payload, ref);
-    table->last_change = record->number;
     mvcc_publish(&table->store->mvcc, record->number);
+}
+
+int table_begin_write(struct alex_table *table)
+{
+    int result = handle_check(table, HANDLE_TABLE);
+    return BASE_LIKELY(result == ALEX_OK) ? writer_begin(table->store) : result;
 }
 
 static int put(struct alex_table *table, int64_t key, const void *value, size_t size, bool if_absent,
@@ -123,15 +136,18 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
 
 int alex_put(alex_table *table, int64_t key, const void *value, size_t size, bool *out_replaced)
 {
-    return put(table, key, value, size, false, out_replaced);
+    int result = table_begin_write(table);
+    return BASE_LIKELY(result == ALEX_OK) ? writer_end(table->store, put(table, key, value, size, false, out_replaced))
+                                          : result;
 }
 
 int alex_put_if_absent(alex_table *table, int64_t key, const void *value, size_t size)
 {
-    return put(table, key, value, size, true, NULL);
+    int result = table_begin_write(table);
+    return result == ALEX_OK ? writer_end(table->store, put(table, key, value, size, true, NULL)) : result;
 }
 
-int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
+static int reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -159,7 +175,13 @@ int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buf
     return result;
 }
 
-int alex_put_commit(alex_table *table, bool *out_replaced)
+int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
+{
+    int result = table_begin_write(table);
+    return result == ALEX_OK ? writer_end(table->store, reserve(table, key, size, out_buffer)) : result;
+}
+
+static int commit_reserved(alex_table *table, bool *out_replaced)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -171,13 +193,8 @@ int alex_put_commit(alex_table *table, bool *out_replaced)
                          "nothing is reserved in this table; begin with alex_put_reserve");
     }
     store->reserved = NULL;
-    struct record record = {
-        .kind = RECORD_PUT,
-        .flags = store->position.payload != 0 ? RECORD_FLAG_PREVIOUS : 0,
-        .table = table->id,
-        .key = (uint64_t)table_user_key(table, store->position.key),
-        .previous = store->position.payload,
-    };
+    struct record record =
+        record_of(table, table_user_key(table, store->position.key), RECORD_PUT, store->position.payload);
     uint64_t ref;
     result = log_append(store->log, &store->claim, &record, &ref, &store->error);
     if (result == ALEX_OK) {
@@ -193,15 +210,25 @@ int alex_put_commit(alex_table *table, bool *out_replaced)
     return result;
 }
 
+int alex_put_commit(alex_table *table, bool *out_replaced)
+{
+    int result = table_begin_write(table);
+    return result == ALEX_OK ? writer_end(table->store, commit_reserved(table, out_replaced)) : result;
+}
+
 void alex_put_cancel(alex_table *table)
 {
-    if (table_check(table) == ALEX_OK && table->store->reserved == table) {
+    if (table_begin_write(table) != ALEX_OK) {
+        return;
+    }
+    if (table->store->reserved == table) {
         table->store->reserved = NULL;
         txn_reclaim(table->store);
     }
+    (void)writer_end(table->store, ALEX_OK);
 }
 
-int alex_delete(alex_table *table, int64_t key)
+static int delete_key(alex_table *table, int64_t key)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -212,26 +239,27 @@ int alex_delete(alex_table *table, int64_t key)
     if (result != ALEX_OK) {
         return result;
     }
-    uint64_t index_key = table_index_key(table, key);
-    uint64_t previous = index_find(table->index, index_key);
-    if (!log_ref_is_value(previous)) {
+    struct index_position position;
+    if (!index_find_position(table->index, table_index_key(table, key), &position) ||
+        !log_ref_is_value(position.payload)) {
         return ALEX_NOT_FOUND;
     }
     if (version_reserve_tombstones(store, 1) != ALEX_OK) {
-        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to delete under a snapshot");
+        return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to delete a key");
     }
-    struct record record = {
-        .kind = RECORD_DELETE,
-        .flags = RECORD_FLAG_PREVIOUS,
-        .table = table->id,
-        .key = (uint64_t)key,
-        .previous = previous,
-    };
+    struct record record = record_of(table, key, RECORD_DELETE, position.payload);
     uint64_t ref;
     result = write_single(table, &record, NULL, 0, &ref);
     if (result == ALEX_OK) {
-        version_delete(table, index_key, previous, ref, record.number);
+        version_delete(table, &position, ref, record.number);
         mvcc_publish(&store->mvcc, record.number);
+        txn_reclaim(store);
     }
     return result;
+}
+
+int alex_delete(alex_table *table, int64_t key)
+{
+    int result = table_begin_write(table);
+    return result == ALEX_OK ? writer_end(table->store, delete_key(table, key)) : result;
 }

@@ -175,7 +175,8 @@ class Targets(unittest.TestCase):
         attacks = (runs("alexstorage", "insert", 200, index_bytes_per_key=30, index_depth=3) +
                    runs("alexstorage", "insert", 500, index_bytes_per_key=45, index_depth=4, distribution="end"))
         text = self.others(distributions=lines, attacks=attacks)
-        self.assertEqual(["2.50 ≤ 3 met (end)"], row(text, "insert: time as a multiple of uniform's, worst attack, 1 round"))
+        self.assertEqual(["2.50 ≤ 3 met (end)"],
+                         row(text, "insert: time as a multiple of uniform's, worst attack, 1 round"))
         self.assertEqual(["1.50 ≤ 2 met (end)"],
                          row(text, "insert: index memory a key as a multiple of uniform's, worst attack, 1 round"))
         self.assertEqual(["4.00 ≤ 4 met"], row(text, "depth of the index, worst attack, 1 round"))

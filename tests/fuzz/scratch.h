@@ -14,8 +14,8 @@
 
 #define CLAIM(condition) ((condition) ? (void)0 : abort())
 
-/** Empties the directory. The first call chooses one of the process's own, in memory where there is such a place, has it
- *  removed when the process ends, and has syncs do nothing. @return its path */
+/** Empties the directory. The first call chooses one of the process's own, in memory where there is such a place, has
+ *  it removed when the process ends, and has syncs do nothing. @return its path */
 const char *scratch_clear(void);
 
 /** Makes a file of these bytes and so many zeroes behind them. */

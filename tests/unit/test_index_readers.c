@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file test_index_readers.c Threads that read the index while another changes it, and when replaced nodes are freed. */
+/** @file test_index_readers.c Reading the index while another thread changes it, and when replaced nodes are freed. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -183,8 +183,8 @@ static void write_round(struct fixture *fixture, const uint64_t *keys, uint64_t 
 
 static const struct index_grace epochs = {epoch_ticket, epoch_over};
 
-/* Readers beside a writer find every key that stays, with a payload of its own, by every way of reading, while nodes are
- * changed, replaced and freed below them. */
+/* Readers beside a writer find every key that stays, with a payload of its own, by every way of reading, while nodes
+ * are changed, replaced and freed below them. */
 static void test_readers_beside_a_writer(void **state)
 {
     struct fixture *fixture = *state;
@@ -242,7 +242,8 @@ static void act_once(void)
     }
 }
 
-/** The keys at first, ascending, with room behind each. The writers below take the middle third away, or enter others. */
+/** The keys at first, ascending, with room behind each. The writers below take the middle third away, or enter
+ *  others. */
 #define FIRST_KEYS 2400u
 static uint64_t first_keys[FIRST_KEYS];
 

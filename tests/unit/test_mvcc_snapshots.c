@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file test_mvcc_snapshots.c
- * The list of open snapshots, and the way from a key's newest record to the one that a snapshot sees.
+ * Open snapshots, and the way from a key's newest record to the one that a snapshot sees.
  */
 #include <stdio.h>
 
@@ -10,25 +10,17 @@
 
 enum { SNAPSHOTS = 5 };
 
-/** Asserts that the list is whole in both directions, and holds exactly the open ones. */
-static void assert_list(const struct mvcc *mvcc, const struct mvcc_snapshot *snapshots, const bool *open)
+static void assert_oldest(const struct mvcc *mvcc, const struct mvcc_snapshot *snapshots, const bool *open)
 {
-    uint64_t count = 0;
-    uint64_t oldest = mvcc->published;
-    const struct mvcc_snapshot *before = NULL;
-    for (const struct mvcc_snapshot *at = mvcc->oldest; at != NULL; before = at, at = at->newer) {
-        assert_ptr_equal(at->older, before);
-        assert_true(open[at - snapshots]);
-        assert_true(before == NULL || before->number <= at->number);
-        count++;
-    }
-    assert_ptr_equal(mvcc->newest, before);
+    uint64_t oldest = mvcc_published(mvcc);
+    uint64_t expected = 0;
     for (size_t i = SNAPSHOTS; i-- > 0;) {
         oldest = open[i] ? snapshots[i].number : oldest;
-        count -= open[i];
+        expected += open[i];
     }
-    assert_int_equal(count, 0);
-    assert_int_equal(mvcc_oldest(mvcc), oldest);
+    uint64_t count;
+    assert_int_equal(mvcc_oldest(mvcc, &count), oldest);
+    assert_int_equal(count, expected);
 }
 
 /* Snapshots may end in any order: the oldest is always known, and none is lost. */
@@ -39,14 +31,14 @@ static void test_every_order(void **state)
         struct mvcc mvcc = {0};
         struct mvcc_snapshot snapshots[SNAPSHOTS];
         bool open[SNAPSHOTS] = {false};
-        assert_list(&mvcc, snapshots, open);
+        ASSERT_OK(mvcc_init(&mvcc));
+        assert_oldest(&mvcc, snapshots, open);
         for (size_t i = 0; i < SNAPSHOTS; i++) {
             mvcc_publish(&mvcc, 10 * (i + 1));
-            mvcc_open(&mvcc, &snapshots[i]);
+            ASSERT_OK(mvcc_open(&mvcc, &snapshots[i]));
             open[i] = true;
             assert_int_equal(snapshots[i].number, 10 * (i + 1));
-            assert_int_equal(mvcc.open_count, i + 1);
-            assert_list(&mvcc, snapshots, open);
+            assert_oldest(&mvcc, snapshots, open);
         }
         unsigned left = order; /* a permutation by its factorial digits */
         for (size_t remaining = SNAPSHOTS; remaining > 0; remaining--) {
@@ -56,12 +48,42 @@ static void test_every_order(void **state)
             while (!open[at] || skip-- > 0) {
                 at++;
             }
-            mvcc_close(&mvcc, &snapshots[at]);
+            mvcc_close(&snapshots[at]);
             open[at] = false;
-            assert_int_equal(mvcc.open_count, remaining - 1);
-            assert_list(&mvcc, snapshots, open);
+            assert_oldest(&mvcc, snapshots, open);
         }
+        mvcc_release(&mvcc);
     }
+}
+
+/* More snapshots than a block of slots holds are open at a time, each with what it sees; renewed they see what is
+ * published then. */
+static void test_many_and_renewed(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    static struct mvcc_snapshot snapshots[MANY];
+    struct mvcc mvcc = {0};
+    ASSERT_OK(mvcc_init(&mvcc));
+    uint64_t count;
+    for (uint64_t i = 0; i < MANY; i++) {
+        mvcc_publish(&mvcc, i + 7);
+        ASSERT_OK(mvcc_open(&mvcc, &snapshots[i]));
+        assert_int_equal(mvcc_oldest(&mvcc, &count), 7);
+        assert_int_equal(count, i + 1);
+    }
+    for (uint64_t i = 0; i < MANY; i++) {
+        assert_int_equal(snapshots[i].number, i + 7);
+        mvcc_renew(&mvcc, &snapshots[i]);
+        assert_int_equal(snapshots[i].number, MANY + 6);
+        assert_int_equal(mvcc_oldest(&mvcc, &count), i + 1 < MANY ? i + 8 : MANY + 6);
+    }
+    for (uint64_t i = 0; i < MANY; i++) {
+        mvcc_close(&snapshots[i]);
+    }
+    assert_int_equal(mvcc_oldest(&mvcc, &count), MANY + 6);
+    assert_int_equal(count, 0);
+    mvcc_release(&mvcc);
 }
 
 /* Each snapshot sees the record that was newest when it was opened, over puts and deletes. */
@@ -141,10 +163,8 @@ static void test_wrong_versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_order),
-        TEST_WITH_STORE(test_versions),
-        TEST_WITH_STORE(test_wrong_references),
-        TEST_WITH_STORE(test_wrong_versions),
+        cmocka_unit_test(test_every_order),     cmocka_unit_test(test_many_and_renewed), TEST_WITH_STORE(test_versions),
+        TEST_WITH_STORE(test_wrong_references), TEST_WITH_STORE(test_wrong_versions),
     };
     return cmocka_run_group_tests_name("mvcc snapshots", tests, NULL, NULL);
 }

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file writer.c
+ * One writer at a time, and the failures that a thread is told of.
+ *
+ * Whatever changes a store, or reads what only writers look at, is between writer_begin() and writer_end(). Failures in
+ * there are noted in the store, those of readers with their thread; writer_end() moves the one to the other.
+ */
+#include "store/store_internal.h"
+
+/** The last failure of this thread. */
+static _Thread_local struct {
+    uint64_t serial; /**< of the store that it was on; 0: there was none */
+    struct alex_error error;
+} last_failure;
+
+struct alex_error *store_error(const alex_store *store)
+{
+    last_failure.serial = store->serial;
+    return &last_failure.error;
+}
+
+void alex_store_error(alex_store *store, struct alex_error *out_error)
+{
+    if (out_error == NULL) {
+        return;
+    }
+    int result = store_usable(store);
+    if (result != ALEX_OK) {
+        (void)base_fail(out_error, result, 0, NULL, "%s", alex_code_text(result));
+        return;
+    }
+    *out_error = last_failure.serial == store->serial ? last_failure.error : (struct alex_error){0};
+}
+
+/** Something of each thread's own, whose address tells threads apart. */
+static _Thread_local char self __attribute__((tls_model("initial-exec")));
+
+int writer_begin(alex_store *store)
+{
+    if (BASE_UNLIKELY(store->forks != os_forks())) {
+        store->error.code = ALEX_OK; /* a forked child, where the lock may be held by a thread that is not there */
+        return ALEX_OK;
+    }
+    if (BASE_UNLIKELY(atomic_load_explicit(&store->writer, memory_order_relaxed) == &self)) {
+        return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
+                         "called from within a visit of alex_check(); call it when that has returned");
+    }
+    os_mutex_lock(store->lock);
+    atomic_store_explicit(&store->writer, &self, memory_order_relaxed);
+    store->error.code = ALEX_OK;
+    return ALEX_OK;
+}
+
+static void release(alex_store *store)
+{
+    atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
+    os_mutex_unlock(store->lock);
+}
+
+int writer_end(alex_store *store, int result)
+{
+    if (BASE_UNLIKELY(result != ALEX_OK && store->error.code != ALEX_OK)) {
+        *store_error(store) = store->error;
+    }
+    if (BASE_UNLIKELY(store->forks != os_forks())) {
+        return result;
+    }
+    if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed))) {
+        txn_reclaim(store);
+    }
+    release(store);
+    return result;
+}
+
+void writer_reclaim_soon(alex_store *store)
+{
+    atomic_store_explicit(&store->reclaim_due, true, memory_order_relaxed);
+    if (store->forks == os_forks() && os_mutex_try_lock(store->lock)) {
+        txn_reclaim(store);
+        os_mutex_unlock(store->lock);
+    }
+}

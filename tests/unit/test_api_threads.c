@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file test_api_threads.c Threads on one store: readers beside a writer, writers, errors, moving snapshots. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "store/store_internal.h"
+#include "support/store_helper.h"
+
+/** Keys go in pairs, 2 i and 2 i + 1, which a batch always writes or deletes together and with the same number: so each
+ *  moment, and each snapshot, has both with one number, or neither. */
+#define PAIRS 2000
+
+struct value {
+    int64_t pair;
+    uint64_t number;
+    uint64_t check; /**< a torn value would not fit together */
+};
+
+static struct value value_of(int64_t pair, uint64_t number)
+{
+    return (struct value){pair, number, ~(number ^ (uint64_t)pair)};
+}
+
+struct shared {
+    alex_store *store;
+    alex_table *table;
+    atomic_bool done;
+    atomic_uint wrong;
+    atomic_ullong reads;
+    uint64_t rounds;
+};
+
+static void expect(struct shared *shared, bool holds)
+{
+    if (!holds) {
+        (void)atomic_fetch_add(&shared->wrong, 1);
+    }
+}
+
+static bool is_whole(const void *data, size_t size, int64_t key)
+{
+    struct value value;
+    if (size != sizeof value) {
+        return false;
+    }
+    memcpy(&value, data, sizeof value);
+    struct value expected = value_of(key >> 1, value.number);
+    return memcmp(&value, &expected, sizeof value) == 0;
+}
+
+static uint64_t number_in(const struct alex_slice *slice)
+{
+    struct value value;
+    memcpy(&value, slice->data, sizeof value);
+    return value.number;
+}
+
+/** A lone get: the value, whole and the key's own, or none; and no older than one that was seen before. */
+static void read_one(struct shared *shared, int64_t key, uint64_t *newest)
+{
+    struct value value;
+    size_t size = 0;
+    int result = alex_get(shared->table, key, &value, sizeof value, &size);
+    expect(shared, result == ALEX_OK || result == ALEX_NOT_FOUND);
+    if (result == ALEX_OK) {
+        expect(shared, is_whole(&value, size, key) && value.number >= newest[key >> 1]);
+        newest[key >> 1] = value.number;
+    }
+    result = alex_exists(shared->table, key);
+    expect(shared, result == ALEX_OK || result == ALEX_NOT_FOUND);
+}
+
+static void read_pairs(struct shared *shared, alex_txn *txn, int64_t first)
+{
+    int64_t keys[40];
+    struct alex_slice values[40];
+    for (int64_t i = 0; i < 40; i++) {
+        keys[i] = (first + i / 2 * 7) % PAIRS * 2 + i % 2;
+    }
+    size_t found = 0;
+    expect(shared, alex_txn_get_many(txn, shared->table, keys, 40, values, &found) == ALEX_OK);
+    for (size_t i = 0; i < 40; i += 2) {
+        struct alex_slice alone = {NULL, 0};
+        int result = alex_txn_get(txn, shared->table, keys[i], &alone);
+        expect(shared, (result == ALEX_OK) == (values[i].data != NULL) && alone.data == values[i].data);
+        expect(shared, (values[i].data == NULL) == (values[i + 1].data == NULL));
+        if (values[i].data != NULL && values[i + 1].data != NULL) {
+            expect(shared, is_whole(values[i].data, values[i].size, keys[i]));
+            expect(shared, is_whole(values[i + 1].data, values[i + 1].size, keys[i + 1]));
+            expect(shared, number_in(&values[i]) == number_in(&values[i + 1]));
+        }
+    }
+}
+
+/** Scans all, in either direction. @return a sum that tells what was seen; out_count: entries */
+static uint64_t scan(struct shared *shared, alex_txn *txn, bool forward, uint64_t *out_count)
+{
+    alex_cursor *cursor = NULL;
+    struct alex_entry entry;
+    struct alex_entry before = {0};
+    uint64_t sum = 0;
+    uint64_t count = 0;
+    expect(shared, alex_cursor_open(txn, shared->table, NULL, &cursor) == ALEX_OK);
+    int result = forward ? alex_cursor_first(cursor, &entry) : alex_cursor_last(cursor, &entry);
+    for (; result == ALEX_OK; count++) {
+        expect(shared, is_whole(entry.value.data, entry.value.size, entry.key));
+        if (count % 2 == 1) { /* entries come in pairs */
+            expect(shared, before.key >> 1 == entry.key >> 1 && before.key != entry.key);
+            expect(shared, number_in(&before.value) == number_in(&entry.value));
+        }
+        sum += (number_in(&entry.value) + 1) * (uint64_t)(entry.key + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        before = entry;
+        result = forward ? alex_cursor_next(cursor, &entry) : alex_cursor_previous(cursor, &entry);
+    }
+    expect(shared, result == ALEX_NOT_FOUND && count % 2 == 0);
+    alex_cursor_close(cursor);
+    *out_count = count;
+    return sum;
+}
+
+/** One snapshot is the same however it is read, and for as long as it is open. */
+static void read_snapshot(struct shared *shared, int64_t first)
+{
+    alex_txn *txn = NULL;
+    expect(shared, alex_begin(shared->store, ALEX_READ, &txn) == ALEX_OK);
+    for (int turn = 0; turn < 2; turn++) {
+        uint64_t forward_count;
+        uint64_t backward_count;
+        uint64_t counted = 0;
+        uint64_t forward = scan(shared, txn, true, &forward_count);
+        read_pairs(shared, txn, first);
+        uint64_t backward = scan(shared, txn, false, &backward_count);
+        expect(shared, alex_txn_count(txn, shared->table, NULL, &counted) == ALEX_OK);
+        expect(shared, forward == backward && forward_count == backward_count && counted == forward_count);
+        expect(shared, alex_renew(txn) == ALEX_OK);
+    }
+    expect(shared, alex_end(txn) == ALEX_OK);
+}
+
+static void *read_on(void *context)
+{
+    struct shared *shared = context;
+    static _Thread_local uint64_t newest[PAIRS];
+    uint64_t random = (uint64_t)(uintptr_t)&random | 1;
+    memset(newest, 0, sizeof newest);
+    while (!atomic_load(&shared->done)) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        int64_t key = (int64_t)(random >> 33) % (2 * PAIRS);
+        read_one(shared, key, newest);
+        if (random >> 60 == 0) {
+            read_snapshot(shared, key >> 1);
+        }
+        (void)atomic_fetch_add(&shared->reads, 1);
+    }
+    return NULL;
+}
+
+/** Writes or deletes pairs, some in one batch. */
+static void write_pairs(struct shared *shared, uint64_t number)
+{
+    struct alex_op ops[16];
+    struct value values[8];
+    for (uint64_t i = 0; i < 8; i++) {
+        int64_t pair = (int64_t)((number * 8 + i) * 7919 % PAIRS);
+        bool is_delete = (number + i) % 5 == 0;
+        values[i] = value_of(pair, number);
+        for (int64_t half = 0; half < 2; half++) {
+            ops[2 * i + (uint64_t)half] = (struct alex_op){is_delete ? ALEX_OP_DELETE : ALEX_OP_PUT,
+                                                           shared->table,
+                                                           2 * pair + half,
+                                                           {&values[i], sizeof values[i]}};
+        }
+    }
+    ASSERT_OK(alex_write(shared->store, ops, 16));
+}
+
+/** Loads pairs in one piece, in an order that needs sorting. */
+static void load_pairs(struct shared *shared, uint64_t number)
+{
+    alex_loader *loader;
+    ASSERT_OK(alex_loader_open(shared->table, &loader));
+    for (int64_t i = 0; i < 200; i++) {
+        int64_t pair = i * 31 % PAIRS;
+        struct value value = value_of(pair, number);
+        ASSERT_OK(alex_loader_add(loader, 2 * pair + 1, &value, sizeof value));
+        ASSERT_OK(alex_loader_add(loader, 2 * pair, &value, sizeof value));
+    }
+    ASSERT_OK(alex_loader_commit(loader, NULL, NULL));
+    alex_loader_close(loader);
+}
+
+/** Makes a table, fills it, and drops it. */
+static void come_and_go(struct shared *shared)
+{
+    alex_table *table = helper_table(shared->store, "comes and goes", ALEX_KEYS_SIGNED);
+    for (int64_t key = 0; key < 50; key++) {
+        helper_put(table, key, "value");
+    }
+    ASSERT_OK(alex_table_drop(shared->store, "comes and goes"));
+}
+
+#define READERS 2
+
+static void run_readers(struct fixture *fixture, uint64_t writes)
+{
+    struct shared shared = {.store = fixture->store, .table = fixture->main};
+    pthread_t threads[READERS];
+    for (size_t i = 0; i < READERS; i++) {
+        assert_int_equal(0, pthread_create(&threads[i], NULL, read_on, &shared));
+    }
+    for (uint64_t number = 1; number <= writes || atomic_load(&shared.reads) < 500; number++) {
+        write_pairs(&shared, number);
+        if (number % 64 == 0) {
+            load_pairs(&shared, number);
+            come_and_go(&shared);
+            ASSERT_OK(alex_sync(fixture->store));
+        }
+    }
+    atomic_store(&shared.done, true);
+    for (size_t i = 0; i < READERS; i++) {
+        assert_int_equal(0, pthread_join(threads[i], NULL));
+    }
+    assert_int_equal(atomic_load(&shared.wrong), 0);
+    alex_txn *txn = helper_begin(fixture->store);
+    uint64_t count;
+    (void)scan(&shared, txn, true, &count);
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(atomic_load(&shared.wrong), 0);
+    helper_check(fixture->store);
+}
+
+/* Readers beside a writer see whole values, pairs that belong together, and snapshots that stay as they are, by every
+ * way of reading, while keys are put, overwritten, deleted and loaded, and tables dropped. */
+static void test_readers_beside_a_writer(void **state)
+{
+    run_readers(*state, 2000);
+}
+
+/* The same with commits that are on disk before others see them. */
+static void test_readers_beside_durable_commits(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_store_close(fixture);
+    fixture_store_open(fixture, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT});
+    run_readers(fixture, 100);
+}
+
+struct writer {
+    struct shared *shared;
+    int64_t first;
+};
+
+#define WRITERS 4
+#define WRITER_KEYS 500
+
+static void *write_own(void *context)
+{
+    const struct writer *writer = context;
+    struct shared *shared = writer->shared;
+    for (int64_t i = 0; i < WRITER_KEYS; i++) {
+        struct value value = value_of((writer->first + i) >> 1, (uint64_t)i);
+        expect(shared, alex_put(shared->table, writer->first + i, &value, sizeof value, NULL) == ALEX_OK);
+        if (i % 3 == 2) {
+            expect(shared, alex_delete(shared->table, writer->first + i - 1) == ALEX_OK);
+        }
+        bool deleted = i % 3 == 2;
+        expect(shared, alex_exists(shared->table, writer->first + i - deleted) ==
+                           (deleted ? ALEX_NOT_FOUND : ALEX_OK)); /* each sees its own writes */
+    }
+    return NULL;
+}
+
+/* Writers that come at the same time go in one after the other; nothing of any is lost. */
+static void test_several_writers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shared shared = {.store = fixture->store, .table = fixture->main};
+    struct writer writers[WRITERS];
+    pthread_t threads[WRITERS];
+    for (size_t i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){&shared, (int64_t)i * 1000};
+        assert_int_equal(0, pthread_create(&threads[i], NULL, write_own, &writers[i]));
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        assert_int_equal(0, pthread_join(threads[i], NULL));
+    }
+    assert_int_equal(atomic_load(&shared.wrong), 0);
+    fixture_reopen(fixture);
+    for (size_t i = 0; i < WRITERS; i++) {
+        for (int64_t k = 0; k < WRITER_KEYS; k++) {
+            bool deleted = k % 3 == 1 && k + 1 < WRITER_KEYS;
+            ASSERT_CODE(deleted ? ALEX_NOT_FOUND : ALEX_OK, alex_exists(fixture->main, (int64_t)i * 1000 + k));
+        }
+    }
+    helper_check(fixture->store);
+}
+
+static void *fail_otherwise(void *context)
+{
+    struct shared *shared = context;
+    struct alex_error error;
+    alex_store_error(shared->store, &error);
+    expect(shared, error.code == ALEX_OK); /* nothing of this thread's has failed */
+    expect(shared, alex_put(shared->table, 1, NULL, 1, NULL) == ALEX_INVALID);
+    alex_store_error(shared->store, &error);
+    expect(shared, error.code == ALEX_INVALID);
+    return NULL;
+}
+
+/* A thread is told of its own last failure, whatever fails in others and in other stores. */
+static void test_errors_are_the_threads(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shared shared = {.store = fixture->store, .table = fixture->main};
+    alex_table *table;
+    ASSERT_CODE(ALEX_TOO_LARGE, alex_put(fixture->main, 1, "", ALEX_VALUE_MAX + 1, NULL));
+    pthread_t thread;
+    assert_int_equal(0, pthread_create(&thread, NULL, fail_otherwise, &shared));
+    assert_int_equal(0, pthread_join(thread, NULL));
+    assert_int_equal(atomic_load(&shared.wrong), 0);
+    struct alex_error error;
+    alex_store_error(fixture->store, &error);
+    assert_int_equal(error.code, ALEX_TOO_LARGE);
+    ASSERT_CODE(ALEX_INVALID, alex_table_open(fixture->store, "", NULL, &table));
+    alex_store_error(fixture->store, &error);
+    assert_int_equal(error.code, ALEX_INVALID);
+}
+
+static int write_in_visit(void *context, const struct alex_finding *finding)
+{
+    struct shared *shared = context;
+    (void)finding;
+    struct alex_error error;
+    expect(shared, alex_put(shared->table, 1, "x", 1, NULL) == ALEX_BUSY);
+    alex_store_error(shared->store, &error);
+    expect(shared, error.code == ALEX_BUSY && strstr(error.message, "alex_check") != NULL);
+    expect(shared, alex_exists(shared->table, 1) == ALEX_OK);
+    return 0;
+}
+
+/* What a check calls may read, and is refused to write, instead of waiting for itself. */
+static void test_writes_within_a_check(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shared shared = {.store = fixture->store, .table = fixture->main};
+    helper_put(fixture->main, 1, "one");
+    char path[FILES_PATH_MAX + 16];
+    (void)snprintf(path, sizeof path, "%s/MANIFEST", fixture->path);
+    assert_int_equal(0, rename(path, fixture->directory) == 0); /* onto a directory: refused, nothing has changed */
+    char away[FILES_PATH_MAX + 16];
+    (void)snprintf(away, sizeof away, "%s/away", fixture->directory);
+    assert_int_equal(0, rename(path, away));
+    struct alex_check_report report;
+    ASSERT_OK(alex_check(fixture->store, write_in_visit, &shared, &report));
+    assert_int_equal(0, rename(away, path));
+    assert_int_equal(report.findings, 1);
+    assert_int_equal(atomic_load(&shared.wrong), 0);
+    helper_put(fixture->main, 2, "two");
+}
+
+struct moving {
+    struct shared shared;
+    alex_txn *txn;
+    alex_cursor *cursor;
+};
+
+static void *go_on_reading(void *context)
+{
+    struct moving *moving = context;
+    struct alex_entry entry;
+    struct alex_slice value;
+    expect(&moving->shared, alex_cursor_next(moving->cursor, &entry) == ALEX_OK && entry.key == 2);
+    expect(&moving->shared, alex_txn_get(moving->txn, moving->shared.table, 1, &value) == ALEX_OK);
+    expect(&moving->shared, value.size == 3 && memcmp(value.data, "one", 3) == 0);
+    alex_cursor_close(moving->cursor);
+    expect(&moving->shared, alex_end(moving->txn) == ALEX_OK);
+    return NULL;
+}
+
+/* A transaction and its cursor go on in another thread, and what they held back goes when that ends them. */
+static void test_transactions_move(void **state)
+{
+    struct fixture *fixture = *state;
+    struct moving moving = {.shared = {.store = fixture->store, .table = fixture->main}};
+    struct alex_entry entry;
+    helper_put(fixture->main, 1, "one");
+    helper_put(fixture->main, 2, "two");
+    moving.txn = helper_begin(fixture->store);
+    ASSERT_OK(alex_cursor_open(moving.txn, fixture->main, NULL, &moving.cursor));
+    ASSERT_OK(alex_cursor_first(moving.cursor, &entry));
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    ASSERT_OK(alex_delete(fixture->main, 2));
+    assert_int_equal(atomic_load(&fixture->store->held_back), 2);
+    pthread_t thread;
+    assert_int_equal(0, pthread_create(&thread, NULL, go_on_reading, &moving));
+    assert_int_equal(0, pthread_join(thread, NULL));
+    assert_int_equal(atomic_load(&moving.shared.wrong), 0);
+    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    assert_int_equal(index_count(fixture->main->index), 0);
+}
+
+/* A renewed transaction sees what has come since, and holds nothing older back; not while a cursor is open in it. */
+static void test_renew(void **state)
+{
+    struct fixture *fixture = *state;
+    ASSERT_CODE(ALEX_INVALID, alex_renew(NULL));
+    helper_put(fixture->main, 1, "one");
+    alex_txn *txn = helper_begin(fixture->store);
+    helper_put(fixture->main, 1, "uno");
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, "one");
+    alex_cursor *cursor;
+    ASSERT_OK(alex_cursor_open(txn, fixture->main, NULL, &cursor));
+    ASSERT_CODE(ALEX_BUSY, alex_renew(txn));
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, "one");
+    alex_cursor_close(cursor);
+    ASSERT_OK(alex_renew(txn));
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, NULL);
+    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    helper_put(fixture->main, 1, "ein");
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, NULL);
+    ASSERT_OK(alex_renew(txn));
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, "ein");
+    ASSERT_OK(alex_end(txn));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_WITH_STORE(test_readers_beside_a_writer),
+        TEST_WITH_STORE(test_readers_beside_durable_commits),
+        TEST_WITH_STORE(test_several_writers),
+        TEST_WITH_STORE(test_errors_are_the_threads),
+        TEST_WITH_STORE(test_writes_within_a_check),
+        TEST_WITH_STORE(test_transactions_move),
+        TEST_WITH_STORE(test_renew),
+    };
+    return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+}
