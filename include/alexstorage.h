@@ -32,7 +32,9 @@
  *   wait for nobody, and nobody for them. One write at a time goes in; others wait for it. A transaction with its
  *   cursors, and a loader, may move from thread to thread, but serve one at a time. Closing a store, and dropping a
  *   table, is for when no other thread is about to use it; reads of a dropped table that are under way are safe. What
- *   is called back, as from alex_check(), may read; writes there are ALEX_BUSY. Different stores are independent.
+ *   is called back, as from alex_check(), may read. Different stores are independent. The calls that make, drop and
+ *   list tables, give statistics, sync and check take a writer's turn; so within a visit of alex_check(), which holds
+ *   writers up while it runs, they are ALEX_BUSY like any write.
  * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork; no other
  *   thread may be in a call on the store then. The store remains the parent's: the child's writes are ALEX_READ_ONLY,
  *   its alex_close() frees memory and changes nothing else, and the memory of a reserved put is not its to write. Where

@@ -60,7 +60,12 @@ static void read_step(void *context)
 /** Reads under a guard. */
 static int read_guarded(struct checker *checker, void (*read)(void *context), void *context)
 {
-    return log_guarded(checker->log, read, context, store_error(checker->store));
+    struct alex_error error;
+    int result = log_guarded(checker->log, read, context, &error);
+    if (result != ALEX_OK) {
+        *store_error(checker->store) = error;
+    }
+    return result;
 }
 
 /** Reports what a good header leaves open: the value and the padding. */

@@ -4,8 +4,8 @@
  * The learned index: 64-bit unsigned keys to 64-bit payloads, ordered, in memory. See README.md.
  *
  * One writer at a time; any number of threads may look keys up, scan and count beside it, as README.md says. Payloads
- * are never 0: 0 says "absent". Calls that return int give ALEX_OK or ALEX_NO_MEMORY,
- * and on failure have changed nothing unless they say so.
+ * are never 0: 0 says "absent". Calls that return int give ALEX_OK or ALEX_NO_MEMORY, and on failure have changed
+ * nothing unless they say so.
  */
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H
@@ -41,7 +41,7 @@ uint64_t index_pool_bytes(const struct index_pool *pool);
 
 /** Makes an empty index. Costs no node until the first key. */
 int index_create(struct index_pool *pool, struct index **out_index);
-/** Ends an index and gives its nodes back to the pool. May be NULL. */
+/** Ends an index that nobody reads any more and gives its nodes back to the pool. May be NULL. */
 void index_destroy(struct index *index);
 
 /** Keys in the index. */

@@ -170,7 +170,7 @@ static int load_tree(struct index_pool *pool, const struct index_entry *entries,
         *out_root = index_payload_child(below.payloads[0]);
     } else {
         for (size_t node = 0; node < below.count; node++) {
-            index_tree_retire(pool, index_payload_child(below.payloads[node]));
+            index_tree_end(pool, index_payload_child(below.payloads[node]), index_pool_give);
         }
     }
     release_level(&below);
@@ -190,9 +190,9 @@ int index_load(struct index *index, const struct index_entry *entries, size_t co
         struct index_node *empty = index_root(index);
         index_set_root(index, root);
         if (empty != NULL) {
-            index_tree_retire(index->pool, empty);
+            index_tree_end(index->pool, empty, index_pool_retire);
         }
-        atomic_store_explicit(&index->count, count, memory_order_relaxed);
+        atomic_store_explicit(&index->count, count, memory_order_release);
         index_tree_check(index);
     }
     return code;

@@ -254,8 +254,8 @@ uint32_t index_node_insert(struct index_node *node, struct index_place place, ui
         }
         moved += spill_right(node, place.block, gap_block);
     } else if (gap_block < place.block) {
-        BASE_ASSERT(place.slot >
-                    0); /* a key goes to a block's first slot in the first block, or where there is a gap */
+        /* A key goes to a block's first slot in the first block only, or where there is a gap. */
+        BASE_ASSERT(place.slot > 0);
         moved += spill_left(node, place.block, gap_block);
         place.slot--;
     }

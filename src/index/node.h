@@ -127,17 +127,17 @@ static inline uint64_t index_block_payload(const struct index_block *block, uint
 
 static inline uint32_t index_node_count(const struct index_node *node)
 {
-    return atomic_load_explicit(&node->count, memory_order_relaxed);
+    return atomic_load_explicit(&node->count, memory_order_acquire);
 }
 
 static inline uint64_t index_node_least(const struct index_node *node)
 {
-    return atomic_load_explicit(&node->least, memory_order_relaxed);
+    return atomic_load_explicit(&node->least, memory_order_acquire);
 }
 
 static inline uint64_t index_node_greatest(const struct index_node *node)
 {
-    return atomic_load_explicit(&node->greatest, memory_order_relaxed);
+    return atomic_load_explicit(&node->greatest, memory_order_acquire);
 }
 
 /** Begins a reader's look at a node's slots. @return false if they are being changed, or the node was replaced */

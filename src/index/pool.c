@@ -220,21 +220,23 @@ void index_pool_give(struct index_pool *pool, struct index_node *node)
     enter_run(pool, chunk, granule, granules);
 }
 
-/** Gives back what no reader can hold any more. Two lists: one grows while the other waits. */
-static void collect(struct index_pool *pool)
+void index_pool_collect(struct index_pool *pool)
 {
-    if (pool->waiting == NULL) {
-        pool->waiting = pool->retired;
-        pool->retired = NULL;
-        pool->ticket = pool->grace->begin();
-    }
-    if (!pool->grace->over(pool->ticket)) {
-        return;
-    }
-    while (pool->waiting != NULL) {
-        struct index_node *node = pool->waiting;
-        pool->waiting = node->next_retired;
-        index_pool_give(pool, node);
+    /* Two lists: one grows while the other waits. */
+    while (pool->waiting != NULL || pool->retired != NULL) {
+        if (pool->waiting == NULL) {
+            pool->waiting = pool->retired;
+            pool->retired = NULL;
+            pool->ticket = pool->grace->begin();
+        }
+        if (!pool->grace->over(pool->ticket)) {
+            return;
+        }
+        while (pool->waiting != NULL) {
+            struct index_node *node = pool->waiting;
+            pool->waiting = node->next_retired;
+            index_pool_give(pool, node);
+        }
     }
 }
 
@@ -247,7 +249,7 @@ void index_pool_retire(struct index_pool *pool, struct index_node *node)
     }
     node->next_retired = pool->retired;
     pool->retired = node;
-    collect(pool);
+    index_pool_collect(pool);
 }
 
 int index_pool_scratch(struct index_pool *pool, size_t count)

@@ -44,6 +44,9 @@ void index_pool_give(struct index_pool *pool, struct index_node *node);
 /** Takes back a node that was replaced and that readers may still hold, once they can't; marks it obsolete. */
 void index_pool_retire(struct index_pool *pool, struct index_node *node);
 
+/** Gives back what was retired and no reader can hold any more. */
+void index_pool_collect(struct index_pool *pool);
+
 /** Makes the scratch arrays hold `count` entries. @return ALEX_OK or ALEX_NO_MEMORY */
 int index_pool_scratch(struct index_pool *pool, size_t count);
 

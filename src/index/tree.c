@@ -15,15 +15,16 @@ int index_create(struct index_pool *pool, struct index **out_index)
     return ALEX_OK;
 }
 
-void index_tree_retire(struct index_pool *pool, struct index_node *node)
+void index_tree_end(struct index_pool *pool, struct index_node *node,
+                    void (*end)(struct index_pool *pool, struct index_node *node))
 {
     uint32_t block = 0;
     uint32_t slot = 0;
     while (node->level > 0 && index_node_next_entry(node, &block, &slot)) {
-        index_tree_retire(pool, index_payload_child(index_block_payload(&node->blocks[block], slot)));
+        index_tree_end(pool, index_payload_child(index_block_payload(&node->blocks[block], slot)), end);
         slot++;
     }
-    index_pool_retire(pool, node);
+    end(pool, node);
 }
 
 void index_destroy(struct index *index)
@@ -32,19 +33,20 @@ void index_destroy(struct index *index)
         return;
     }
     if (index_root(index) != NULL) {
-        index_tree_retire(index->pool, index_root(index));
+        index_tree_end(index->pool, index_root(index), index_pool_give);
     }
+    index_pool_collect(index->pool);
     base_free(index);
 }
 
 uint64_t index_count(const struct index *index)
 {
-    return atomic_load_explicit(&index->count, memory_order_relaxed);
+    return atomic_load_explicit(&index->count, memory_order_acquire);
 }
 
 static void set_count(struct index *index, uint64_t count)
 {
-    atomic_store_explicit(&index->count, count, memory_order_relaxed);
+    atomic_store_explicit(&index->count, count, memory_order_release);
 }
 
 uint64_t index_find(const struct index *index, uint64_t key)

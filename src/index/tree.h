@@ -123,8 +123,9 @@ struct index_node_range {
 /** The range of the data node of steps[0]. */
 struct index_node_range index_tree_range(const struct index_step *steps, uint32_t root_level);
 
-/** Retires a subtree, or gives back one that was never seen. */
-void index_tree_retire(struct index_pool *pool, struct index_node *node);
+/** Ends a subtree: by index_pool_give() if nobody holds it, else by index_pool_retire(). */
+void index_tree_end(struct index_pool *pool, struct index_node *node,
+                    void (*end)(struct index_pool *pool, struct index_node *node));
 
 /** Runs index_verify() in debug builds. */
 void index_tree_check(const struct index *index);

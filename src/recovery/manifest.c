@@ -68,7 +68,8 @@ static void encode(const struct manifest *manifest, uint8_t *bytes, size_t size)
 
 static int damaged(const char *path, uint64_t offset, const char *what, struct alex_error *error)
 {
-    return base_fail_at(error, ALEX_DAMAGED, path, offset, "the manifest is damaged: %s; restore the store from a copy",
+    return base_fail_at(error, ALEX_DAMAGED, path, offset,
+                        "the manifest is damaged: %s; restore the store from a copy, or salvage it (alex_salvage)",
                         what);
 }
 

@@ -41,7 +41,8 @@ static int attach(struct replayer *replayer)
                                 "a newer version of the library wrote this file; use that version or a later one");
         }
         if (state != LOG_ATTACHED) {
-            return base_fail_at(replayer->error, ALEX_DAMAGED, path, 0, "%s; restore the store from a copy",
+            return base_fail_at(replayer->error, ALEX_DAMAGED, path, 0,
+                                "%s; restore the store from a copy, or salvage it (alex_salvage)",
                                 state == LOG_ATTACH_MISSING ? "this file of the log is missing"
                                                             : "the header of this file of the log is damaged");
         }
@@ -121,7 +122,7 @@ static int damaged(const struct replayer *replayer)
     log_reader_path(reader, path, sizeof path);
     return base_fail_at(replayer->error, ALEX_DAMAGED, path, reader->offset,
                         "the log is damaged here: what follows was written and synced, up to offset %" PRIu64
-                        " of file %016" PRIx64 "; restore the store from a copy",
+                        " of file %016" PRIx64 "; restore the store from a copy, or salvage it (alex_salvage)",
                         replayer->result->durable.offset, replayer->result->durable.file_id);
 }
 
@@ -133,7 +134,7 @@ static int damaged_beyond(const struct replayer *replayer)
     log_path(replayer->log, closed->file_id, path, sizeof path);
     return base_fail_at(replayer->error, ALEX_DAMAGED, path, closed->offset,
                         "the manifest says that the log was closed here, but it goes on: they don't belong together; "
-                        "restore both from one copy");
+                        "restore both from one copy, or salvage the store (alex_salvage)");
 }
 
 /** Judges what follows the place where the reading ended. @param out_more  W turned out to be higher: read on */

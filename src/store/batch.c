@@ -262,9 +262,6 @@ static int write_batch(alex_store *store, const struct alex_op *ops, size_t coun
 
 int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
 {
-    int result = store_usable(store);
-    if (result == ALEX_OK) {
-        result = writer_begin(store);
-    }
+    int result = writer_begin(store);
     return result == ALEX_OK ? writer_end(store, write_batch(store, ops, count)) : result;
 }

@@ -74,13 +74,10 @@ static void give_up(alex_loader *loader)
 
 static int check_loader(alex_loader *loader)
 {
-    int result = ALEX_OK;
-    if (loader->ended) {
-        alex_store *store = loader->group.store;
-        result = base_fail(&store->error, ALEX_INVALID, 0, store->path,
-                           "the load was committed or has failed; close the loader and open another");
-    }
-    return result;
+    alex_store *store = loader->group.store;
+    return loader->ended ? base_fail(&store->error, ALEX_INVALID, 0, store->path,
+                                     "the load was committed or has failed; close the loader and open another")
+                         : ALEX_OK;
 }
 
 static int add(alex_loader *loader, int64_t key, const void *value, size_t size)
@@ -167,11 +164,12 @@ static int enter(alex_loader *loader, uint64_t *previous)
 
 static void withdraw(alex_loader *loader, const uint64_t *previous)
 {
-    for (size_t i = 0; previous == NULL && i < loader->count; i++) {
-        (void)index_remove(loader->table->index, loader->entries[i].key);
-    }
     if (previous != NULL) {
         group_withdraw(loader->table, loader->entries, loader->count, previous);
+        return;
+    }
+    for (size_t i = 0; i < loader->count; i++) {
+        (void)index_remove(loader->table->index, loader->entries[i].key);
     }
 }
 

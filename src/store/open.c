@@ -329,7 +329,8 @@ static int load(void *context, alex_store *store, bool exists)
         exists ? manifest_read(store->path, &manifest, &store->error) : make_manifest(store, segment_shift, &manifest);
     if (result == ALEX_NOT_FOUND) {
         return base_fail(&store->error, ALEX_DAMAGED, 0, store->path,
-                         "the store's file %s is missing; restore it from a copy", MANIFEST_NAME);
+                         "the store's file %s is missing; restore it from a copy, or salvage the store (alex_salvage)",
+                         MANIFEST_NAME);
     }
     if (result != ALEX_OK) {
         return result;
@@ -373,7 +374,11 @@ static void destroy(alex_store *store)
             table_destroy(table);
         }
     }
-    BASE_DEBUG_ASSERT(store->dropped == NULL); /* no snapshot is open */
+    struct alex_table *next;
+    for (struct alex_table *table = store->dropped; table != NULL; table = next) {
+        next = table->next_dropped; /* kept for a reader, who was in another store: in this one is nobody any more */
+        table_destroy(table);
+    }
     base_free(store->catalog.by_name);
     base_free(store->catalog.by_id);
     base_free(store->tombstones.items);
@@ -480,16 +485,13 @@ int alex_open(const char *path, const struct alex_options *options, alex_store *
 
 int alex_sync(alex_store *store)
 {
-    int result = store_usable(store);
-    if (result == ALEX_OK) {
-        result = writer_begin(store);
-    }
+    int result = writer_begin(store);
     if (result != ALEX_OK) {
         return result;
     }
-    result = store->options.read_only
-                 ? base_fail(&store->error, ALEX_READ_ONLY, 0, store->path, "the store was opened read-only")
-                 : log_sync(store->log, &store->error);
+    result = store->options.read_only ? base_fail(&store->error, ALEX_READ_ONLY, 0, store->path,
+                                                  "the store was opened read-only, so there is nothing to sync")
+                                      : log_sync(store->log, &store->error);
     return writer_end(store, result);
 }
 
@@ -498,16 +500,20 @@ int alex_close(alex_store *store)
     if (store == NULL) {
         return ALEX_OK;
     }
-    int result = store_usable(store);
+    int result = writer_begin(store);
     if (result != ALEX_OK) {
         return result;
     }
     uint64_t open_txns;
     (void)mvcc_oldest(&store->mvcc, &open_txns);
     if (open_txns > 0 || store->loader != NULL || store->reserved != NULL) {
-        return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
-                         "%" PRIu64 " transactions, %d loads and %d reserved puts are open; end them first", open_txns,
-                         store->loader != NULL, store->reserved != NULL);
+        result = base_fail(&store->error, ALEX_BUSY, 0, store->path,
+                           "%" PRIu64 " transactions, %d loads and %d reserved puts are open; end them first",
+                           open_txns, store->loader != NULL, store->reserved != NULL);
+    }
+    result = writer_end(store, result);
+    if (result != ALEX_OK) {
+        return result;
     }
     if (!store->options.read_only) {
         result = log_finish(store->log, &store->error);

@@ -12,8 +12,10 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
     char path[512];
     struct log_position at = log_locate(store->log, ref, path, sizeof path);
     return base_fail_at(store_error(store), ALEX_DAMAGED, path, at.offset,
-                        "the record of key %" PRId64 " in table \"%s\" is damaged; other keys are not affected", key,
-                        table->name);
+                        "the record of key %" PRId64
+                        " in table \"%s\" is damaged; other keys are not affected: alex_check() tells which "
+                        "are, alex_salvage() saves the others",
+                        key, table->name);
 }
 
 /** A read under a guard. */
@@ -36,12 +38,23 @@ static void find_visible(void *context)
                                &read->value, &read->seen);
 }
 
+/** log_guarded(), which fills in an error whether there is one or not. */
+static int read_guarded(alex_store *store, void (*run)(void *context), void *context)
+{
+    struct alex_error error;
+    int result = log_guarded(store->log, run, context, &error);
+    if (result != ALEX_OK) {
+        *store_error(store) = error;
+    }
+    return result;
+}
+
 int read_visible_guarded(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
                          struct log_value *out_value)
 {
     alex_store *store = table->store;
     struct guarded_read read = {.table = table, .snapshot = snapshot, .key = key, .ref = ref};
-    int result = log_guarded(store->log, find_visible, &read, store_error(store));
+    int result = read_guarded(store, find_visible, &read);
     if (result != ALEX_OK || read.state == MVCC_ABSENT) {
         return result != ALEX_OK ? result : ALEX_NOT_FOUND;
     }
@@ -98,7 +111,7 @@ static inline int get(alex_table *table, int64_t key, void *buffer, size_t capac
                            "the value has %" PRIu64 " bytes, the buffer %zu", value.bytes, capacity);
     } else if (BASE_UNLIKELY(table->store->catches_faults)) {
         struct guarded_read read = {.value = value, .buffer = buffer};
-        result = log_guarded(table->store->log, copy_guarded, &read, store_error(table->store));
+        result = read_guarded(table->store, copy_guarded, &read);
     } else {
         copy_value(&value, buffer);
     }

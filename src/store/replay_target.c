@@ -78,7 +78,7 @@ int replay_make_table(alex_store *store, uint32_t id, const char *name, size_t n
 void replay_end_table(alex_store *store, struct alex_table *table, uint64_t number)
 {
     table_drop(store, table, number);
-    mvcc_publish(&store->mvcc, number); /* no snapshot is open: the table ends at once */
+    mvcc_publish(&store->mvcc, number); /* no snapshot is open: nothing holds the table back */
     txn_reclaim(store);
 }
 

@@ -32,10 +32,12 @@ struct log *store_log(const alex_store *store);
 /** The absolute path of its directory; lives as long as the store. */
 const char *store_path(const alex_store *store);
 
-/** Where the calling thread's failures on the store are noted; for those that are, as it forgets those on others. */
+/** Where a failure of the calling thread on the store is noted. Called when there is one: it is the thread's last from
+ *  then on. */
 struct alex_error *store_error(const alex_store *store);
 
-/** Waits until no other thread writes. @return ALEX_OK; ALEX_BUSY, without a writer_end(), if this one does */
+/** Waits until no other thread writes. @return ALEX_OK; as store_usable(), or ALEX_BUSY if this thread does: without a
+ *  writer_end() */
 int writer_begin(alex_store *store);
 /** Lets the next writer in. @return `result`, whose detail becomes the thread's */
 int writer_end(alex_store *store, int result);

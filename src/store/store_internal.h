@@ -241,7 +241,7 @@ void replay_end_table(alex_store *store, struct alex_table *table, uint64_t numb
 int replay_no_memory(alex_store *store);
 
 /* writer.c */
-/** Has what an ended snapshot held back taken away, now if no writer is at work, else by that. */
+/** Has what an ended snapshot held back taken away: now if no writer is at work, else by that one or the next. */
 void writer_reclaim_soon(alex_store *store);
 
 /* txn.c */

@@ -108,17 +108,10 @@ static int open_table(alex_store *store, const char *name, const struct alex_tab
     return ALEX_OK;
 }
 
-/** Begins a call that is a writer's. */
-static int begin(alex_store *store)
-{
-    int result = store_usable(store);
-    return result == ALEX_OK ? writer_begin(store) : result;
-}
-
 int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
                     alex_table **out_table)
 {
-    int result = begin(store);
+    int result = writer_begin(store);
     return result == ALEX_OK ? writer_end(store, open_table(store, name, options, out_table)) : result;
 }
 
@@ -161,6 +154,8 @@ void table_reclaim(alex_store *store, uint64_t oldest)
             table->ticket = epoch_ticket();
         }
         if (table->ticket == 0 || !epoch_over(table->ticket)) {
+            /* A section ends by itself and tells nobody. */
+            atomic_store_explicit(&store->reclaim_due, table->ticket != 0, memory_order_relaxed);
             link = &table->next_dropped;
             continue;
         }
@@ -201,7 +196,7 @@ static int drop_by_name(alex_store *store, const char *name)
 
 int alex_table_drop(alex_store *store, const char *name)
 {
-    int result = begin(store);
+    int result = writer_begin(store);
     return result == ALEX_OK ? writer_end(store, drop_by_name(store, name)) : result;
 }
 
@@ -244,7 +239,7 @@ static int copy_infos(alex_store *store, struct alex_table_info **out_infos, siz
 
 int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info), void *context)
 {
-    int result = begin(store);
+    int result = writer_begin(store);
     if (result != ALEX_OK) {
         return result;
     }

@@ -23,7 +23,8 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     result = mvcc_open(&store->mvcc, &txn->snapshot);
     if (result != ALEX_OK) {
         base_free(txn);
-        return base_fail(store_error(store), result, 0, store->path, "no memory to begin a transaction");
+        return base_fail(store_error(store), result, 0, store->path,
+                         "no memory for another transaction beside those that are open; end some");
     }
     *out_txn = txn;
     return ALEX_OK;

@@ -38,6 +38,10 @@ static _Thread_local char self __attribute__((tls_model("initial-exec")));
 
 int writer_begin(alex_store *store)
 {
+    int result = store_usable(store);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
     if (BASE_UNLIKELY(store->forks != os_forks())) {
         store->error.code = ALEX_OK; /* a forked child, where the lock may be held by a thread that is not there */
         return ALEX_OK;
@@ -52,12 +56,6 @@ int writer_begin(alex_store *store)
     return ALEX_OK;
 }
 
-static void release(alex_store *store)
-{
-    atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
-    os_mutex_unlock(store->lock);
-}
-
 int writer_end(alex_store *store, int result)
 {
     if (BASE_UNLIKELY(result != ALEX_OK && store->error.code != ALEX_OK)) {
@@ -69,7 +67,8 @@ int writer_end(alex_store *store, int result)
     if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed))) {
         txn_reclaim(store);
     }
-    release(store);
+    atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
+    os_mutex_unlock(store->lock);
     return result;
 }
 

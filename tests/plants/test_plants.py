@@ -26,8 +26,9 @@ ENVIRONMENT = {"ALEX_POWER_CUTS": "1", "ALEX_POWER_EVERY": "4"}
 TEST_SECONDS = 120
 
 POWER = "crash_test_power"
-PROGRAMS = (POWER, "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_store", "unit_test_log_cut",
-            "unit_test_log_pwrite", "unit_test_log_record", "unit_test_os_file")
+THREADS = "unit_test_api_threads"
+PROGRAMS = (POWER, THREADS, "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_store",
+            "unit_test_log_cut", "unit_test_log_pwrite", "unit_test_log_record", "unit_test_os_file")
 
 
 def write_if_changed(path, content):
@@ -200,6 +201,28 @@ class Plants(unittest.TestCase):
         """A record that is built though there was no memory for it."""
         self.assert_caught("unit_test_log_pwrite", "src/log/append.c",
                            "if (stage == NULL) {", "if (stage_bytes == 0) {")
+
+    # ---- what readers beside a writer see
+
+    def test_uncommitted_value(self):
+        """A get that sees what is not published."""
+        self.assert_caught(THREADS, "src/store/read.c",
+                           "uint64_t published = mvcc_published(&table->store->mvcc);",
+                           "uint64_t published = UINT64_MAX;")
+
+    def test_uncommitted_key(self):
+        """A key that exists because a batch has entered it that is not committed."""
+        self.assert_caught(THREADS, "src/store/read.c", "before == after && before % 2 == 0", "before == after")
+
+    def test_unreadable_record(self):
+        """An index entry that leads to a record which is only in memory that readers don't look at."""
+        self.assert_caught(THREADS, "src/store/group.c", "return log_make_readable(store->log, &store->error);",
+                           "return ALEX_OK;")
+
+    def test_early_end(self):
+        """A dropped table that ends while a read is under way."""
+        self.assert_caught(THREADS, "src/store/table.c", "table->ticket == 0 || !epoch_over(table->ticket)",
+                           "table->ticket == 0")
 
 
 if __name__ == "__main__":

@@ -290,7 +290,11 @@ static void test_several_writers(void **state)
     for (size_t i = 0; i < WRITERS; i++) {
         for (int64_t k = 0; k < WRITER_KEYS; k++) {
             bool deleted = k % 3 == 1 && k + 1 < WRITER_KEYS;
-            ASSERT_CODE(deleted ? ALEX_NOT_FOUND : ALEX_OK, alex_exists(fixture->main, (int64_t)i * 1000 + k));
+            int64_t key = (int64_t)i * 1000 + k;
+            struct value value;
+            size_t size = 0;
+            ASSERT_CODE(deleted ? ALEX_NOT_FOUND : ALEX_OK, alex_get(fixture->main, key, &value, sizeof value, &size));
+            assert_true(deleted || (is_whole(&value, size, key) && value.number == (uint64_t)k));
         }
     }
     helper_check(fixture->store);
@@ -308,7 +312,7 @@ static void *fail_otherwise(void *context)
     return NULL;
 }
 
-/* A thread is told of its own last failure, whatever fails in others and in other stores. */
+/* A thread is told of its own last failure, whatever fails in others, and not of what has failed on another store. */
 static void test_errors_are_the_threads(void **state)
 {
     struct fixture *fixture = *state;
@@ -325,6 +329,19 @@ static void test_errors_are_the_threads(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_table_open(fixture->store, "", NULL, &table));
     alex_store_error(fixture->store, &error);
     assert_int_equal(error.code, ALEX_INVALID);
+
+    char path[FILES_PATH_MAX + 16];
+    alex_store *other;
+    (void)snprintf(path, sizeof path, "%s/other", fixture->directory);
+    ASSERT_OK(alex_open(path, &(struct alex_options){.catch_sigbus = true}, &other));
+    helper_put(alex_main_table(other), 1, "one");
+    char buffer[8];
+    ASSERT_OK(alex_get(alex_main_table(other), 1, buffer, sizeof buffer, NULL));
+    alex_store_error(other, &error);
+    assert_int_equal(error.code, ALEX_OK);
+    alex_store_error(fixture->store, &error);
+    assert_int_equal(error.code, ALEX_INVALID);
+    ASSERT_OK(alex_close(other));
 }
 
 static int write_in_visit(void *context, const struct alex_finding *finding)
@@ -335,6 +352,7 @@ static int write_in_visit(void *context, const struct alex_finding *finding)
     expect(shared, alex_put(shared->table, 1, "x", 1, NULL) == ALEX_BUSY);
     alex_store_error(shared->store, &error);
     expect(shared, error.code == ALEX_BUSY && strstr(error.message, "alex_check") != NULL);
+    expect(shared, alex_close(shared->store) == ALEX_BUSY);
     expect(shared, alex_exists(shared->table, 1) == ALEX_OK);
     return 0;
 }
@@ -347,7 +365,6 @@ static void test_writes_within_a_check(void **state)
     helper_put(fixture->main, 1, "one");
     char path[FILES_PATH_MAX + 16];
     (void)snprintf(path, sizeof path, "%s/MANIFEST", fixture->path);
-    assert_int_equal(0, rename(path, fixture->directory) == 0); /* onto a directory: refused, nothing has changed */
     char away[FILES_PATH_MAX + 16];
     (void)snprintf(away, sizeof away, "%s/away", fixture->directory);
     assert_int_equal(0, rename(path, away));
@@ -425,6 +442,129 @@ static void test_renew(void **state)
     ASSERT_OK(alex_end(txn));
 }
 
+static void *stay_inside(void *context)
+{
+    pthread_barrier_t *barrier = context;
+    epoch_enter();
+    (void)pthread_barrier_wait(barrier);
+    (void)pthread_barrier_wait(barrier);
+    epoch_leave();
+    return NULL;
+}
+
+/* A dropped table outlives the reads that were under way, in whatever store, and ends with the first write after them
+ * or with the store. */
+static void test_drop_under_a_reader(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int turn = 0; turn < 2; turn++) {
+        alex_table *table = helper_table(fixture->store, "goes", ALEX_KEYS_SIGNED);
+        helper_put(table, 1, "one");
+        pthread_barrier_t barrier;
+        pthread_t thread;
+        assert_int_equal(0, pthread_barrier_init(&barrier, NULL, 2));
+        assert_int_equal(0, pthread_create(&thread, NULL, stay_inside, &barrier));
+        (void)pthread_barrier_wait(&barrier);
+        ASSERT_OK(alex_table_drop(fixture->store, "goes"));
+        assert_ptr_equal(fixture->store->dropped, table);
+        helper_put(fixture->main, 1, "one");
+        assert_ptr_equal(fixture->store->dropped, table);
+        if (turn == 1) {
+            fixture_store_close(fixture);
+        }
+        (void)pthread_barrier_wait(&barrier);
+        assert_int_equal(0, pthread_join(thread, NULL));
+        if (turn == 0) {
+            helper_put(fixture->main, 1, "uno");
+            assert_null(fixture->store->dropped);
+        }
+        (void)pthread_barrier_destroy(&barrier);
+    }
+}
+
+/* Entries of a batch that is not committed are passed by, by every way of reading, also where the log is staged. */
+static void test_uncommitted_entries(void **state)
+{
+    struct fixture *fixture = *state;
+    for (enum alex_durability durability = ALEX_DURABLE_ON_SYNC; durability <= ALEX_DURABLE_ON_COMMIT; durability++) {
+        fixture_store_close(fixture);
+        fixture_store_open(fixture, &(struct alex_options){.durability = durability});
+        helper_put(fixture->main, 1, "before");
+        alex_txn *txn = helper_begin(fixture->store);
+        struct group group = {.store = fixture->store};
+        struct index_entry entries[2];
+        uint64_t previous[2];
+        for (int64_t key = 1; key <= 2; key++) {
+            uint64_t now = index_find(fixture->main->index, table_index_key(fixture->main, key));
+            struct record record = {.kind = RECORD_PUT,
+                                    .flags = now != 0 ? RECORD_FLAG_PREVIOUS : 0,
+                                    .table = fixture->main->id,
+                                    .key = (uint64_t)key,
+                                    .previous = now};
+            entries[key - 1].key = table_index_key(fixture->main, key);
+            ASSERT_OK(group_append(&group, fixture->main, &record, "after", 5, &entries[key - 1].payload));
+        }
+        ASSERT_OK(group_enter(fixture->main, entries, 2, previous));
+        char buffer[8];
+        size_t size;
+        ASSERT_OK(alex_get(fixture->main, 1, buffer, sizeof buffer, &size));
+        assert_memory_equal(buffer, "before", 6);
+        ASSERT_CODE(ALEX_NOT_FOUND, alex_get(fixture->main, 2, buffer, sizeof buffer, &size));
+        ASSERT_OK(alex_exists(fixture->main, 1));
+        ASSERT_CODE(ALEX_NOT_FOUND, alex_exists(fixture->main, 2));
+        alex_txn *later = helper_begin(fixture->store);
+        for (int i = 0; i < 2; i++) {
+            uint64_t count;
+            ASSERT_OK(alex_txn_count(i == 0 ? txn : later, fixture->main, NULL, &count));
+            assert_int_equal(count, 1);
+            ASSERT_TXN_VALUE(i == 0 ? txn : later, fixture->main, 1, "before");
+            ASSERT_TXN_VALUE(i == 0 ? txn : later, fixture->main, 2, NULL);
+        }
+        ASSERT_OK(alex_end(txn));
+        ASSERT_OK(alex_end(later));
+        group_withdraw(fixture->main, entries, 2, previous);
+        group_end(fixture->store);
+        group_abort(&group);
+        helper_check(fixture->store);
+    }
+}
+
+#ifdef ALEX_DEBUG
+/** A thread that opens a snapshot and is held up at its Nth place where it may be, while a writer deletes the key. */
+static struct {
+    struct fixture *fixture;
+    int at;
+    int seen;
+} held_up;
+
+static void delete_once(void)
+{
+    if (++held_up.seen == held_up.at) {
+        base_interrupt = NULL;
+        ASSERT_OK(alex_delete(held_up.fixture->main, 1));
+    }
+}
+
+/* A snapshot that is opened while a key is deleted sees the delete, or has the key held back for it. */
+static void test_snapshot_opened_beside_a_delete(void **state)
+{
+    held_up.fixture = *state;
+    bool acted = true;
+    for (held_up.at = 1; acted; held_up.at++) {
+        helper_put(held_up.fixture->main, 1, "one");
+        uint64_t before = mvcc_published(&held_up.fixture->store->mvcc);
+        held_up.seen = 0;
+        base_interrupt = delete_once;
+        alex_txn *txn = helper_begin(held_up.fixture->store);
+        acted = base_interrupt == NULL;
+        base_interrupt = NULL;
+        ASSERT_TXN_VALUE(txn, held_up.fixture->main, 1, txn->snapshot.number > before ? NULL : "one");
+        ASSERT_OK(alex_end(txn));
+    }
+    assert_true(held_up.at >= 3);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +575,11 @@ int main(void)
         TEST_WITH_STORE(test_writes_within_a_check),
         TEST_WITH_STORE(test_transactions_move),
         TEST_WITH_STORE(test_renew),
+        TEST_WITH_STORE(test_drop_under_a_reader),
+        TEST_WITH_STORE(test_uncommitted_entries),
+#ifdef ALEX_DEBUG
+        TEST_WITH_STORE(test_snapshot_opened_beside_a_delete),
+#endif
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }
