@@ -281,7 +281,7 @@ int log_finish(struct log *log, struct alex_error *error)
 static uint64_t number_floor(const struct log *log)
 {
     /* No record is smaller than its header: what the tail and one segment more can hold bounds the numbers. */
-    uint64_t room = log->tail == NULL ? 0 : log->tail->capacity;
+    uint64_t room = log->tail->capacity;
     room += log->next != NULL ? log->next->capacity : (uint64_t)1 << log->config.segment_shift;
     return log_last_number(log) + room / RECORD_HEADER_BYTES;
 }

@@ -139,7 +139,7 @@ void prepare_ahead(struct log *log)
         return;
     }
     os_mutex_lock(log->lock);
-    if (log->thread == NULL && !log->stop) {
+    if (log->thread == NULL) {
         /* Without a thread the work is done inline: slower now and then, not wrong. */
         (void)os_thread_start(run, log, &log->thread, NULL);
     }

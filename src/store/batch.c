@@ -72,7 +72,7 @@ static int lay_out(struct batch *batch)
     alex_store *store = batch->store;
     const size_t count = batch->count;
     const size_t each = 2 * sizeof(struct index_entry) + 2 * sizeof(uint64_t) + sizeof(struct part);
-    if (count > SIZE_MAX / each) {
+    if (count > SIZE_MAX / each) { /* unreached: no address space holds so many operations */
         return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path, "the batch has %zu operations; split it",
                          count);
     }

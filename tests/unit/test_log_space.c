@@ -126,6 +126,13 @@ static void test_limits(void **state)
     space_release(&space);
     ASSERT_OK(space_init(&space, 40));
     assert_int_equal(space_take(&space, 257, &first_slot, &base), ALEX_NO_MEMORY);
+    space.slot_count = 256; /* as if all addresses were taken */
+    assert_int_equal(space_take(&space, 1, &first_slot, &base), ALEX_NO_MEMORY);
+    space_release(&space);
+    ASSERT_OK(space_init(&space, 16));
+    space.region_count = LOG_REGIONS_MAX; /* as if all regions were */
+    assert_int_equal(space_take(&space, 1, &first_slot, &base), ALEX_NO_MEMORY);
+    space.region_count = 0;
     space_release(&space);
 }
 
@@ -150,11 +157,23 @@ static void test_give_back(void **state)
     space_release(&space);
 }
 
+/* Where there is no memory for the table of slots there is no space, and nothing to release. */
+static void test_no_table(void **state)
+{
+    (void)state;
+    struct log_space space;
+    limit(0);
+    int code = space_init(&space, 27);
+    os_calls = real_calls;
+    assert_int_equal(code, ALEX_NO_MEMORY);
+    space_release(&space);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_regions_grow), cmocka_unit_test(test_large_run), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_limits),       cmocka_unit_test(test_give_back),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_give_back), cmocka_unit_test(test_no_table),
     };
     return cmocka_run_group_tests_name("log space", tests, NULL, NULL);
 }
