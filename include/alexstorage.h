@@ -186,7 +186,8 @@ struct alex_options {
      *  Not where the caller reads a value that a transaction handed out, nor where a write stores into the log's
      *  mapped end. The first open with it installs a handler for SIGBUS, for the life of the process; signals that are
      *  none of the store's go on to the handler of before. A program that sets a handler of its own later takes the
-     *  effect away, and no reading thread may block the signal. Default: off. Costs a sigsetjmp() a read. */
+     *  effect away, no handler may jump out of a call of the library, and no reading thread may block the signal.
+     *  Default: off. Costs a sigsetjmp() a read. */
     bool catch_sigbus;
 };
 
@@ -456,7 +457,8 @@ ALEX_API void alex_loader_close(alex_loader *loader);
  */
 ALEX_API int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size);
 
-/** Tells whether `key` has a value, from the index alone. @return ALEX_OK or ALEX_NOT_FOUND. */
+/** Tells whether `key` has a value: from the index alone, but while another thread writes to the table as alex_get()
+ *  does. @return ALEX_OK, ALEX_NOT_FOUND; as alex_get() then */
 ALEX_API int alex_exists(alex_table *table, int64_t key);
 
 /* ------------------------------------------------------------------------------------------------ read transactions */

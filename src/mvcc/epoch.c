@@ -31,22 +31,16 @@ static void give_back(void *context)
     atomic_store_explicit(&slot->taken, false, memory_order_release);
 }
 
-/** In a forked child, takes back what threads had that are only in its parent: before any new thread has a place. */
+/** In a forked child, takes back what threads had that are only in its parent. */
 static void forget_parents(void)
 {
-    static uint64_t forks_seen;
-    os_process_lock();
-    if (forks_seen != os_forks()) {
-        forks_seen = os_forks();
-        for (uint32_t i = 0; i < SLOTS; i++) {
-            if (&slots[i] != epoch_mine) {
-                atomic_store(&slots[i].epoch, 0);
-                atomic_store(&slots[i].taken, false);
-            }
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        if (&slots[i] != epoch_mine) {
+            atomic_store(&slots[i].epoch, 0);
+            atomic_store(&slots[i].taken, false);
         }
-        atomic_store(&epoch_shared.epoch, 0);
     }
-    os_process_unlock();
+    atomic_store(&epoch_shared.epoch, 0);
 }
 
 static struct epoch_slot *take_slot(void)
@@ -66,7 +60,7 @@ static struct epoch_slot *take_slot(void)
 
 struct epoch_slot *epoch_register(void)
 {
-    forget_parents();
+    os_fork_in_child(forget_parents);
     struct epoch_slot *slot = take_slot();
     if (slot != NULL && !os_thread_at_exit(give_back, slot)) {
         give_back(slot);

@@ -112,8 +112,9 @@ uint64_t mvcc_oldest(const struct mvcc *mvcc, uint64_t *out_count)
     uint64_t count = 0;
     atomic_thread_fence(memory_order_seq_cst);
     for (uint32_t i = 0; i < MVCC_BLOCKS_MAX; i++) {
-        const struct mvcc_slot *block = atomic_load_explicit(&mvcc->blocks[i], memory_order_acquire);
+        /* In this order: a block is there before any of its slots is taken. */
         uint32_t used = atomic_load_explicit(&mvcc->used[i], memory_order_acquire);
+        const struct mvcc_slot *block = atomic_load_explicit(&mvcc->blocks[i], memory_order_acquire);
         for (uint32_t j = 0; j < used; j++) {
             uint64_t number = atomic_load_explicit(&block[j].number, memory_order_acquire);
             count += number != 0;

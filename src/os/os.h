@@ -165,6 +165,9 @@ int64_t os_process_id(void);
 
 /** Has forks counted from here on. */
 int os_fork_watch(struct alex_error *error);
+/** Has `run` called in every child of a fork that is counted, by its only thread, before the fork returns. For one
+ *  function. */
+void os_fork_in_child(void (*run)(void));
 extern uint64_t os_fork_count;
 /** Forks between the process that called os_fork_watch() and this one: another number in every child. What was made
  *  when the number was another is a parent's: its threads don't run here, and its locks may be held by nobody. */

@@ -42,10 +42,23 @@ void os_process_unlock(void)
 
 uint64_t os_fork_count;
 
+/** Set before any fork that matters to it, and by one thread at a time. */
+static void (*in_child)(void);
+
+void os_fork_in_child(void (*run)(void))
+{
+    os_process_lock();
+    in_child = run;
+    os_process_unlock();
+}
+
 /** In a child only the thread that forked goes on; so whatever it will need is to be its own at the fork. */
 static void count_fork(void)
 {
     os_fork_count++;
+    if (in_child != NULL) {
+        in_child();
+    }
     os_process_unlock();
 }
 

@@ -136,15 +136,13 @@ static int exists(alex_table *table, int64_t key)
     if (result != ALEX_OK) {
         return result;
     }
-    alex_store *store = table->store;
-    uint64_t published = mvcc_published(&store->mvcc);
-    uint64_t before = atomic_load_explicit(&store->entering, memory_order_acquire);
+    uint64_t published = mvcc_published(&table->store->mvcc);
     uint64_t ref = index_find(table->index, table_index_key(table, key));
-    uint64_t after = atomic_load_explicit(&store->entering, memory_order_relaxed);
-    if (BASE_LIKELY(before == after && before % 2 == 0) || ref == 0) {
+    uint64_t changed = atomic_load_explicit(&table->last_change, memory_order_acquire);
+    if (BASE_LIKELY(changed <= published) || ref == 0) {
         return log_ref_is_value(ref) ? ALEX_OK : ALEX_NOT_FOUND;
     }
-    struct log_value value; /* the entry may be of a batch that does not count yet: its record tells */
+    struct log_value value; /* the entry may not be published yet: its record tells */
     return read_visible(table, published, key, ref, &value);
 }
 

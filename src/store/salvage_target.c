@@ -88,12 +88,11 @@ static int name_lost_table(struct salvage_opening *opening, struct alex_table *t
 {
     alex_store *store = opening->store;
     char name[ALEX_TABLE_NAME_MAX + 1];
-    int length = snprintf(name, sizeof name, "lost-%" PRIu32, table->id);
-    while (catalog_find_name(&store->catalog, name) != NULL) {
-        name[length++] = '+';
-        name[length] = '\0';
+    (void)snprintf(name, sizeof name, "lost-%" PRIu32, table->id);
+    for (uint32_t taken = 2; catalog_find_name(&store->catalog, name) != NULL; taken++) {
+        (void)snprintf(name, sizeof name, "lost-%" PRIu32 "+%" PRIu32, table->id, taken);
     }
-    char *copy = base_copy_string(name, (size_t)length);
+    char *copy = base_copy_string(name, strlen(name));
     if (copy == NULL) {
         return replay_no_memory(store);
     }

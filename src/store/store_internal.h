@@ -151,6 +151,7 @@ struct alex_store {
     struct catalog catalog;
     struct alex_table *main;
     struct alex_table *dropped; /**< tables that open snapshots may still read */
+    bool table_waits;           /**< one of these waits for sections to end */
     struct tombstone_queue tombstones;
     _Atomic uint64_t held_back; /**< tombstones and dropped tables that are still there */
 
@@ -215,7 +216,7 @@ void table_reclaim(alex_store *store, uint64_t oldest);
 /** Notes that records up to `number` change a table: before the first of their index entries is there. */
 static inline void version_change(struct alex_table *table, uint64_t number)
 {
-    atomic_store_explicit(&table->last_change, number, memory_order_relaxed);
+    atomic_store_explicit(&table->last_change, number, memory_order_release);
 }
 /** Gives a key its new record in the accounts: `ref` (0: none) in place of `previous` (0: none). Tombstones count for
  *  nothing. */

@@ -148,14 +148,14 @@ void table_drop(alex_store *store, struct alex_table *table, uint64_t number)
 void table_reclaim(alex_store *store, uint64_t oldest)
 {
     struct alex_table **link = &store->dropped;
+    store->table_waits = false;
     while (*link != NULL) {
         struct alex_table *table = *link;
         if (table->ticket == 0 && table_drop_number(table) <= oldest) {
             table->ticket = epoch_ticket();
         }
         if (table->ticket == 0 || !epoch_over(table->ticket)) {
-            /* A section ends by itself and tells nobody. */
-            atomic_store_explicit(&store->reclaim_due, table->ticket != 0, memory_order_relaxed);
+            store->table_waits |= table->ticket != 0; /* a section ends by itself and tells nobody */
             link = &table->next_dropped;
             continue;
         }

@@ -33,7 +33,7 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
 void txn_reclaim(alex_store *store)
 {
     if (store->reserved == NULL) {
-        atomic_store_explicit(&store->reclaim_due, false, memory_order_relaxed);
+        atomic_store(&store->reclaim_due, false);
         uint64_t oldest = mvcc_oldest(&store->mvcc, NULL);
         version_reclaim(store, oldest);
         table_reclaim(store, oldest);
@@ -43,6 +43,8 @@ void txn_reclaim(alex_store *store)
 /** After a snapshot has gone. */
 static void reclaim_soon(alex_store *store)
 {
+    /* A writer that does not see the snapshot gone has counted what it holds back before. */
+    atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&store->held_back, memory_order_relaxed) != 0) {
         writer_reclaim_soon(store);
     }
@@ -218,8 +220,8 @@ static bool is_as_it_was(const alex_txn *txn, const alex_table *table, uint64_t 
 {
     *out_entering = atomic_load_explicit(&txn->store->entering, memory_order_acquire);
     return *out_entering % 2 == 0 &&
-           atomic_load_explicit(&table->last_change, memory_order_relaxed) <= txn->snapshot.number &&
-           index_count(table->index) == atomic_load_explicit(&table->keys, memory_order_relaxed);
+           atomic_load_explicit(&table->last_change, memory_order_acquire) <= txn->snapshot.number &&
+           index_count(table->index) == atomic_load_explicit(&table->keys, memory_order_acquire);
 }
 
 int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *range, uint64_t *out_count)

@@ -8,7 +8,7 @@
 static void count_keys(struct alex_table *table, int64_t more)
 {
     uint64_t keys = atomic_load_explicit(&table->keys, memory_order_relaxed) + (uint64_t)more;
-    atomic_store_explicit(&table->keys, keys, memory_order_relaxed);
+    atomic_store_explicit(&table->keys, keys, memory_order_release);
 }
 
 void version_account(struct alex_table *table, uint64_t previous, uint64_t ref)
@@ -16,7 +16,8 @@ void version_account(struct alex_table *table, uint64_t previous, uint64_t ref)
     struct log *log = table->store->log;
     if (log_ref_is_value(previous)) {
         log_count_dead(log, previous);
-        table->live_bytes -= log_record_bytes(log, previous);
+        uint64_t bytes = log_record_bytes(log, previous);
+        table->live_bytes -= bytes < table->live_bytes ? bytes : table->live_bytes; /* one it can't read is estimated */
         count_keys(table, -1);
     }
     if (log_ref_is_value(ref)) {

@@ -64,19 +64,26 @@ int writer_end(alex_store *store, int result)
     if (BASE_UNLIKELY(store->forks != os_forks())) {
         return result;
     }
-    if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed))) {
+    if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed) || store->table_waits)) {
         txn_reclaim(store);
     }
     atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
     os_mutex_unlock(store->lock);
+    if (BASE_UNLIKELY(atomic_load(&store->reclaim_due))) {
+        writer_reclaim_soon(store); /* a snapshot has ended since, and found the lock taken */
+    }
     return result;
 }
 
 void writer_reclaim_soon(alex_store *store)
 {
-    atomic_store_explicit(&store->reclaim_due, true, memory_order_relaxed);
-    if (store->forks == os_forks() && os_mutex_try_lock(store->lock)) {
+    atomic_store(&store->reclaim_due, true);
+    while (store->forks == os_forks() && atomic_load(&store->reclaim_due) && os_mutex_try_lock(store->lock)) {
+        bool reserved = store->reserved != NULL;
         txn_reclaim(store);
         os_mutex_unlock(store->lock);
+        if (reserved) {
+            break; /* whoever ends the reservation does it */
+        }
     }
 }
