@@ -10,6 +10,8 @@
  * The lock is held for a growth step, which the writer would have to wait for anyway, but not while a segment is made:
  * that syncs the manifest. `preparing` keeps the two threads from making one each.
  */
+#include <errno.h>
+
 #include "log/log_internal.h"
 
 /** Brings a segment's new pages in, piece by piece so that the writer's own faults get their turn. Called without the
@@ -65,14 +67,34 @@ int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_se
     return result;
 }
 
+/** Whether a failure may pass by itself: a full disk, no memory, no descriptors. */
+static bool may_pass(int result, const struct alex_error *error)
+{
+    return result != ALEX_IO || error->os_errno == EMFILE || error->os_errno == ENFILE;
+}
+
+/** Passes the failure of a preparation on, and if it won't pass latches the log: what a failed write or sync has left of a
+ *  file or of a directory is not known, and a further sync would not tell. */
+static int failed(struct log *log, int result, const struct alex_error *failure, struct alex_error *error)
+{
+    if (!may_pass(result, failure)) {
+        atomic_store(&log->failed, result);
+    }
+    if (error != NULL) {
+        *error = *failure;
+    }
+    return result;
+}
+
 /** Has the segments listed as they are now. Called with the lock and `preparing` set; gives the lock up meanwhile. */
 static int list(struct log *log, struct alex_error *error)
 {
     os_mutex_unlock(log->lock);
-    int result = log->config.list_changed(log->config.context, error);
+    struct alex_error failure = {0};
+    int result = log->config.list_changed(log->config.context, &failure);
     os_mutex_lock(log->lock);
     log->list_stale = result != ALEX_OK;
-    return result;
+    return result == ALEX_OK ? ALEX_OK : failed(log, result, &failure, error);
 }
 
 /** Makes the next segment, with room for `bytes`, and has it listed. Called with the lock and `preparing` set; gives
@@ -81,10 +103,11 @@ static int make_next(struct log *log, uint64_t bytes, struct alex_error *error)
 {
     os_mutex_unlock(log->lock);
     struct log_segment *segment = NULL;
-    int result = prepare_segment(log, bytes, &segment, error);
+    struct alex_error failure = {0};
+    int result = prepare_segment(log, bytes, &segment, &failure);
     os_mutex_lock(log->lock);
     if (result != ALEX_OK) {
-        return result;
+        return failed(log, result, &failure, error);
     }
     log->next = segment;
     return list(log, error);

@@ -508,13 +508,15 @@ static void assert_survives_kill(const struct world *world)
     ASSERT_OK(world_close(&killed));
 }
 
+#define SYNCS (FAULTS_SET(FAULTS_FDATASYNC) | FAULTS_SET(FAULTS_FSYNC))
+
 /** Asserts that a store after a failed write or sync takes no write, says why, and syncs nothing. */
 static void assert_latched(struct world *world, const struct faults_plan *plan)
 {
     struct alex_error error;
     struct alex_op op = {ALEX_OP_PUT, alex_main_table(world->store), 1, {"x", 1}};
     faults_set(&(struct faults_plan){0});
-    assert_true((plan->calls & (FAULTS_SET(FAULTS_PWRITE) | FAULTS_SET(FAULTS_FDATASYNC))) != 0);
+    assert_true((plan->calls & (FAULTS_SET(FAULTS_PWRITE) | SYNCS)) != 0);
     ASSERT_CODE(ALEX_READ_ONLY, world_put(world, 0, 1, 8));
     alex_store_error(world->store, &error);
     assert_non_null(strstr(error.message, "a write or sync failed before"));
@@ -543,7 +545,8 @@ static void assert_goes_on(struct world *world, const struct scenario *scenario,
 {
     world_verify(world);
     assert_survives_kill(world);
-    if (!world->read_only && is_latched(world)) {
+    bool sync_failed = code == ALEX_IO && (plan->calls & ~SYNCS) == 0;
+    if (!world->read_only && (sync_failed || is_latched(world))) {
         assert_latched(world, plan);
         return;
     }
