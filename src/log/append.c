@@ -29,7 +29,7 @@ int append_write_stage(struct log *log, struct alex_error *error)
     if (!tail->staged || written == end) {
         return ALEX_OK;
     }
-    if (log_writable(log, error) != ALEX_OK) {
+    if (log_writable(log, error) != ALEX_OK) { /* unreached: callers have asked, and a moment ago it was */
         return ALEX_READ_ONLY; /* a forked child has the parent's stage, whose bytes are the parent's to write */
     }
     char path[512];

@@ -80,14 +80,13 @@ enum log_attach_state {
 int log_attach(struct log *log, uint64_t file_id, uint32_t slots, enum log_attach_state *out_state,
                struct alex_error *error);
 
-/** Reads records in order, over all attached segments. */
+/** Reads records in order, over all attached segments, before the log is started. */
 struct log_reader {
     struct log *log;
     size_t segment; /**< index among the attached ones */
     uint64_t offset;
     uint64_t last_number;                   /**< of the record read last */
-    bool verify_values;                     /**< take a record with a bad value for bad */
-    struct log_position verify_values_from; /**< with `verify_values`: only from this place on */
+    struct log_position verify_values_from; /**< from this place on a record with a bad value is bad */
 };
 
 enum log_read_state {

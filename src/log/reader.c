@@ -24,12 +24,9 @@ void log_reader_path(const struct log_reader *reader, char *out_path, size_t cap
     log_path(reader->log, log_reader_position(reader).file_id, out_path, capacity);
 }
 
-/** Bytes of a segment that a reader may look at: all there are, or, of one being written, all that were written. */
-static uint64_t readable(const struct log *log, const struct log_segment *segment)
+/** Bytes of a segment that a reader may look at: all there are, as nothing is written yet. */
+static uint64_t readable(const struct log_segment *segment)
 {
-    if (segment == log->tail) {
-        return segment_written_end(log, segment);
-    }
     return atomic_load_explicit(&segment->allocated, memory_order_relaxed);
 }
 
@@ -40,7 +37,7 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
         return LOG_READ_END;
     }
     struct log_segment *segment = log->segments[reader->segment];
-    uint64_t limit = readable(log, segment);
+    uint64_t limit = readable(segment);
     if (reader->offset >= limit) {
         return LOG_READ_END;
     }
@@ -58,8 +55,7 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
     }
     /* A value that is the log's own, or a table's name, can't be left to a later read. */
     bool needed = record.kind != RECORD_PUT && record.kind != RECORD_DELETE;
-    bool above =
-        reader->verify_values && log_position_compare(log_reader_position(reader), reader->verify_values_from) >= 0;
+    bool above = log_position_compare(log_reader_position(reader), reader->verify_values_from) >= 0;
     if ((needed || above) && !record_value_good(&record)) {
         return LOG_READ_END;
     }
@@ -74,10 +70,8 @@ enum log_read_state log_reader_next(struct log_reader *reader, struct record *ou
     reader->last_number = record.number;
     reader->offset += record.bytes;
     if (seal) {
-        if (!segment->sealed) { /* read for the first time, by replay */
-            segment->sealed = true;
-            atomic_store_explicit(&segment->end, reader->offset, memory_order_relaxed);
-        }
+        segment->sealed = true;
+        atomic_store_explicit(&segment->end, reader->offset, memory_order_relaxed);
         reader->segment++;
         reader->offset = SEGMENT_HEADER_BYTES;
     }
@@ -91,7 +85,7 @@ uint64_t log_reader_rest_bytes(const struct log_reader *reader)
     for (size_t i = reader->segment; i < log->segment_count; i++) {
         const struct log_segment *segment = log->segments[i];
         uint64_t from = i == reader->segment ? reader->offset : SEGMENT_HEADER_BYTES;
-        uint64_t last = readable(log, segment);
+        uint64_t last = readable(segment);
         while (last > from && segment->base[last - 1] == 0) {
             last--;
         }
@@ -108,7 +102,7 @@ bool log_reader_find_mark(const struct log_reader *reader, struct log_position *
     struct log_position greatest = {0};
     for (size_t i = reader->segment; i < log->segment_count; i++) {
         const struct log_segment *segment = log->segments[i];
-        uint64_t limit = readable(log, segment);
+        uint64_t limit = readable(segment);
         uint64_t offset = i == reader->segment ? reader->offset : SEGMENT_HEADER_BYTES;
         for (; offset + RECORD_HEADER_BYTES <= limit; offset += RECORD_ALIGNMENT) {
             const uint8_t *at = segment->base + offset;

@@ -36,8 +36,8 @@ static void end_process(int signal, const siginfo_t *info)
 {
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     (void)sigaction(signal, &by_default, NULL);
-    if (info->si_code <= 0) {
-        (void)raise(signal); /* sent, not met: nothing would fail again */
+    if (info->si_code <= 0) { /* unreached: the process ends, and so do its counters */
+        (void)raise(signal);  /* sent, not met: nothing would fail again */
     }
 }
 
@@ -45,8 +45,10 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 {
     if ((before.sa_flags & SA_SIGINFO) != 0) {
         before.sa_sigaction(signal, info, context);
+        /* unreached: by default the process ends, and so do its counters */
     } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
         before.sa_handler(signal);
+        /* unreached: where this is so the process ends, and so do its counters */
     } else if (before.sa_handler == SIG_DFL || info->si_code > 0) {
         end_process(signal, info); /* one that was met can't be ignored */
     }

@@ -193,7 +193,6 @@ int replay(struct log *log, const struct manifest *manifest, const struct replay
         .error = error,
     };
     log_reader_init(&out_result->end, log);
-    out_result->end.verify_values = true;
     out_result->end.verify_values_from = manifest->durable;
     int result = attach(&replayer);
     if (result == ALEX_OK) {

@@ -101,8 +101,8 @@ static bool rest_is_proven(const struct salvager *salvager, uint64_t first, cons
     for (size_t i = 0; i < salvager->own.count; i++) {
         seen += salvager->own.records[i].number >= first;
     }
-    uint64_t missing = commit->number - first - seen;
-    return first < commit->number && missing > 0 && salvager->group.count + missing == commit->key;
+    uint64_t missing = commit->number - first - seen; /* what is here lies between the two */
+    return missing > 0 && salvager->group.count + missing == commit->key;
 }
 
 static int take_commit(struct salvager *salvager, const struct log_met *met)

@@ -126,6 +126,11 @@ static void test_table_ids_used_up(void **state)
     ASSERT_OK(alex_table_open(fixture->store, "t", NULL, &table));
 }
 
+static int stop_at(void *context, const struct store_table_view *table)
+{
+    return table->id == ((const alex_table *)context)->id ? 42 : 0;
+}
+
 /* Tables whose ids fall into one bucket of the catalog go one by one, the older ones first. */
 static void test_ids_in_one_bucket(void **state)
 {
@@ -138,6 +143,8 @@ static void test_ids_in_one_bucket(void **state)
         ASSERT_OK(young != NULL ? alex_table_drop(fixture->store, "young") : ALEX_OK);
         young = helper_table(fixture->store, "young", ALEX_KEYS_SIGNED);
     } while (young->id % catalog->bucket_count != id % catalog->bucket_count);
+    assert_int_equal(store_visit_tables(fixture->store, stop_at, young), 42); /* with another in the bucket */
+    assert_int_equal(store_visit_tables(fixture->store, stop_at, old), 42);
     ASSERT_OK(alex_table_drop(fixture->store, "old"));
     assert_null(catalog_find_id(catalog, id));
     assert_ptr_equal(catalog_find_id(catalog, young->id), young);

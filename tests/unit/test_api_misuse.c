@@ -57,6 +57,10 @@ static void test_dropped_table(void **state)
     ASSERT_CODE(ALEX_MISUSE, alex_get(table, 1, NULL, 0, NULL));
     ASSERT_CODE(ALEX_MISUSE, alex_exists(table, 1));
     ASSERT_CODE(ALEX_MISUSE, alex_write(fixture->store, &op, 1));
+    alex_txn *txn = helper_begin(fixture->store);
+    struct alex_slice slice;
+    ASSERT_CODE(ALEX_MISUSE, alex_txn_get(txn, table, 1, &slice));
+    ASSERT_OK(alex_end(txn));
     helper_put(fixture->main, 1, "one");
 }
 

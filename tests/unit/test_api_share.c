@@ -3,6 +3,7 @@
  * @file test_api_share.c
  * Read-only opens of one store, which share it in one process and in several, and keep writers out.
  */
+#include "support/faults.h"
 #include "support/store_helper.h"
 
 static const struct alex_options read_only = {.read_only = true};
@@ -110,12 +111,31 @@ static void test_readers_without_a_lock_file(void **state)
     ASSERT_OK(open_to_write(other));
 }
 
+static int open_without_knowing(void *context)
+{
+    struct alex_error error = {0};
+    struct alex_options options = {.error = &error};
+    alex_store *store;
+    faults_install();
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_GET_LOCK), .first = 1});
+    CHILD_REQUIRE(alex_open(context, &options, &store) == ALEX_LOCKED);
+    CHILD_REQUIRE(strstr(error.message, "another process") != NULL);
+    return 0;
+}
+
+/* Where the system can't say who has the store open, the refusal says so much. */
+static void test_holder_is_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_store_open(fixture, NULL);
+    assert_int_equal(helper_in_child(open_without_knowing, fixture->path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_WITH_DIRECTORY(test_readers_in_one_process),
-        TEST_WITH_DIRECTORY(test_reader_in_another_process),
-        TEST_WITH_DIRECTORY(test_no_reader_beside_a_writer),
+        TEST_WITH_DIRECTORY(test_readers_in_one_process),      TEST_WITH_DIRECTORY(test_reader_in_another_process),
+        TEST_WITH_DIRECTORY(test_no_reader_beside_a_writer),   TEST_WITH_DIRECTORY(test_holder_is_unknown),
         TEST_WITH_DIRECTORY(test_readers_without_a_lock_file),
     };
     return cmocka_run_group_tests_name("api share", tests, NULL, NULL);

@@ -4,7 +4,9 @@
  * Mapped files that can't be read: each is cut short behind an open store's back. With catch_sigbus that is an error of
  * the call, which names file and offset; without, it ends the process. Each test runs in a child.
  */
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -194,6 +196,13 @@ static int check_without_header(void *context)
     return 0;
 }
 
+static int stop(void *context, const struct alex_finding *finding)
+{
+    (void)context;
+    (void)finding;
+    return 42;
+}
+
 static int check_behind_damage(void *context)
 {
     struct way *way = context;
@@ -210,6 +219,8 @@ static int check_behind_damage(void *context)
     CHILD_REQUIRE(alex_check(way->fixture->store, NULL, NULL, &report) == ALEX_IO);
     CHILD_REQUIRE(report.findings == 1);
     assert_names_place(way->fixture);
+    CHILD_REQUIRE(alex_check(way->fixture->store, stop, NULL, &report) == 42); /* the damage is found before */
+    CHILD_REQUIRE(report.findings == 1);
     return 0;
 }
 
@@ -333,6 +344,64 @@ static void test_delete_unreadable(void **state)
 
 /* ------------------------------------------------------------------------------------------------ not caught */
 
+static void handle(int signal)
+{
+    _exit(signal == SIGBUS ? PASSED_ON : 1);
+}
+
+/** Reads behind the end of a file that is no store's. */
+static void read_strange_file(void *context)
+{
+    *(volatile unsigned char *)context = *(volatile unsigned char *)context;
+}
+
+static int read_inside_guard(void *context)
+{
+    struct way *way = context;
+    char path[FILES_PATH_MAX];
+    (void)signal(SIGBUS, handle);
+    (void)open_in_child(way);
+    files_join(path, way->fixture->directory, "strange");
+    files_write(path, "", 0);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHILD_REQUIRE(fd >= 0 && page != MAP_FAILED);
+    (void)log_guarded(store_log(way->fixture->store), read_strange_file, page, NULL);
+    return 0;
+}
+
+/* What fails while the store is being read, but in no file of it, goes to the handler of before. */
+static void test_strange_file(void **state)
+{
+    struct way way = {.fixture = *state, .catches = true};
+    fill(*state);
+    assert_int_equal(helper_in_child(read_inside_guard, &way), PASSED_ON);
+}
+
+static int see_no_other(void *context)
+{
+    struct way *way = context;
+    struct alex_slice value;
+    struct files_record record;
+    alex_table *table = open_in_child(way);
+    alex_txn *txn = helper_begin(way->fixture->store);
+    helper_put(table, KEYS, "later");
+    CHILD_REQUIRE(alex_txn_get(txn, table, KEYS, &value) == ALEX_NOT_FOUND);
+    files_find_record(way->fixture->path, FILES_PUT, 1, 1, &record);
+    files_flip_bit(record.path, record.value_offset, 0);
+    CHILD_REQUIRE(alex_txn_get(txn, table, 1, &value) == ALEX_DAMAGED);
+    CHILD_REQUIRE(alex_txn_get(txn, table, 2, &value) == ALEX_OK);
+    return 0;
+}
+
+/* With the option all else is as without: what came later is not seen, and damage is damage. */
+static void test_other_answers(void **state)
+{
+    struct way way = {.fixture = *state, .catches = true};
+    fill(*state);
+    assert_int_equal(helper_in_child(see_no_other, &way), 0);
+}
+
 static int get_last(void *context)
 {
     static unsigned char buffer[SIZE];
@@ -346,11 +415,6 @@ static void test_not_caught(void **state)
     struct way way = {.fixture = *state};
     fill(*state);
     assert_int_equal(helper_signal_of_child(get_last, &way), SIGBUS);
-}
-
-static void handle(int signal)
-{
-    _exit(signal == SIGBUS ? PASSED_ON : 1);
 }
 
 static int read_outside(void *context)
@@ -380,10 +444,11 @@ static void test_read_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_WITH_DIRECTORY(test_get),        TEST_WITH_DIRECTORY(test_get_many),
-        TEST_WITH_DIRECTORY(test_cursor),     TEST_WITH_DIRECTORY(test_check),
-        TEST_WITH_DIRECTORY(test_open),       TEST_WITH_DIRECTORY(test_delete_unreadable),
-        TEST_WITH_DIRECTORY(test_not_caught), TEST_WITH_DIRECTORY(test_read_outside),
+        TEST_WITH_DIRECTORY(test_get),           TEST_WITH_DIRECTORY(test_get_many),
+        TEST_WITH_DIRECTORY(test_cursor),        TEST_WITH_DIRECTORY(test_check),
+        TEST_WITH_DIRECTORY(test_open),          TEST_WITH_DIRECTORY(test_delete_unreadable),
+        TEST_WITH_DIRECTORY(test_not_caught),    TEST_WITH_DIRECTORY(test_strange_file),
+        TEST_WITH_DIRECTORY(test_other_answers), TEST_WITH_DIRECTORY(test_read_outside),
     };
     return cmocka_run_group_tests_name("sigbus", tests, NULL, NULL);
 }

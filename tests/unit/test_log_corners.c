@@ -100,17 +100,52 @@ static void test_mark_without_memory(void **state)
     files_find_record(fixture->path, FILES_MARK, 0, 1, &record);
 }
 
+static struct log *log_to_latch;
+
+static bool latch(void)
+{
+    atomic_store(&log_to_latch->failed, ALEX_IO);
+    return false;
+}
+
+/* A log that latches while a record of its own is being made, as a sync by its thread may have it, takes no record. */
+static void test_latched_meanwhile(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_store_open(fixture, NULL);
+    helper_put(fixture->main, 1, "one");
+    crash(fixture);
+    fixture_store_open(fixture, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT, .no_background = true});
+    bool (*real_fails)(void) = base_alloc_fails;
+    log_to_latch = log_of(fixture);
+    base_alloc_fails = latch; /* asked where the stage is made for the MARK */
+    int code = alex_put(fixture->main, 1, "two", 3, NULL);
+    base_alloc_fails = real_fails;
+    assert_int_equal(code, ALEX_READ_ONLY);
+    ASSERT_VALUE(fixture->main, 1, "one");
+    atomic_store(&log_to_latch->failed, ALEX_OK);
+    ASSERT_OK(alex_put(fixture->main, 1, "two", 3, NULL));
+}
+
 /** Opens a store whose tail has no place for a value of ROLL_BYTES. */
 static void open_nearly_full(struct fixture *fixture, const struct alex_options *options)
 {
+    char path[FILES_PATH_MAX];
+    char name[32];
     files_remove(fixture->path);
     open_small(fixture, &(struct alex_options){.no_background = true});
-    ASSERT_OK(put_zeroes(fixture, 1, ((size_t)1 << SHIFT) - 1000));
+    for (int64_t key = 10; key < 16; key++) {
+        ASSERT_OK(put_zeroes(fixture, key, 9000));
+    }
+    /* Where the next segment's file will be, one stands already, as a crash may leave it. */
+    (void)snprintf(name, sizeof name, "%016llx.log", (unsigned long long)log_of(fixture)->next_file_id);
     fixture_store_close(fixture);
+    files_join(path, fixture->path, name);
+    files_write(path, "", 0);
     fixture_store_open(fixture, options);
 }
 
-enum { ROLL_BYTES = 2000 };
+enum { ROLL_BYTES = 12000 };
 
 /** Fails each call of `calls`, and each allocation, of a put that needs another segment, until one succeeds. */
 static void fail_rolling(struct fixture *fixture, const struct alex_options *options, uint32_t calls, int code,
@@ -146,6 +181,7 @@ static void test_rolling_without_memory_or_space(void **state)
     fail_rolling(fixture, &staged, FAULTS_SET(FAULTS_ALLOCATION), ALEX_NO_MEMORY, 0);
     fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_FALLOCATE), ALEX_NO_SPACE, ENOSPC);
     fail_rolling(fixture, &staged, FAULTS_SET(FAULTS_FALLOCATE), ALEX_NO_SPACE, ENOSPC);
+    fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_OPEN) | FAULTS_SET(FAULTS_PREAD), ALEX_IO, EIO);
 }
 
 /* The list of segments grows, or there is no memory for that and the put fails. */
@@ -382,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_stage_that_is_not_written),
         TEST(test_mark_without_memory),
+        TEST(test_latched_meanwhile),
         TEST(test_rolling_without_memory_or_space),
         TEST(test_list_of_segments_without_memory),
         TEST(test_rewriting_fails),

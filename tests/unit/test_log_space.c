@@ -72,6 +72,26 @@ static void test_regions_grow(void **state)
     assert_int_equal(space.region_count, 0);
 }
 
+/* The largest regions are of 64 GiB, and there may be many of them. */
+static void test_largest_regions(void **state)
+{
+    (void)state;
+    enum { TAKEN = 260 };
+    struct log_space space;
+    uint32_t first_slot;
+    uint8_t *base;
+    ASSERT_OK(space_init(&space, 30));
+    for (uint32_t i = 0; i < TAKEN; i++) {
+        ASSERT_OK(space_take(&space, 1, &first_slot, &base));
+        assert_int_equal(first_slot, i);
+    }
+    assert_true(space.region_count >= 8);
+    for (uint32_t i = 0; i < space.region_count; i++) {
+        assert_true(space.regions[i].bytes <= (uint64_t)64 << 30);
+    }
+    space_release(&space);
+}
+
 /* A run that no region of the usual size holds gets one of its own. */
 static void test_large_run(void **state)
 {
@@ -172,8 +192,9 @@ static void test_no_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_regions_grow), cmocka_unit_test(test_large_run), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_limits),       cmocka_unit_test(test_give_back), cmocka_unit_test(test_no_table),
+        cmocka_unit_test(test_regions_grow), cmocka_unit_test(test_largest_regions), cmocka_unit_test(test_large_run),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_limits),          cmocka_unit_test(test_give_back),
+        cmocka_unit_test(test_no_table),
     };
     return cmocka_run_group_tests_name("log space", tests, NULL, NULL);
 }

@@ -451,7 +451,78 @@ static void test_lock(void **state)
     os_file_close(try.fd);
 }
 
+static struct flock told_lock;
+
+static int refused_lock(int fd, struct flock *lock)
+{
+    (void)fd;
+    (void)lock;
+    errno = EACCES; /* as good as EAGAIN, by POSIX */
+    return -1;
+}
+
+static int told_holder(int fd, struct flock *lock)
+{
+    (void)fd;
+    *lock = told_lock;
+    return 0;
+}
+
+/* Whose a lock is may be unknown: its holder has let go of it meanwhile, or is on another machine. */
+static void test_unknown_holder(void **state)
+{
+    (void)state;
+    static const struct flock told[] = {
+        {.l_type = F_UNLCK, .l_pid = 5}, {.l_type = F_WRLCK, .l_pid = -1}, {.l_type = F_WRLCK, .l_pid = 5}};
+    struct os_calls real_calls = os_calls;
+    os_calls.set_lock = refused_lock;
+    os_calls.get_lock = told_holder;
+    int64_t holders[3] = {7, 7, 7};
+    int codes[3];
+    for (size_t i = 0; i < 3; i++) {
+        told_lock = told[i];
+        codes[i] = os_file_lock(0, "path", true, &holders[i], NULL);
+    }
+    os_calls = real_calls;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(codes[i], ALEX_LOCKED);
+        assert_int_equal(holders[i], i == 2 ? 5 : 0);
+    }
+}
+
+static ssize_t write_nothing(int fd, const void *data, size_t size, off_t offset)
+{
+    (void)fd, (void)data, (void)size, (void)offset;
+    return 0;
+}
+
+/* A write that writes nothing and says no error is one, and not tried for ever. */
+static void test_write_of_nothing(void **state)
+{
+    (void)state;
+    struct os_calls real_calls = os_calls;
+    struct alex_error error = {0};
+    os_calls.pwrite = write_nothing;
+    int code = os_file_write(0, "path", 0, text, sizeof text, &error);
+    os_calls = real_calls;
+    assert_int_equal(code, ALEX_IO);
+    assert_int_equal(error.os_errno, EIO);
+}
+
 /* ------------------------------------------------------------------------------------------------ directories */
+
+/* A file system that has no sync of directories needs none; any other failure is one. */
+static void test_directory_sync(void **state)
+{
+    struct fixture *fixture = *state;
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FSYNC), .first = 1, .os_errno = EINVAL});
+    int without = os_directory_sync(fixture->directory, NULL);
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FSYNC), .first = 1, .os_errno = EIO});
+    int failed = os_directory_sync(fixture->directory, NULL);
+    faults_clear();
+    ASSERT_OK(without);
+    assert_int_equal(failed, ALEX_IO);
+}
 
 struct names {
     unsigned count;
@@ -571,6 +642,9 @@ int main(void)
         TEST(test_allocate),
         TEST(test_lock),
         TEST(test_directory_visit),
+        TEST(test_directory_sync),
+        cmocka_unit_test(test_unknown_holder),
+        cmocka_unit_test(test_write_of_nothing),
         TEST(test_paths),
     };
     return cmocka_run_group_tests_name("os file", tests, NULL, NULL);

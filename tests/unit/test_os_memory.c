@@ -34,6 +34,33 @@ static void test_memory(void **state)
     }
 }
 
+static struct os_calls real_calls;
+
+/** A mapping that begins a page behind a multiple of 2 MB. */
+static void *unaligned_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    char *memory = real_calls.mmap(address, bytes + 2 * HUGE_BYTES, protection, flags, fd, offset);
+    assert_true(memory != MAP_FAILED);
+    char *begin = memory + (-(uintptr_t)memory & (HUGE_BYTES - 1)) + 4096;
+    assert_int_equal(munmap(memory, (size_t)(begin - memory)), 0);
+    return begin;
+}
+
+/* What the system maps elsewhere than at a huge page is aligned, and what lies before and behind is given back. */
+static void test_memory_is_aligned(void **state)
+{
+    (void)state;
+    void *memory;
+    real_calls = os_calls;
+    os_calls.mmap = unaligned_mmap;
+    int code = os_memory_map(HUGE_BYTES, true, &memory);
+    os_calls = real_calls;
+    ASSERT_OK(code);
+    assert_int_equal((uintptr_t)memory % HUGE_BYTES, 0);
+    memset(memory, 1, HUGE_BYTES);
+    os_memory_unmap(memory, HUGE_BYTES);
+}
+
 /* What the system refuses, and what no address space holds, is an error. */
 static void test_memory_refused(void **state)
 {
@@ -209,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_is_aligned),
         cmocka_unit_test(test_memory_refused),
         TEST_WITH_DIRECTORY(test_space_and_map),
         cmocka_unit_test(test_threads),

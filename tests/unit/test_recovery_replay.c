@@ -3,6 +3,7 @@
  * @file test_recovery_replay.c
  * Logs written by hand, record by record: groups of every kind, ends of every kind, and nonsense with good checksums.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/bytes.h"
@@ -650,6 +651,34 @@ static int teardown(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+/* Files that a cut has made meaningless are removed, or the store is not opened yet. */
+static void test_cut_off_file_that_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[FILES_PATH_MAX];
+    begin();
+    put(1, "kept");
+    hand.files[0][hand.ends[0]] = 1; /* no record */
+    begin_file(1);
+    put(2, "cut off");
+    begin_file(2);
+    end(fixture);
+    for (uint64_t first = 1; first <= 2; first++) {
+        struct alex_error error;
+        faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_UNLINK), .first = first, .os_errno = EIO});
+        end(fixture);
+        helper_open_fails(fixture->path, ALEX_IO, &error);
+        faults_clear();
+        path_of_file(fixture, first, path);
+        assert_true(files_exists(path));
+        assert_string_equal(error.path, path);
+    }
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "kept");
+    ASSERT_VALUE(fixture->main, 2, NULL);
+    assert_goes_on(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -670,6 +699,7 @@ int main(void)
         TEST(test_record_to_the_segments_end),
         TEST(test_numbers_used_up),
         TEST(test_file_lost),
+        TEST(test_cut_off_file_that_stays),
     };
     return cmocka_run_group_tests_name("recovery replay", tests, NULL, NULL);
 }
