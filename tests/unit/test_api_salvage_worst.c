@@ -188,7 +188,8 @@ static void test_stopped_anywhere(void **state)
     }
 }
 
-/* Whichever call of the system or allocation fails, the salvage fails or goes without it, and the source is as it was. */
+/* Whichever call of the system or allocation fails, the salvage fails or goes without it, and the source is as it
+ * was. */
 static void test_failing_anywhere(void **state)
 {
     struct fixture *fixture = *state;
