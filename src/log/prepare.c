@@ -73,8 +73,8 @@ static bool may_pass(int result, const struct alex_error *error)
     return result != ALEX_IO || error->os_errno == EMFILE || error->os_errno == ENFILE;
 }
 
-/** Passes the failure of a preparation on, and if it won't pass latches the log: what a failed write or sync has left of
- *  a file or of a directory is not known, and a further sync would not tell. */
+/** Passes the failure of a preparation on, and if it won't pass latches the log: what a failed write or sync has left
+ *  of a file or of a directory is not known, and a further sync would not tell. */
 static int failed(struct log *log, int result, const struct alex_error *failure, struct alex_error *error)
 {
     if (!may_pass(result, failure)) {

@@ -211,7 +211,7 @@ static void test_turn(void **state)
 static void test_get_many(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t keys[2 * GET_MANY_GROUP + 9];
+    int64_t keys[2 * GET_MANY_GROUP + 9] = {0};
     struct alex_slice slices[2 * GET_MANY_GROUP + 9];
     put_keys(fixture);
     alex_txn *txn = helper_begin(fixture->store);
