@@ -27,8 +27,10 @@ TEST_SECONDS = 120
 
 POWER = "crash_test_power"
 THREADS = "unit_test_api_threads"
-PROGRAMS = (POWER, THREADS, "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_store",
-            "unit_test_log_cut", "unit_test_log_pwrite", "unit_test_log_record", "unit_test_os_file")
+PROGRAMS = (POWER, THREADS, "crash_test_flips", "limits_test_space", "unit_test_api_damage", "unit_test_api_durability",
+            "unit_test_api_fork", "unit_test_api_salvage", "unit_test_api_sigbus", "unit_test_api_store",
+            "unit_test_log_cut", "unit_test_log_pwrite", "unit_test_log_record", "unit_test_os_file",
+            "unit_test_store_faults")
 
 
 def write_if_changed(path, content):
@@ -200,6 +202,39 @@ class Plants(unittest.TestCase):
         """A record that is built though there was no memory for it."""
         self.assert_caught("unit_test_log_pwrite", "src/log/append.c",
                            "if (stage == NULL) {", "if (stage_bytes == 0) {")
+
+    # ---- faults and damage
+
+    def test_latch_of_the_manifest(self):
+        """A sync of the manifest or of a segment that is tried again after it has failed."""
+        self.assert_caught("unit_test_store_faults", "src/log/prepare.c",
+                           "        atomic_store(&log->failed, result);\n", "")
+
+    def test_spare_space(self):
+        """Space for deletes on a full disk that puts have used up."""
+        self.assert_caught("limits_test_space", "src/log/prepare.c",
+                           "allocated > SPARE_BYTES ? allocated - SPARE_BYTES : 0", "allocated")
+
+    def test_guard(self):
+        """A read that is not guarded against a file that can't be read."""
+        self.assert_caught("unit_test_api_sigbus", "src/log/guard.c", "!log->config.catch_faults", "true")
+
+    def test_fork(self):
+        """A forked child that takes its parent's store for its own."""
+        self.assert_caught("unit_test_api_fork", "src/log/log.c",
+                           "    if (log_forked(log)) {\n        return base_fail(",
+                           "    if (false) {\n        return base_fail(")
+
+    def test_manifest_checksum(self):
+        """A manifest whose checksum nobody looks at."""
+        self.assert_caught("crash_test_flips", "src/recovery/manifest.c",
+                           "bytes_load32(bytes + size - CHECKSUM_BYTES) != base_crc32c(", "0 * base_crc32c(")
+
+    def test_salvaged_batch(self):
+        """A batch that is salvaged in part without proof that it was committed as a whole."""
+        self.assert_caught("unit_test_api_salvage", "src/recovery/salvage.c",
+                           "if (!rest_is_proven(salvager, first, &met->record)) {",
+                           "if (!rest_is_proven(salvager, first, &met->record) && false) {")
 
     # ---- what readers beside a writer see
 
