@@ -171,7 +171,7 @@ static void fail_rolling(struct fixture *fixture, const struct alex_options *opt
 }
 
 /* A tail of before the opening is ended and followed by another segment, or stays the tail: whichever step of that
- * finds no memory or no space. */
+ * finds no memory, no space or no descriptor. */
 static void test_rolling_without_memory_or_space(void **state)
 {
     struct fixture *fixture = *state;
@@ -181,7 +181,7 @@ static void test_rolling_without_memory_or_space(void **state)
     fail_rolling(fixture, &staged, FAULTS_SET(FAULTS_ALLOCATION), ALEX_NO_MEMORY, 0);
     fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_FALLOCATE), ALEX_NO_SPACE, ENOSPC);
     fail_rolling(fixture, &staged, FAULTS_SET(FAULTS_FALLOCATE), ALEX_NO_SPACE, ENOSPC);
-    fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_OPEN) | FAULTS_SET(FAULTS_PREAD), ALEX_IO, EIO);
+    fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_OPEN) | FAULTS_SET(FAULTS_PREAD), ALEX_IO, EMFILE);
 }
 
 /* The list of segments grows, or there is no memory for that and the put fails. */
