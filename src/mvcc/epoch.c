@@ -51,6 +51,7 @@ static struct epoch_slot *take_slot(void)
             continue;
         }
         uint32_t used = atomic_load(&slots_used);
+        /* unreached: two threads' first sections at one moment, which no test can force */
         while (used <= i && !atomic_compare_exchange_weak(&slots_used, &used, i + 1)) {
         }
         return &slots[i];
@@ -62,7 +63,7 @@ struct epoch_slot *epoch_register(void)
 {
     os_fork_in_child(forget_parents);
     struct epoch_slot *slot = take_slot();
-    if (slot != NULL && !os_thread_at_exit(give_back, slot)) {
+    if (slot != NULL && !os_thread_at_exit(give_back, slot)) { /* unreached: a process without keys for its threads */
         give_back(slot);
         slot = NULL;
     }

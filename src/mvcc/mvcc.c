@@ -17,6 +17,7 @@ static int add_block(struct mvcc *mvcc, uint32_t block)
         return ALEX_NO_MEMORY;
     }
     struct mvcc_slot *none = NULL;
+    /* unreached: two threads that need the same new block at one moment, which no test can force */
     if (!atomic_compare_exchange_strong(&mvcc->blocks[block], &none, memory)) {
         os_memory_unmap(memory, bytes); /* another thread was first */
     }
@@ -78,6 +79,7 @@ int mvcc_open(struct mvcc *mvcc, struct mvcc_snapshot *out_snapshot)
     uint64_t number = mvcc_published(mvcc);
     BASE_INTERRUPTIBLE();
     struct mvcc_slot *slot = NULL;
+    /* unreached: an end of the blocks, for it takes four million open snapshots */
     for (uint32_t i = 0; i < MVCC_BLOCKS_MAX && slot == NULL; i++) {
         struct mvcc_slot *block = atomic_load_explicit(&mvcc->blocks[i], memory_order_acquire);
         if (block == NULL) {
@@ -88,7 +90,7 @@ int mvcc_open(struct mvcc *mvcc, struct mvcc_snapshot *out_snapshot)
         }
         slot = take_slot(block, block_slots(i), &mvcc->used[i], number);
     }
-    if (slot == NULL) {
+    if (slot == NULL) { /* unreached: as above */
         return ALEX_NO_MEMORY;
     }
     out_snapshot->slot = slot;

@@ -225,7 +225,7 @@ bool os_thread_at_exit(void (*run)(void *context), void *context)
     (void)pthread_once(&at_exit_once, make_at_exit_key);
     at_exit.run = run;
     at_exit.context = context;
-    return at_exit_possible && pthread_setspecific(at_exit_key, &at_exit) == 0;
+    return at_exit_possible && pthread_setspecific(at_exit_key, &at_exit) == 0; /* unreached: a process without keys */
 }
 
 void os_thread_pause(uint32_t tries)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "store/store_internal.h"
+#include "support/faults.h"
 #include "support/store_helper.h"
 
 /** Keys go in pairs, 2 i and 2 i + 1, which a batch always writes or deletes together and with the same number: so each
@@ -352,6 +353,27 @@ static int write_in_visit(void *context, const struct alex_finding *finding)
     expect(shared, alex_put(shared->table, 1, "x", 1, NULL) == ALEX_BUSY);
     alex_store_error(shared->store, &error);
     expect(shared, error.code == ALEX_BUSY && strstr(error.message, "alex_check") != NULL);
+    alex_table *table;
+    alex_loader *loader;
+    void *buffer;
+    struct alex_store_stats store_stats;
+    struct alex_table_stats table_stats;
+    struct alex_check_report report;
+    struct alex_op op = {ALEX_OP_DELETE, shared->table, 1, {NULL, 0}};
+    expect(shared, alex_put_if_absent(shared->table, 1, "x", 1) == ALEX_BUSY);
+    expect(shared, alex_put_reserve(shared->table, 1, 1, &buffer) == ALEX_BUSY);
+    expect(shared, alex_put_commit(shared->table, NULL) == ALEX_BUSY);
+    alex_put_cancel(shared->table);
+    expect(shared, alex_delete(shared->table, 1) == ALEX_BUSY);
+    expect(shared, alex_write(shared->store, &op, 1) == ALEX_BUSY);
+    expect(shared, alex_loader_open(shared->table, &loader) == ALEX_BUSY);
+    expect(shared, alex_table_open(shared->store, "new", NULL, &table) == ALEX_BUSY);
+    expect(shared, alex_table_drop(shared->store, "new") == ALEX_BUSY);
+    expect(shared, alex_table_list(shared->store, NULL, NULL) == ALEX_BUSY);
+    expect(shared, alex_store_stat(shared->store, &store_stats) == ALEX_BUSY);
+    expect(shared, alex_table_stat(shared->table, &table_stats) == ALEX_BUSY);
+    expect(shared, alex_check(shared->store, NULL, NULL, &report) == ALEX_BUSY);
+    expect(shared, alex_sync(shared->store) == ALEX_BUSY);
     expect(shared, alex_close(shared->store) == ALEX_BUSY);
     expect(shared, alex_exists(shared->table, 1) == ALEX_OK);
     return 0;
@@ -450,6 +472,43 @@ static void *stay_inside(void *context)
     (void)pthread_barrier_wait(barrier);
     epoch_leave();
     return NULL;
+}
+
+/* A snapshot that ends while a put is reserved leaves what it held back to the end of that. */
+static void test_end_beside_a_reservation(void **state)
+{
+    struct fixture *fixture = *state;
+    void *buffer;
+    helper_put(fixture->main, 1, "one");
+    alex_txn *txn = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    ASSERT_OK(alex_put_reserve(fixture->main, 2, 3, &buffer));
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(atomic_load(&fixture->store->held_back), 1);
+    alex_put_cancel(fixture->main);
+    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+}
+
+/* Where there is no memory for another snapshot, the transaction does not begin, and those that are open go on. */
+static void test_begin_without_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_txn *txns[MVCC_SLOTS_FIRST];
+    alex_txn *one_more;
+    helper_put(fixture->main, 1, "one");
+    for (size_t i = 0; i < MVCC_SLOTS_FIRST; i++) {
+        txns[i] = helper_begin(fixture->store);
+    }
+    faults_install();
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_MMAP), .first = 1});
+    ASSERT_CODE(ALEX_NO_MEMORY, alex_begin(fixture->store, ALEX_READ, &one_more));
+    faults_remove();
+    for (size_t i = 0; i < MVCC_SLOTS_FIRST; i++) {
+        ASSERT_TXN_VALUE(txns[i], fixture->main, 1, "one");
+        ASSERT_OK(alex_end(txns[i]));
+    }
+    ASSERT_OK(alex_begin(fixture->store, ALEX_READ, &one_more));
+    ASSERT_OK(alex_end(one_more));
 }
 
 /* A dropped table outlives the reads that were under way, in whatever store, and ends with the first write after them
@@ -577,6 +636,8 @@ int main(void)
         TEST_WITH_STORE(test_renew),
         TEST_WITH_STORE(test_drop_under_a_reader),
         TEST_WITH_STORE(test_uncommitted_entries),
+        TEST_WITH_STORE(test_end_beside_a_reservation),
+        TEST_WITH_STORE(test_begin_without_memory),
 #ifdef ALEX_DEBUG
         TEST_WITH_STORE(test_snapshot_opened_beside_a_delete),
 #endif
