@@ -79,7 +79,7 @@ void index_set(struct index *index, const struct index_position *position, uint6
  * memory stay as they are. */
 uint64_t index_remove(struct index *index, uint64_t key);
 
-/** Removes `key` if it has this payload. @return whether it did */
+/** Removes `key` if it has this payload, from an index that isn't empty. @return whether it did */
 bool index_remove_if(struct index *index, uint64_t key, uint64_t payload);
 
 /** Loads `count` entries, ascending and without repeats, into an empty index. */

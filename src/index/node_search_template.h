@@ -200,7 +200,7 @@ static void group_go_down(const index_root_slot *root, const uint64_t *keys, siz
     }
     for (uint32_t level = top == NULL ? 0 : top->level; level > 0; level--) {
         for (size_t i = 0; i < count; i++) {
-            if (BASE_LIKELY(out_group->nodes[i] != NULL)) {
+            if (BASE_LIKELY(out_group->nodes[i] != NULL)) { /* unreached: a writer met at this moment, by chance only */
                 out_group->nodes[i] = child_of(out_group->nodes[i], keys[i]);
                 __builtin_prefetch(out_group->nodes[i]);
             }

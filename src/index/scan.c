@@ -98,6 +98,7 @@ size_t index_scan(const struct index *index, uint64_t from, enum index_direction
         copied += entries;
         /* The node may have taken over a neighbour's range since, and entries in it. */
         uint64_t end = forward ? reader.range.last : reader.range.first;
+        /* unreached: a node that does so, and is filled there, between the way down and the copy */
         if (entries > 0 && (forward ? out[entries - 1].key > end : out[entries - 1].key < end)) {
             end = out[entries - 1].key;
         }

@@ -162,7 +162,7 @@ uint64_t index_remove(struct index *index, uint64_t key)
 bool index_remove_if(struct index *index, uint64_t key, uint64_t payload)
 {
     struct index_step steps[INDEX_LEVELS_MAX];
-    bool there = index_root(index) != NULL && index_locate(index, key, steps) == payload;
+    bool there = index_locate(index, key, steps) == payload;
     if (there) {
         remove_at(index, steps);
     }

@@ -52,6 +52,7 @@ static struct mvcc_slot *take_slot(struct mvcc_slot *block, uint32_t slots, _Ato
         uint32_t at = (mine - 1 + i) % slots;
         struct mvcc_slot *slot = &block[at];
         uint64_t free_number = 0;
+        /* unreached: two threads that are after the same slot at one moment, and raise the mark at one */
         if (atomic_load_explicit(&slot->number, memory_order_relaxed) == 0 &&
             atomic_compare_exchange_strong_explicit(&slot->number, &free_number, number + 1, memory_order_acq_rel,
                                                     memory_order_relaxed)) {

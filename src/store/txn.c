@@ -244,6 +244,7 @@ int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *ra
         epoch_enter();
         count = index_count_range(table->index, first, last);
         epoch_leave();
+        /* unreached: a writer that comes while the keys are counted, by chance only */
         as_it_was = is_as_it_was(txn, table, &after) && after == before;
     }
     if (!as_it_was) {

@@ -25,6 +25,7 @@ static struct value value_of(int64_t pair, uint64_t number)
 
 struct shared {
     alex_store *store;
+    alex_txn *txn; /**< to be ended within a check */
     alex_table *table;
     atomic_bool done;
     atomic_uint wrong;
@@ -376,6 +377,8 @@ static int write_in_visit(void *context, const struct alex_finding *finding)
     expect(shared, alex_sync(shared->store) == ALEX_BUSY);
     expect(shared, alex_close(shared->store) == ALEX_BUSY);
     expect(shared, alex_exists(shared->table, 1) == ALEX_OK);
+    expect(shared, alex_end(shared->txn) == ALEX_OK);
+    expect(shared, atomic_load(&shared->store->held_back) == 1); /* the check's to take away, or a later writer's */
     return 0;
 }
 
@@ -385,6 +388,9 @@ static void test_writes_within_a_check(void **state)
     struct fixture *fixture = *state;
     struct shared shared = {.store = fixture->store, .table = fixture->main};
     helper_put(fixture->main, 1, "one");
+    helper_put(fixture->main, 7, "seven");
+    shared.txn = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(fixture->main, 7));
     char path[FILES_PATH_MAX + 16];
     (void)snprintf(path, sizeof path, "%s/MANIFEST", fixture->path);
     char away[FILES_PATH_MAX + 16];
@@ -395,6 +401,7 @@ static void test_writes_within_a_check(void **state)
     assert_int_equal(0, rename(away, path));
     assert_int_equal(report.findings, 1);
     assert_int_equal(atomic_load(&shared.wrong), 0);
+    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
     helper_put(fixture->main, 2, "two");
 }
 
@@ -472,6 +479,48 @@ static void *stay_inside(void *context)
     (void)pthread_barrier_wait(barrier);
     epoch_leave();
     return NULL;
+}
+
+/* A table that was dropped and that a snapshot still holds takes no call but the snapshot's own. */
+static void test_calls_on_a_dropped_table(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *table = helper_table(fixture->store, "goes", ALEX_KEYS_SIGNED);
+    helper_put(table, 1, "one");
+    alex_txn *txn = helper_begin(fixture->store);
+    ASSERT_OK(alex_table_drop(fixture->store, "goes"));
+    struct alex_table_stats stats;
+    alex_loader *loader;
+    void *buffer;
+    ASSERT_CODE(ALEX_INVALID, alex_table_stat(table, &stats));
+    ASSERT_CODE(ALEX_INVALID, alex_loader_open(table, &loader));
+    ASSERT_CODE(ALEX_INVALID, alex_put_reserve(table, 1, 1, &buffer));
+    ASSERT_CODE(ALEX_INVALID, alex_put_commit(table, NULL));
+    ASSERT_CODE(ALEX_INVALID, alex_put(table, 1, "x", 1, NULL));
+    ASSERT_CODE(ALEX_INVALID, alex_delete(table, 1));
+    ASSERT_CODE(ALEX_INVALID, alex_exists(table, 1));
+    ASSERT_TXN_VALUE(txn, table, 1, "one");
+    ASSERT_OK(alex_end(txn));
+}
+
+/* A count is right beside a tombstone that is held back for an older snapshot. */
+static void test_count_beside_a_tombstone(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t count;
+    helper_put(fixture->main, 1, "one");
+    helper_put(fixture->main, 2, "two");
+    alex_txn *older = helper_begin(fixture->store);
+    ASSERT_OK(alex_delete(fixture->main, 1));
+    alex_txn *newer = helper_begin(fixture->store);
+    ASSERT_OK(alex_txn_count(older, fixture->main, NULL, &count));
+    assert_int_equal(count, 2);
+    ASSERT_OK(alex_txn_count(newer, fixture->main, NULL, &count));
+    assert_int_equal(count, 1);
+    ASSERT_OK(alex_end(older));
+    ASSERT_OK(alex_txn_count(newer, fixture->main, NULL, &count));
+    assert_int_equal(count, 1);
+    ASSERT_OK(alex_end(newer));
 }
 
 /* A snapshot that ends while a put is reserved leaves what it held back to the end of that. */
@@ -638,6 +687,8 @@ int main(void)
         TEST_WITH_STORE(test_uncommitted_entries),
         TEST_WITH_STORE(test_end_beside_a_reservation),
         TEST_WITH_STORE(test_begin_without_memory),
+        TEST_WITH_STORE(test_calls_on_a_dropped_table),
+        TEST_WITH_STORE(test_count_beside_a_tombstone),
 #ifdef ALEX_DEBUG
         TEST_WITH_STORE(test_snapshot_opened_beside_a_delete),
 #endif

@@ -182,6 +182,7 @@ static void test_rolling_without_memory_or_space(void **state)
     fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_FALLOCATE), ALEX_NO_SPACE, ENOSPC);
     fail_rolling(fixture, &staged, FAULTS_SET(FAULTS_FALLOCATE), ALEX_NO_SPACE, ENOSPC);
     fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_OPEN) | FAULTS_SET(FAULTS_PREAD), ALEX_IO, EMFILE);
+    fail_rolling(fixture, &mapped, FAULTS_SET(FAULTS_OPEN), ALEX_IO, ENFILE);
 }
 
 /* The list of segments grows, or there is no memory for that and the put fails. */
