@@ -57,6 +57,7 @@ static struct mvcc_slot *take_slot(struct mvcc_slot *block, uint32_t slots, _Ato
             atomic_compare_exchange_strong_explicit(&slot->number, &free_number, number + 1, memory_order_acq_rel,
                                                     memory_order_relaxed)) {
             uint32_t before = atomic_load_explicit(used, memory_order_relaxed);
+            /* unreached: as above */
             while (before <= at && !atomic_compare_exchange_weak(used, &before, at + 1)) {
             }
             return slot;

@@ -64,6 +64,13 @@ class Unreached(unittest.TestCase):
         self.assertEqual(1, code)
         self.assertIn("src/a.c:3: 2 of 2 branches", output)
 
+    def test_mark_of_a_condition(self):
+        """A mark before a condition is about all lines of it, and about none behind."""
+        text = "/* unreached: x */\nif (a() &&\n    (b ||\n     c)) {\n    if (d)\n"
+        code, output = self.run_on(text, {2: [1, 0], 3: [0, 1], 4: [0, 0], 5: [0, 1]})
+        self.assertEqual(1, code)
+        self.assertEqual("src/a.c:5: 1 of 2 branches are not reached: if (d)", output.split("\n")[0])
+
     def test_mark_without_a_reason(self):
         """A mark has to say why."""
         for mark in ("/* unreached */", "/* unreached: */", "/*unreached*/"):
