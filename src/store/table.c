@@ -251,7 +251,7 @@ int alex_table_list(alex_store *store, int (*visit)(void *context, const struct 
         result = copy_infos(store, &infos, &count);
     }
     result = writer_end(store, result);
-    if (result == ALEX_OK) {
+    if (infos != NULL) {
         qsort(infos, count, sizeof *infos, compare_names);
     }
     for (size_t i = 0; i < count && result == ALEX_OK; i++) {
