@@ -47,15 +47,13 @@ static struct alex_store *find_twin(const alex_store *store)
     return other;
 }
 
-/** Closes what this process has of a parent's LOCK file. */
+/** Closes what this process has of a parent's LOCK file, where it has no store of its own open there. */
 static void close_parents(const alex_store *store)
 {
     struct alex_store *other = find_same(open_stores, store);
     for (; other != NULL; other = find_same(other->next_open, store)) {
-        if (is_parents(other)) {
-            os_file_close(other->lock_fd);
-            other->lock_fd = -1;
-        }
+        os_file_close(other->lock_fd);
+        other->lock_fd = -1;
     }
 }
 

@@ -293,7 +293,12 @@ static void test_close(void **state)
         open_and_fill(&family, *state, durability);
         size_t threads = helper_thread_count();
         run_child(&family, close_store);
+        helper_put(family.fixture->main, 600, "deleted");
+        (void)helper_table(family.fixture->store, "dropped", ALEX_KEYS_SIGNED);
         family.txn = helper_begin(family.fixture->store);
+        ASSERT_OK(
+            alex_delete(family.fixture->main, 600)); /* what the transaction holds back ends with the child, too */
+        ASSERT_OK(alex_table_drop(family.fixture->store, "dropped"));
         run_child(&family, close_store);
         ASSERT_OK(alex_end(family.txn));
         assert_int_equal(helper_thread_count(), threads);

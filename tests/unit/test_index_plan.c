@@ -143,6 +143,31 @@ static void test_lines_too_steep(void **state)
     assert_true(model.slope > 0);
 }
 
+/* The entry before any slot is found, also where it lies in another block, and before the first there is none. */
+static void test_previous_entry(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { COUNT = 100 };
+    struct index_node *node = build(fixture, 1000, 10, COUNT, INDEX_GROWTH_EVEN);
+    uint64_t expected = 0; /* the key of the entry before the slot at hand; 0: none */
+    for (uint32_t i = 0; i < index_node_blocks(node); i++) {
+        for (uint32_t s = 0; s <= INDEX_BLOCK_SLOTS; s++) {
+            uint32_t block = i;
+            uint32_t slot = s;
+            bool found = index_node_previous_entry(node, &block, &slot);
+            assert_int_equal(found, expected != 0);
+            if (found) {
+                assert_int_equal(index_block_key(&node->blocks[block], slot), expected);
+            }
+            if (s < index_block_count(node, i)) {
+                expected = index_block_key(&node->blocks[i], s);
+            }
+        }
+    }
+    assert_int_equal(expected, 1000 + 10 * (COUNT - 1));
+    index_pool_give(fixture->pool, node);
+}
+
 /* There is no other variant of the search than those named, and no index is as good as an empty one to end. */
 static void test_nothing(void **state)
 {
@@ -162,6 +187,7 @@ int main(void)
         TEST(test_sparse_after_enough_changes),
         TEST(test_descending),
         TEST(test_lines_too_steep),
+        TEST(test_previous_entry),
         cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
