@@ -119,6 +119,9 @@ uint64_t mvcc_oldest(const struct mvcc *mvcc, uint64_t *out_count)
         /* In this order: a block is there before any of its slots is taken. */
         uint32_t used = atomic_load_explicit(&mvcc->used[i], memory_order_acquire);
         const struct mvcc_slot *block = atomic_load_explicit(&mvcc->blocks[i], memory_order_acquire);
+        if (block == NULL) {
+            break;
+        }
         for (uint32_t j = 0; j < used; j++) {
             uint64_t number = atomic_load_explicit(&block[j].number, memory_order_acquire);
             count += number != 0;
