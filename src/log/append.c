@@ -29,7 +29,7 @@ int append_write_stage(struct log *log, struct alex_error *error)
     if (!tail->staged || written == end) {
         return ALEX_OK;
     }
-    if (log_writable(log, error) != ALEX_OK) { /* unreached: callers have asked, and a moment ago it was */
+    if (log_check(log, error) != ALEX_OK) { /* unreached: callers have asked, and a moment ago it was */
         return ALEX_READ_ONLY; /* a forked child has the parent's stage, whose bytes are the parent's to write */
     }
     char path[512];
@@ -97,7 +97,7 @@ static uint8_t *place(const struct log *log)
 /** Numbers and completes the record at `at`, whose value is in place, and moves the end behind it. */
 static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t *out_ref, struct alex_error *error)
 {
-    if (log_writable(log, error) != ALEX_OK) {
+    if (log_check(log, error) != ALEX_OK) {
         return ALEX_READ_ONLY; /* claimed, or grouped, before the failure */
     }
     struct log_segment *tail = log->tail;
@@ -118,7 +118,7 @@ static int finish(struct log *log, uint8_t *at, struct record *record, uint64_t 
 
 int append_own(struct log *log, struct record *record, const void *value, struct alex_error *error)
 {
-    if (log_writable(log, error) != ALEX_OK) {
+    if (log_check(log, error) != ALEX_OK) {
         return ALEX_READ_ONLY; /* in a forked child the memory there is the parent's to write */
     }
     /* Behind a claimed record the stage has room for it, so that this can't fail where a group is to be ended. */
@@ -162,7 +162,7 @@ static int append_mark(struct log *log, struct alex_error *error)
 int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use_spare, struct log_claim *out_claim,
               struct alex_error *error)
 {
-    if (log_writable(log, error) != ALEX_OK) {
+    if (log_check(log, error) != ALEX_OK) {
         return ALEX_READ_ONLY;
     }
     uint64_t bytes = record_bytes(value_bytes, has_previous);
@@ -202,7 +202,7 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
 int log_append(struct log *log, const struct log_claim *claim, struct record *record, uint64_t *out_ref,
                struct alex_error *error)
 {
-    if (log_writable(log, error) != ALEX_OK) {
+    if (log_check(log, error) != ALEX_OK) {
         return ALEX_READ_ONLY; /* since the claim, and the end may lie before it now */
     }
     BASE_ASSERT(claim->offset == atomic_load_explicit(&log->tail->end, memory_order_relaxed));

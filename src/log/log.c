@@ -210,7 +210,7 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
     return result == ALEX_OK ? sync_start(log, error) : result;
 }
 
-int log_writable(const struct log *log, struct alex_error *error)
+int log_refuse(const struct log *log, struct alex_error *error)
 {
     if (log_forked(log)) {
         return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
@@ -218,12 +218,14 @@ int log_writable(const struct log *log, struct alex_error *error)
                          "it there and open it here",
                          log->process_id);
     }
-    int failed = atomic_load_explicit(&log->failed, memory_order_relaxed);
-    return BASE_LIKELY(failed == ALEX_OK)
-               ? ALEX_OK
-               : base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
-                           "a write or sync failed before (%s); close the store and open it again",
-                           alex_code_text(failed));
+    return base_fail(error, ALEX_READ_ONLY, 0, log->config.directory,
+                     "a write or sync failed before (%s); close the store and open it again",
+                     alex_code_text(atomic_load_explicit(&log->failed, memory_order_relaxed)));
+}
+
+int log_writable(const struct log *log, struct alex_error *error)
+{
+    return log_check(log, error);
 }
 
 /** Stops the log's threads and takes the prepared segment away, if it is unused. @return its file id, or 0 */

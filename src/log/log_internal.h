@@ -132,6 +132,16 @@ static inline bool log_forked(const struct log *log)
     return BASE_UNLIKELY(log->forks != os_forks());
 }
 
+/** Says why a log takes no writes. @return ALEX_READ_ONLY */
+int log_refuse(const struct log *log, struct alex_error *error);
+
+/** What log_writable() says. */
+static inline int log_check(const struct log *log, struct alex_error *error)
+{
+    int failed = atomic_load_explicit(&log->failed, memory_order_relaxed);
+    return BASE_LIKELY(!log_forked(log) && failed == ALEX_OK) ? ALEX_OK : log_refuse(log, error);
+}
+
 /** Up to where a segment's file has what was appended (L7). */
 static inline uint64_t segment_written_end(const struct log *log, const struct log_segment *segment)
 {

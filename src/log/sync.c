@@ -38,7 +38,7 @@ static int sync_files(struct log *log, struct alex_error *error)
     while (log->syncing) {
         os_condition_wait(log->changed, log->lock);
     }
-    if (log_writable(log, error) != ALEX_OK) {
+    if (log_check(log, error) != ALEX_OK) {
         return ALEX_READ_ONLY;
     }
     struct log_position end = {log->tail->file_id, segment_written_end(log, log->tail)};
@@ -63,7 +63,7 @@ static int sync_files(struct log *log, struct alex_error *error)
 
 int log_sync(struct log *log, struct alex_error *error)
 {
-    if (log_writable(log, error) != ALEX_OK) {
+    if (log_check(log, error) != ALEX_OK) {
         return ALEX_READ_ONLY;
     }
     int result = append_write_stage(log, error);
