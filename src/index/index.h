@@ -79,8 +79,9 @@ void index_set(struct index *index, const struct index_position *position, uint6
  * memory stay as they are. */
 uint64_t index_remove(struct index *index, uint64_t key);
 
-/** Removes `key` if it has this payload, from an index that isn't empty. @return whether it did */
-bool index_remove_if(struct index *index, uint64_t key, uint64_t payload);
+/** Removes the key at a position that index_find_position() gave, since when nothing but its payload has changed. Fails
+ *  as little as index_remove(). */
+void index_remove_at(struct index *index, const struct index_position *position);
 
 /** Loads `count` entries, ascending and without repeats, into an empty index. */
 int index_load(struct index *index, const struct index_entry *entries, size_t count);

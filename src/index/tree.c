@@ -138,35 +138,33 @@ bool index_find_position(struct index *index, uint64_t key, struct index_positio
     return payload != 0;
 }
 
-static void remove_at(struct index *index, const struct index_step *steps)
+void index_remove_at(struct index *index, const struct index_position *position)
 {
-    index_node_remove(steps[0].node, steps[0].block, steps[0].slot);
+    struct index_node *node = position->node;
+    index_node_remove(node, position->block, position->slot);
     set_count(index, index_count(index) - 1);
-    if (index_node_count(steps[0].node) == 0) {
+    bool is_empty = index_node_count(node) == 0;
+    if (BASE_LIKELY(!is_empty && !index_is_sparse(node))) {
+        return;
+    }
+    struct index_step steps[INDEX_LEVELS_MAX];
+    (void)index_locate(index, position->key, steps); /* the way to the node, where the key is no more */
+    BASE_ASSERT(steps[0].node == node);
+    if (is_empty) {
         index_tree_take_out(index, steps, 0);
-    } else if (index_is_sparse(steps[0].node)) {
+    } else {
         index_tree_shrink(index, steps, 0);
     }
 }
 
 uint64_t index_remove(struct index *index, uint64_t key)
 {
-    struct index_step steps[INDEX_LEVELS_MAX];
-    uint64_t payload = index_root(index) == NULL ? 0 : index_locate(index, key, steps);
-    if (payload != 0) {
-        remove_at(index, steps);
+    struct index_position position;
+    if (!index_find_position(index, key, &position)) {
+        return 0;
     }
-    return payload;
-}
-
-bool index_remove_if(struct index *index, uint64_t key, uint64_t payload)
-{
-    struct index_step steps[INDEX_LEVELS_MAX];
-    bool there = index_locate(index, key, steps) == payload;
-    if (there) {
-        remove_at(index, steps);
-    }
-    return there;
+    index_remove_at(index, &position);
+    return position.payload;
 }
 
 struct index_node_range index_tree_range(const struct index_step *steps, uint32_t root_level)

@@ -192,7 +192,9 @@ static void finish(struct batch *batch)
             struct index_position position;
             bool there = index_find_position(part->table->index, batch->entries[i].key, &position);
             BASE_ASSERT(there && position.payload == batch->previous[i]);
-            version_delete(part->table, &position, batch->entries[i].payload, batch->numbers[i]);
+            uint64_t ref = batch->entries[i].payload;
+            version_delete(part->table, &position, ref, batch->numbers[i]);
+            version_hold_back(part->table, position.key, ref, batch->numbers[i]);
         }
     }
     mvcc_publish(&batch->store->mvcc, log_last_number(batch->store->log));

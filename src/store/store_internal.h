@@ -221,11 +221,13 @@ static inline void version_change(struct alex_table *table, uint64_t number)
 /** Gives a key its new record in the accounts: `ref` (0: none) in place of `previous` (0: none). Tombstones count for
  *  nothing. */
 void version_account(struct alex_table *table, uint64_t previous, uint64_t ref);
-/** Makes room for `count` more tombstones, so that version_delete() can't fail. */
-int version_reserve_tombstones(alex_store *store, size_t count);
-/** Carries out a delete whose record is appended: the entry becomes a tombstone, until no snapshot can be open any more
- *  that is older. `position` is the key's, which is there. */
+/** Carries out a delete whose record is appended: the entry becomes a tombstone. `position` is the key's, which is
+ *  there. */
 void version_delete(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number);
+/** Makes room for `count` more tombstones, so that version_hold_back() can't fail. */
+int version_reserve_tombstones(alex_store *store, size_t count);
+/** Queues a tombstone until no snapshot can be open any more that is older. */
+void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number);
 /** Takes tombstones out of the indexes that no open snapshot is older than. */
 void version_reclaim(alex_store *store, uint64_t oldest);
 

@@ -54,13 +54,17 @@ int version_reserve_tombstones(alex_store *store, size_t count)
 
 void version_delete(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number)
 {
-    alex_store *store = table->store;
     version_change(table, number);
     index_set(table->index, position, ref);
     version_account(table, position->payload, 0);
+}
+
+void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number)
+{
+    alex_store *store = table->store;
     struct tombstone_queue *queue = &store->tombstones;
     BASE_ASSERT(queue->first + queue->count < queue->capacity);
-    queue->items[queue->first + queue->count++] = (struct tombstone){table, position->key, number, ref};
+    queue->items[queue->first + queue->count++] = (struct tombstone){table, index_key, number, ref};
     atomic_fetch_add_explicit(&store->held_back, 1, memory_order_relaxed);
 }
 
@@ -73,8 +77,12 @@ void version_reclaim(alex_store *store, uint64_t oldest)
     uint64_t gone = 0;
     while (queue->count > 0 && queue->items[queue->first].number <= oldest) {
         const struct tombstone *tombstone = &queue->items[queue->first];
-        /* Unless the key was written again since. */
-        (void)index_remove_if(tombstone->table->index, tombstone->index_key, tombstone->ref);
+        struct index *index = tombstone->table->index;
+        struct index_position position = {.payload = 0};
+        (void)index_find_position(index, tombstone->index_key, &position);
+        if (position.payload == tombstone->ref) { /* it wasn't written again since */
+            index_remove_at(index, &position);
+        }
         queue->first++;
         queue->count--;
         gone++;

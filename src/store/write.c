@@ -228,6 +228,18 @@ void alex_put_cancel(alex_table *table)
     (void)writer_end(table->store, ALEX_OK);
 }
 
+/** Takes the tombstone of a published delete away, now if nothing else waits and no snapshot needs it. */
+static void forget(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number)
+{
+    alex_store *store = table->store;
+    if (store->tombstones.count == 0 && mvcc_oldest(&store->mvcc, NULL) >= number) {
+        index_remove_at(table->index, position);
+        return;
+    }
+    version_hold_back(table, position->key, ref, number);
+    txn_reclaim(store);
+}
+
 static int delete_key(alex_table *table, int64_t key)
 {
     int result = table_check(table);
@@ -253,7 +265,7 @@ static int delete_key(alex_table *table, int64_t key)
     if (result == ALEX_OK) {
         version_delete(table, &position, ref, record.number);
         mvcc_publish(&store->mvcc, record.number);
-        txn_reclaim(store);
+        forget(table, &position, ref, record.number);
     }
     return result;
 }
