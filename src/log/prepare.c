@@ -32,7 +32,8 @@ static void grow_ahead(struct log *log)
     uint64_t end = atomic_load_explicit(&tail->end, memory_order_relaxed);
     uint64_t allocated = atomic_load_explicit(&tail->allocated, memory_order_relaxed);
     uint64_t target = segment_target(log, tail, allocated + 1);
-    if (tail->unallocated || allocated == tail->capacity || allocated - end > (target - allocated) / 2) {
+    /* Where nothing was allocated yet, the writer has still to find out whether anything can be. */
+    if (!tail->allocates || allocated == tail->capacity || allocated - end > (target - allocated) / 2) {
         return;
     }
     if (segment_grow(log, tail, target, NULL) == ALEX_OK) {
@@ -244,8 +245,8 @@ static int roll(struct log *log, struct alex_error *error)
     if (!log->tail->unallocated && sealed_end > atomic_load(&log->tail->allocated)) {
         /* A tail of before the opening, never written to since. */
         result = segment_make_room(log, log->tail, sealed_end, error);
-        prepare_adopt(log);
     }
+    prepare_adopt(log); /* what was allocated here, or by the log's thread since the last time */
     if (result == ALEX_OK) {
         result = append_seal(log, log->next->file_id, error);
     }

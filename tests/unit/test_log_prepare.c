@@ -4,6 +4,7 @@
  * Space ahead of the writer: what the log's thread and the writer do to the same log, and what a failure in between
  * leaves.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -17,6 +18,8 @@
 
 #define SHIFT 16
 #define SEGMENT_BYTES_TOTAL ((uint64_t)1 << SHIFT)
+
+static struct os_calls real_calls;
 
 static void pause_ms(long ms)
 {
@@ -236,9 +239,74 @@ static void test_failed_segments_give_their_slots_back(void **state)
     ASSERT_OK(alex_put(fixture->main, 1, value, sizeof value, NULL));
 }
 
+static void *(*thread_run)(void *context);
+static _Atomic bool thread_may_run;
+
+static void *run_when_told(void *context)
+{
+    while (!atomic_load(&thread_may_run)) {
+        pause_ms(1);
+    }
+    return thread_run(context);
+}
+
+static int create_waiting(void *(*run)(void *), void *context, void *out_thread)
+{
+    thread_run = run;
+    return real_calls.thread_create(run_when_told, context, out_thread);
+}
+
+/** Lets the log's thread do what it was woken for. */
+static void let_thread_work(struct fixture *fixture)
+{
+    struct log *log = store_log(fixture->store);
+    atomic_store(&thread_may_run, true);
+    for (bool is_due = true; is_due; pause_ms(1)) {
+        os_mutex_lock(log->lock);
+        is_due = log->work_due;
+        os_mutex_unlock(log->lock);
+    }
+}
+
+/* A value that doesn't fit into the segment of a reopened store can be written once what it lacked is there, also if
+ * the log's thread comes between the attempts. */
+static void test_failed_rollover_of_resumed_tail(void **state)
+{
+    struct fixture *fixture = *state;
+    open_small(fixture, false);
+    put_filled(fixture->main, 1, 100);
+    fixture_store_close(fixture);
+    open_small(fixture, false);
+    size_t size = 2 * SEGMENT_BYTES_TOTAL;
+    unsigned char *value = malloc(size);
+    helper_fill(value, size, 2);
+    /* The first write opens the new manifest and, twice, the directory; then comes the next segment. */
+    faults_set(
+        &(struct faults_plan){.calls = FAULTS_SET(FAULTS_OPEN), .first = 4, .for_good = true, .os_errno = EMFILE});
+    real_calls = os_calls;
+    os_calls.thread_create = create_waiting;
+    for (int i = 0; i < 2; i++) {
+        ASSERT_CODE(ALEX_IO, alex_put(fixture->main, 2, value, size, NULL));
+    }
+    os_calls = real_calls;
+    assert_false(store_log(fixture->store)->untouched);
+    assert_true(faults_struck() >= 2);
+    let_thread_work(fixture);
+    faults_clear();
+    ASSERT_OK(alex_put(fixture->main, 2, value, size, NULL));
+    for (int reopened = 0; reopened < 2; reopened++) {
+        size_t got;
+        ASSERT_OK(alex_get(fixture->main, 2, value, size, &got));
+        assert_int_equal(got, size);
+        assert_true(helper_is_filled(value, size, 2));
+        assert_filled(fixture->main, 1, 100);
+        fixture_reopen(fixture);
+    }
+    free(value);
+}
+
 /* --- a thread that is slow to make a segment while the store is closed */
 
-static struct os_calls real_calls;
 static _Atomic bool in_open; /* the log's thread is about to make a segment */
 static _Atomic bool closing; /* the store is being closed */
 static _Atomic int renames;  /* of manifests, since then */
@@ -359,6 +427,7 @@ int main(void)
         TEST(test_resume_near_segment_end),
         TEST(test_failed_discard_of_prepared_segment),
         TEST(test_failed_segments_give_their_slots_back),
+        TEST(test_failed_rollover_of_resumed_tail),
         TEST(test_thread_writes_no_clean_manifest),
         TEST(test_close_removes_prepared_segment),
         TEST(test_no_thread),
