@@ -12,8 +12,10 @@
 void sync_close_before(struct log *log, size_t index)
 {
     for (size_t i = index; i > 0 && log->segments[i - 1]->fd != -1; i--) {
-        os_file_close(log->segments[i - 1]->fd);
+        /* In this order: a child forked in between by another thread must not close what has this number by then. */
+        int fd = log->segments[i - 1]->fd;
         log->segments[i - 1]->fd = -1;
+        os_file_close(fd);
     }
 }
 

@@ -305,6 +305,37 @@ static void test_failed_rollover_of_resumed_tail(void **state)
     free(value);
 }
 
+static const struct log *watched;
+static bool closed_while_named; /* a file was closed that a segment still named as its own */
+
+static int watching_close(int fd)
+{
+    for (size_t i = 0; i < watched->segment_count; i++) {
+        closed_while_named = closed_while_named || watched->segments[i]->fd == fd;
+    }
+    return real_calls.close(fd);
+}
+
+/* A segment's file is forgotten before it is closed: a child forked in between would close what has its number next.
+ * */
+static void test_files_are_forgotten_first(void **state)
+{
+    struct fixture *fixture = *state;
+    open_small(fixture, true);
+    for (int64_t key = 0; key < 100; key++) {
+        put_filled(fixture->main, key, 4000);
+    }
+    watched = store_log(fixture->store);
+    assert_true(watched->segment_count > 3 && watched->segments[0]->fd != -1);
+    real_calls = os_calls;
+    os_calls.close = watching_close;
+    int code = alex_sync(fixture->store);
+    os_calls = real_calls;
+    ASSERT_OK(code);
+    assert_int_equal(watched->segments[0]->fd, -1);
+    assert_false(closed_while_named);
+}
+
 /* --- a thread that is slow to make a segment while the store is closed */
 
 static _Atomic bool in_open; /* the log's thread is about to make a segment */
@@ -428,6 +459,7 @@ int main(void)
         TEST(test_failed_discard_of_prepared_segment),
         TEST(test_failed_segments_give_their_slots_back),
         TEST(test_failed_rollover_of_resumed_tail),
+        TEST(test_files_are_forgotten_first),
         TEST(test_thread_writes_no_clean_manifest),
         TEST(test_close_removes_prepared_segment),
         TEST(test_no_thread),
