@@ -256,5 +256,11 @@ int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_numbe
     bytes_store64(value + 8, last_number);
     struct record abort = {.kind = RECORD_ABORT, .value_bytes = sizeof value};
     int result = append_own(log, &abort, value, error);
-    return result == ALEX_OK ? append_write_stage(log, error) : result;
+    if (result == ALEX_OK) {
+        return append_write_stage(log, error);
+    }
+    if (log_check(log, NULL) == ALEX_OK) {  /* unreached: there is always room for it */
+        atomic_store(&log->failed, result); /* nothing may follow a group that is neither ended nor taken back */
+    }
+    return result;
 }
