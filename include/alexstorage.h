@@ -227,8 +227,8 @@ ALEX_API int alex_close(alex_store *store);
 /**
  * Makes everything acknowledged so far durable: it survives a power cut from then on.
  *
- * @return ALEX_OK; ALEX_READ_ONLY on a read-only or latched store; ALEX_IO, ALEX_NO_SPACE: the store then takes no
- *         more writes until it is reopened
+ * @return ALEX_OK; ALEX_READ_ONLY on a read-only or latched store; ALEX_IO, ALEX_NO_SPACE (where the file system can't
+ *         allocate space ahead): the store then takes no more writes until it is reopened
  */
 ALEX_API int alex_sync(alex_store *store);
 

@@ -240,13 +240,13 @@ static uint64_t withdraw_next(struct log *log)
 
 int log_finish(struct log *log, struct alex_error *error)
 {
-    if (log->untouched || log_forked(log)) {
+    int failed = atomic_load(&log->failed);
+    if ((log->untouched && failed == ALEX_OK) || log_forked(log)) {
         return ALEX_OK;
     }
     uint64_t unused = withdraw_next(log);
     char path[512];
     log_path(log, log->tail->file_id, path, sizeof path);
-    int failed = atomic_load(&log->failed);
     int result = ALEX_OK;
     if (failed != ALEX_OK) {
         result = base_fail(error, failed, 0, log->config.directory,

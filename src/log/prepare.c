@@ -68,7 +68,7 @@ int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_se
     return result;
 }
 
-/** Whether a failure may pass by itself: a full disk, no memory, no descriptors. */
+/** Whether a failure may pass by itself: a full disk, no memory, no descriptors. A failed sync is always ALEX_IO. */
 static bool may_pass(int result, const struct alex_error *error)
 {
     return result != ALEX_IO || error->os_errno == EMFILE || error->os_errno == ENFILE;
@@ -267,9 +267,10 @@ int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error)
 {
     int result = ALEX_OK;
     if (log->untouched) {
-        result = log->config.list_changed(log->config.context, error);
+        struct alex_error failure = {0};
+        result = log->config.list_changed(log->config.context, &failure);
         if (result != ALEX_OK) {
-            return result;
+            return failed(log, result, &failure, error);
         }
         log->untouched = false;
     }

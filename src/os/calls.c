@@ -136,3 +136,12 @@ int os_fail(struct alex_error *error, int os_errno, const char *path, const char
     const char *name = strerror_r(os_errno, text, sizeof text);
     return base_fail(error, os_code(os_errno), os_errno, path, "cannot %s: %s%s", what, name, advice(os_errno));
 }
+
+int os_fail_sync(struct alex_error *error, int os_errno, const char *path, const char *what)
+{
+    (void)os_fail(error, os_errno, path, what);
+    if (error != NULL) {
+        error->code = ALEX_IO;
+    }
+    return ALEX_IO;
+}

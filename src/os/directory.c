@@ -62,7 +62,7 @@ int os_directory_sync(const char *path, struct alex_error *error)
     }
     /* EINVAL: a file system that has no such thing, and then no need of it that could be met. */
     bool failed = os_calls.fsync(fd) == -1 && errno != EINVAL;
-    int result = failed ? os_fail(error, errno, path, "sync the directory") : ALEX_OK;
+    int result = failed ? os_fail_sync(error, errno, path, "sync the directory") : ALEX_OK;
     (void)os_calls.close(fd);
     return result;
 }

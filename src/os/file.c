@@ -100,7 +100,7 @@ int os_file_truncate(int fd, const char *path, uint64_t length, struct alex_erro
 int os_file_sync(int fd, const char *path, struct alex_error *error)
 {
     /* Not repeated on any failure: after a failed sync the kernel may call the pages clean. */
-    return os_calls.fdatasync(fd) == -1 ? os_fail(error, errno, path, "sync the file") : ALEX_OK;
+    return os_calls.fdatasync(fd) == -1 ? os_fail_sync(error, errno, path, "sync the file") : ALEX_OK;
 }
 
 int os_file_rename(const char *from, const char *to, struct alex_error *error)

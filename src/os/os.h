@@ -63,6 +63,8 @@ int os_code(int os_errno);
 
 /** Fills `error` with what failed ("cannot <what>: <errno's text>") and what to do. @return os_code(os_errno) */
 int os_fail(struct alex_error *error, int os_errno, const char *path, const char *what);
+/** As os_fail(), of a sync: whatever the reason, the disk may lack what it was about. @return ALEX_IO */
+int os_fail_sync(struct alex_error *error, int os_errno, const char *path, const char *what);
 
 /* ------------------------------------------------------------------------------------------------ files */
 

@@ -215,6 +215,12 @@ static void fill_and_close(struct world *world)
     ASSERT_OK(world_close(world));
 }
 
+static void fill_and_reopen(struct world *world)
+{
+    fill_and_close(world);
+    ASSERT_OK(world_open(world));
+}
+
 /** As fill_and_close(), but as a crash leaves it: not closed, with records of a load that never counted, and a torn one
  *  at the end. */
 static void fill_and_crash(struct world *world)
@@ -550,7 +556,7 @@ static void assert_goes_on(struct world *world, const struct scenario *scenario,
         assert_latched(world, plan);
         return;
     }
-    if (code != ALEX_OK && scenario->prepare == fill) {
+    if (code != ALEX_OK && (scenario->prepare == fill || scenario->prepare == fill_and_reopen)) {
         ASSERT_OK(scenario->act(world));
         world_verify(world);
     }
@@ -603,7 +609,8 @@ static bool run(struct fixture *fixture, enum alex_durability durability, const 
             assert_explained(&world, code);
         }
         faults_resume();
-        if (code == ALEX_NO_SPACE && plan->for_good && plan->calls == FAULTS_SET(FAULTS_FALLOCATE) && was_open) {
+        bool disk_full = code == ALEX_NO_SPACE && plan->for_good && plan->calls == FAULTS_SET(FAULTS_FALLOCATE);
+        if (disk_full && scenario->prepare == fill) {
             assert_deletes(&world);
         }
     }
@@ -662,6 +669,12 @@ static void sweep_kinds(struct fixture *fixture, enum alex_durability durability
         sweep(fixture, durability, scenario, name, (struct faults_plan){.calls = FAULTS_SET(call), .for_good = true});
 #endif
     }
+    /* A sync that fails for want of space has failed like any other. */
+    static const enum faults_call syncs[] = {FAULTS_FDATASYNC, FAULTS_FSYNC};
+    for (size_t i = 0; i < sizeof syncs / sizeof syncs[0]; i++) {
+        struct faults_plan plan = {.calls = FAULTS_SET(syncs[i]), .os_errno = ENOSPC};
+        sweep(fixture, durability, scenario, faults_call_name(syncs[i]), plan);
+    }
     struct faults_plan torn = {.calls = FAULTS_SET(FAULTS_PWRITE), .torn = true};
     sweep(fixture, durability, scenario, "pwrite", torn);
 }
@@ -688,6 +701,7 @@ SCENARIO(open_read_only_after_crash, fill_and_crash, act_open_read_only)
 SCENARIO(close, fill, act_close)
 SCENARIO(sync, fill, act_sync)
 SCENARIO(put, fill, act_put)
+SCENARIO(first_put, fill_and_reopen, act_put)
 SCENARIO(put_large, fill, act_put_large)
 SCENARIO(reserve, fill, act_reserve)
 SCENARIO(delete, fill, act_delete)
@@ -775,6 +789,7 @@ int main(void)
         TEST(test_close),
         TEST(test_sync),
         TEST(test_put),
+        TEST(test_first_put),
         TEST(test_put_large),
         TEST(test_reserve),
         TEST(test_delete),
