@@ -372,7 +372,8 @@ static void test_name_of_a_new_store(void **state)
     assert_int_equal(faults_count(FAULTS_FSYNC), 0);
 }
 
-/* Closing makes the file's length durable, also where its records are. */
+/* Closing makes the file's length durable, also where its records are: before the manifest that says that it is the
+ * end. */
 static void test_close_syncs_the_length(void **state)
 {
     struct fixture *fixture = *state;
@@ -381,6 +382,8 @@ static void test_close_syncs_the_length(void **state)
     faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
     ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
     fixture->store = NULL;
+    assert_int_equal(faults_count(FAULTS_FTRUNCATE), 1);
+    assert_int_equal(faults_count(FAULTS_OPEN), 0); /* it was no manifest whose sync failed */
     faults_clear();
     fixture_store_open(fixture, NULL);
     ASSERT_VALUE(fixture->main, 1, "one");
