@@ -32,9 +32,6 @@
 
 enum { DEPTH_MAX = 4 };
 
-/** So many losses are enough: no further cuts are made. */
-#define LOST_MAX 10
-
 /** In a store that is made full, so many bytes of its first segment are left. */
 #define LEFT_BYTES 3000
 
@@ -240,7 +237,7 @@ static void try_every_cut(const struct run *run, const struct moment *moment, st
     if (disk_cut_count(moment->disk) <= plan->every) {
         run->shared->result->exhausted++;
         struct disk_choices choices = {0};
-        while (run->shared->result->lost < LOST_MAX && disk_cut_next(moment->disk, cut->path, &choices)) {
+        while (run->shared->result->lost < POWER_LOST_MAX && disk_cut_next(moment->disk, cut->path, &choices)) {
             look_at_cut(run, cut);
         }
         return;
@@ -284,7 +281,7 @@ static void look_at_moments(struct run *run)
         struct cut cut = {.least = moment->least, .greatest = moment->greatest};
         keep_killed(run, moment);
         name_cut(run->shared, cut.path);
-        if (run->shared->result->lost < LOST_MAX) {
+        if (run->shared->result->lost < POWER_LOST_MAX) {
             try_cuts(run, moment, &cut);
         }
         struct moment *next = moment->next;
@@ -420,7 +417,7 @@ void power_run(const char *directory, const struct power_plan *plan, struct powe
     while (shared.deeper != NULL) {
         struct deeper *deeper = shared.deeper;
         shared.deeper = deeper->next;
-        if (result->lost < LOST_MAX) {
+        if (result->lost < POWER_LOST_MAX) {
             recover_under_cuts(&shared, deeper);
         }
         files_remove(deeper->path);

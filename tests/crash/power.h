@@ -13,6 +13,9 @@
 #include "support/disk.h"
 #include "support/store_helper.h"
 
+/** So many losses are enough: no further cuts are made, and none are counted. */
+#define POWER_LOST_MAX 10
+
 /** How a run is made. The same plan gives the same run and the same cuts, but for ALEX_DURABLE_WITHIN_INTERVAL, whose
  *  threads come when they come. */
 struct power_plan {

@@ -25,7 +25,7 @@ static void conclude(const struct power_result *result)
     assert_true(result->killed > 0);
 }
 
-/** Runs plans until so many cuts were looked at; the environment asks for more. */
+/** Runs plans until so many cuts were looked at, or something was lost; the environment asks for more. */
 static void cut_often(const struct fixture *fixture, struct power_plan plan)
 {
     struct power_result result = {0};
@@ -34,7 +34,8 @@ static void cut_often(const struct fixture *fixture, struct power_plan plan)
     plan.deeper_share = 60;
     plan.killed_share = 20;
     plan.deeper_max = 8;
-    for (plan.seed = helper_environment("ALEX_POWER_SEED", 1); result.cuts < wanted; plan.seed++) {
+    plan.seed = helper_environment("ALEX_POWER_SEED", 1);
+    for (; result.cuts < wanted && result.lost == 0; plan.seed++) {
         power_run(fixture->directory, &plan, &result);
     }
     conclude(&result);
