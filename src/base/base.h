@@ -82,6 +82,9 @@ char *base_copy_string(const char *text, size_t length);
 /** For tests: asked before each allocation; returns true to make it fail. NULL: none fails. Set while no store is
  *  open. */
 extern bool (*base_alloc_fails)(void);
+/** For tests: told of each block that there is now (1), and of each that is freed (-1). NULL: nobody is. Set while no
+ *  store is open. */
+extern void (*base_alloc_changed)(int change);
 
 /** CRC32C, continued from `crc` (0 to begin) over `size` bytes: crc(crc(0, a), b) is that of a and b joined. */
 uint32_t base_crc32c(uint32_t crc, const void *data, size_t size);

@@ -63,6 +63,7 @@ static _Atomic uint64_t seen;
 static _Atomic uint64_t struck;
 static _Atomic uint64_t counts[FAULTS_CALL_COUNT];
 static _Atomic uint64_t mapped_bytes;
+static _Atomic int64_t allocations;
 
 const char *faults_call_name(enum faults_call call)
 {
@@ -276,6 +277,11 @@ static bool allocation_fails(void)
     return strikes(FAULTS_ALLOCATION);
 }
 
+static void count_allocation(int change)
+{
+    atomic_fetch_add(&allocations, change);
+}
+
 void faults_prefer_memory(void)
 {
     if (access("/dev/shm", W_OK) == 0) {
@@ -286,6 +292,7 @@ void faults_prefer_memory(void)
 void faults_install(void)
 {
     atomic_store(&mapped_bytes, 0);
+    atomic_store(&allocations, 0);
     faults_set(&(struct faults_plan){0});
     real = os_calls;
     os_calls = (struct os_calls){
@@ -320,12 +327,14 @@ void faults_install(void)
         .atfork = faulty_atfork,
     };
     base_alloc_fails = allocation_fails;
+    base_alloc_changed = count_allocation;
 }
 
 void faults_remove(void)
 {
     os_calls = real;
     base_alloc_fails = NULL;
+    base_alloc_changed = NULL;
 }
 
 void faults_set(const struct faults_plan *plan)
@@ -362,6 +371,11 @@ void faults_resume(void)
 uint64_t faults_mapped_bytes(void)
 {
     return atomic_load(&mapped_bytes);
+}
+
+int64_t faults_allocations(void)
+{
+    return atomic_load(&allocations);
 }
 
 uint64_t faults_seen(void)

@@ -90,5 +90,8 @@ uint64_t faults_struck(void);
 uint64_t faults_count(enum faults_call call);
 /** Bytes of address space that were mapped and not unmapped since faults_install(). */
 uint64_t faults_mapped_bytes(void);
+/** Blocks of memory that were allocated and not freed since faults_install(), handles that have ended included where
+ *  debug builds keep them. */
+int64_t faults_allocations(void);
 
 #endif /* SUPPORT_FAULTS_H */

@@ -142,6 +142,38 @@ static void test_allocation_failures(void **state)
     base_free(copy);
 }
 
+static int blocks;
+
+static void count_block(int change)
+{
+    blocks += change;
+}
+
+/* Whoever asks is told of every block that there is, and that is freed; not of one that is only moved, nor of none. */
+static void test_allocations_are_counted(void **state)
+{
+    (void)state;
+    blocks = 0;
+    base_alloc_changed = count_block;
+    void *made[] = {base_alloc(8), base_alloc_zeroed(1, 8), base_realloc(NULL, 8), base_copy_string("text", 4)};
+    int made_blocks = blocks;
+    made[0] = base_realloc(made[0], 800);
+    int moved_blocks = blocks;
+    base_alloc_fails = alloc_fails;
+    void *none = base_alloc(8);
+    base_alloc_fails = NULL;
+    base_free(none);
+    int failed_blocks = blocks;
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        base_free(made[i]);
+    }
+    base_alloc_changed = NULL;
+    assert_int_equal(made_blocks, 4);
+    assert_int_equal(moved_blocks, 4);
+    assert_int_equal(failed_blocks, 4);
+    assert_int_equal(blocks, 0);
+}
+
 /* An assertion that fails says on stderr which and where, and aborts. */
 static void test_failed_assertion(void **state)
 {
@@ -173,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_fail_without_detail),
         cmocka_unit_test(test_fail_cuts),
         cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_allocations_are_counted),
         cmocka_unit_test(test_failed_assertion),
     };
     return cmocka_run_group_tests_name("base code", tests, NULL, NULL);
