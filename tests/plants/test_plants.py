@@ -104,6 +104,11 @@ class Plants(unittest.TestCase):
         self.assert_caught(POWER, "src/log/sync.c",
                            "result = os_file_sync(segment->fd, path, error);", "(void)error;")
 
+    def test_last_segment_synced(self):
+        """A sync that leaves out the segments before the last one."""
+        self.assert_caught(POWER, "src/log/sync.c",
+                           "for (size_t i = log->sync_from; i < count", "for (size_t i = count - 1; i < count")
+
     def test_manifest_sync(self):
         """A manifest that is renamed before it is synced."""
         self.assert_caught(POWER, "src/recovery/manifest.c",
@@ -209,6 +214,21 @@ class Plants(unittest.TestCase):
         """A sync of the manifest or of a segment that is tried again after it has failed."""
         self.assert_caught("unit_test_store_faults", "src/log/prepare.c",
                            "        atomic_store(&log->failed, result);\n", "")
+
+    def test_memory_left(self):
+        """A manifest that could not be written, and whose bytes stay in memory."""
+        self.assert_caught("unit_test_store_faults", "src/recovery/manifest.c",
+                           "    base_free(bytes);\n"
+                           "    if (result == ALEX_OK) {\n"
+                           "        result = os_file_rename(",
+                           "    if (result == ALEX_OK) {\n"
+                           "        base_free(bytes);\n"
+                           "        result = os_file_rename(")
+
+    def test_file_left(self):
+        """A segment that could not be made, and whose file stays."""
+        self.assert_caught("unit_test_store_faults", "src/log/segment.c",
+                           "bool made = segment->fd != -1;", "bool made = false;")
 
     def test_spare_space(self):
         """Space for deletes on a full disk that puts have used up."""
