@@ -32,9 +32,9 @@
 /** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
 #define TAIL_RESERVE_BYTES 256
 
-/** Allocated space that only deletes and drops may use, so that they succeed on a full disk; a close gives the rest of
- *  it back before it writes the manifest. */
-#define SPARE_BYTES ((uint64_t)8 << 10)
+/** Allocated space that only deletes and drops may use, so that they succeed on a full disk: two hundred of 40 bytes,
+ *  each with a MARK (40). A close gives the rest of it back before it writes the manifest. */
+#define SPARE_BYTES ((uint64_t)16 << 10)
 
 #define GROWTH_MIN_BYTES ((uint64_t)64 << 10)
 #define GROWTH_MAX_BYTES ((uint64_t)16 << 20)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log/log_internal.h"
 #include "support/store_helper.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -27,7 +28,8 @@ static void test_small_store_is_small(void **state)
     assert_true(stats.disk_bytes <= 256 * 1024);
 }
 
-/* The log's file grows by the step that was asked for, and is never more than two steps ahead of what was written. */
+/* The log's file grows by the step that was asked for, and is never more than two steps, and the space for deletes,
+ * ahead of what was written. */
 static void test_growth_step(void **state)
 {
     struct fixture *fixture = *state;
@@ -42,7 +44,7 @@ static void test_growth_step(void **state)
             ASSERT_OK(alex_put(fixture->main, key, value, sizeof value, NULL));
             ASSERT_OK(alex_store_stat(fixture->store, &stats));
             assert_true(stats.disk_bytes >= stats.log_bytes);
-            assert_true(stats.disk_bytes <= stats.log_bytes + 2 * steps[i] + 8192);
+            assert_true(stats.disk_bytes <= stats.log_bytes + 2 * steps[i] + SPARE_BYTES);
         }
         fixture_store_close(fixture);
         files_remove(fixture->path);
@@ -76,10 +78,10 @@ static void with_small_disk(struct fixture *fixture, int (*body)(void *context))
     assert_int_equal(helper_in_child(body, fixture), 0);
 }
 
-static void child_open(struct fixture *fixture)
+static void child_open(struct fixture *fixture, enum alex_durability durability)
 {
     struct alex_error error = {0};
-    struct alex_options options = {.error = &error};
+    struct alex_options options = {.error = &error, .durability = durability};
     if (alex_open(fixture->path, &options, &fixture->store) != ALEX_OK) {
         helper_child_failed(error.message, __FILE__, __LINE__);
     }
@@ -118,7 +120,7 @@ static void child_reopen_on_a_full_disk(struct fixture *fixture, int64_t count, 
         (void)alex_close(fixture->store);
     }
     CHILD_REQUIRE(unlink(filler) == 0);
-    child_open(fixture);
+    child_open(fixture, ALEX_DURABLE_ON_SYNC);
     child_require_keys(fixture->main, count);
     child_check(fixture->store);
     CHILD_REQUIRE(alex_put(fixture->main, -1, "more", 4, NULL) == ALEX_OK);
@@ -169,6 +171,17 @@ static int64_t fill_disk(struct fixture *fixture, int64_t first)
     }
 }
 
+enum { DELETES = 200 };
+
+/** Deletes the first DELETES keys. */
+static void child_delete_keys(alex_table *table)
+{
+    for (int64_t key = 0; key < DELETES; key++) {
+        CHILD_REQUIRE(alex_delete(table, key) == ALEX_OK);
+        CHILD_REQUIRE(alex_exists(table, key) == ALEX_NOT_FOUND);
+    }
+}
+
 static int fill_free_and_go_on(void *context)
 {
     struct fixture *fixture = context;
@@ -177,7 +190,7 @@ static int fill_free_and_go_on(void *context)
     files_join(filler, fixture->directory, "filler");
     take_space(filler, 4 * MIB);
 
-    child_open(fixture);
+    child_open(fixture, ALEX_DURABLE_ON_SYNC);
     int64_t count = fill_disk(fixture, 0);
     CHILD_REQUIRE(count > 2000); /* 2 of the 4 MiB at least */
     child_require_keys(fixture->main, count);
@@ -185,13 +198,10 @@ static int fill_free_and_go_on(void *context)
     count = fill_disk(fixture, count);
     CHILD_REQUIRE(alex_sync(fixture->store) == ALEX_OK);
     child_check(fixture->store);
-    for (int64_t key = 0; key < 10; key++) { /* space is kept back for them */
-        CHILD_REQUIRE(alex_delete(fixture->main, key) == ALEX_OK);
-        CHILD_REQUIRE(alex_exists(fixture->main, key) == ALEX_NOT_FOUND);
-    }
+    child_delete_keys(fixture->main); /* space is kept back for them */
 
     CHILD_REQUIRE(unlink(filler) == 0);
-    child_put_keys(fixture->main, 0, 10);
+    child_put_keys(fixture->main, 0, DELETES);
     int64_t more = fill_disk(fixture, count);
     CHILD_REQUIRE(more > count + 2000);
     child_require_keys(fixture->main, more);
@@ -206,6 +216,35 @@ static void test_full_disk(void **state)
     with_small_disk(*state, fill_free_and_go_on);
 }
 
+static int fill_and_delete(void *context)
+{
+    struct fixture *fixture = context;
+    char filler[FILES_PATH_MAX];
+    CHILD_REQUIRE(mount_small_disk(fixture->directory, 8 * MIB));
+    files_join(filler, fixture->directory, "filler");
+    for (enum alex_durability durability = ALEX_DURABLE_ON_SYNC; durability <= ALEX_DURABLE_ON_COMMIT; durability++) {
+        take_space(filler, 4 * MIB);
+        child_open(fixture, durability);
+        int64_t count = fill_disk(fixture, 0);
+        CHILD_REQUIRE(count > DELETES);
+        take_space(filler, UINT64_MAX);
+        child_delete_keys(fixture->main);
+        CHILD_REQUIRE(unlink(filler) == 0);
+        child_put_keys(fixture->main, 0, DELETES);
+        child_require_keys(fixture->main, count);
+        child_check(fixture->store);
+        CHILD_REQUIRE(alex_close(fixture->store) == ALEX_OK);
+        files_remove(fixture->path);
+    }
+    return 0;
+}
+
+/* In each durability there is space for so many deletes on a full disk, though each may take a MARK with it. */
+static void test_deletes_on_a_full_disk(void **state)
+{
+    with_small_disk(*state, fill_and_delete);
+}
+
 static int write_everything_to_a_full_disk(void *context)
 {
     struct fixture *fixture = context;
@@ -218,7 +257,7 @@ static int write_everything_to_a_full_disk(void *context)
     CHILD_REQUIRE(mount_small_disk(fixture->directory, 8 * MIB));
     files_join(filler, fixture->directory, "filler");
     take_space(filler, 5 * MIB);
-    child_open(fixture);
+    child_open(fixture, ALEX_DURABLE_ON_SYNC);
     int64_t count = fill_disk(fixture, 0);
 
     for (int64_t i = 0; i < OPS; i++) {
@@ -254,7 +293,7 @@ static void test_all_or_none_on_a_full_disk(void **state)
 static int die_on_a_full_disk(void *context)
 {
     struct fixture *fixture = context;
-    child_open(fixture);
+    child_open(fixture, ALEX_DURABLE_ON_SYNC);
     return fill_disk(fixture, 0) > 1000 ? 0 : 1;
 }
 
@@ -290,7 +329,7 @@ static int make_on_a_full_disk(void *context)
     CHILD_REQUIRE(alex_open(fixture->path, &options, &store) == ALEX_NO_SPACE);
     CHILD_REQUIRE(store == NULL && error.code == ALEX_NO_SPACE && error.message[0] != '\0');
     CHILD_REQUIRE(unlink(filler) == 0);
-    child_open(fixture); /* what the failure left is no obstacle */
+    child_open(fixture, ALEX_DURABLE_ON_SYNC); /* what the failure left is no obstacle */
     CHILD_REQUIRE(alex_put(fixture->main, 1, "one", 3, NULL) == ALEX_OK);
     CHILD_REQUIRE(alex_close(fixture->store) == ALEX_OK);
     return 0;
@@ -308,6 +347,7 @@ int main(void)
         TEST_WITH_STORE(test_small_store_is_small),
         TEST_WITH_DIRECTORY(test_growth_step),
         TEST_WITH_DIRECTORY(test_full_disk),
+        TEST_WITH_DIRECTORY(test_deletes_on_a_full_disk),
         TEST_WITH_DIRECTORY(test_all_or_none_on_a_full_disk),
         TEST_WITH_DIRECTORY(test_recovery_on_a_full_disk),
         TEST_WITH_DIRECTORY(test_making_a_store_on_a_full_disk),

@@ -473,12 +473,12 @@ static void test_file_that_was_cut_off(void **state)
     helper_put(fixture->main, 1, "one");
     files_last_record(fixture->path, &last);
     unsigned char *bytes = files_read(last.path, &size);
-    for (int64_t key = 0; key < 100; key++) {
+    for (int64_t key = 0; key < 80; key++) {
         unsigned char value[1000] = {0};
         ASSERT_OK(alex_put(fixture->main, key, value, sizeof value, NULL));
     }
     fixture_store_close(fixture);
-    assert_true(files_list_segments(fixture->path, &names) >= 2);
+    assert_int_equal(files_list_segments(fixture->path, &names), 2);
     /* Let the first file go on in one behind the second, by a forged SEAL. */
     struct files_record *records;
     size_t count = files_list_records(fixture->path, &records);
@@ -500,7 +500,7 @@ static void test_file_that_was_cut_off(void **state)
                   told.items[i].bytes > 0;
     }
     assert_true(passed);
-    ASSERT_VALUE(fixture->main, 99, NULL);
+    ASSERT_VALUE(fixture->main, 79, NULL);
     free(names);
     free(records);
     free(bytes);

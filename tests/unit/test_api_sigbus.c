@@ -322,7 +322,7 @@ static int delete_large(void *context)
     alex_table *table = alex_main_table(way->fixture->store);
     helper_put(table, 1, "one");
     ASSERT_OK(alex_put(table, LARGE_KEY, value, LARGE, NULL));
-    ASSERT_OK(alex_put(table, LARGE_KEY + 1, value, SIZE * 20, NULL)); /* in a segment behind it */
+    ASSERT_OK(alex_put(table, LARGE_KEY + 1, value, SIZE * 30, NULL)); /* in a segment behind it */
     segment_path(way->fixture, 1, path);
     CHILD_REQUIRE(files_size(path) > LARGE);
     files_truncate(path, 0);

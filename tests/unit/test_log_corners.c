@@ -293,7 +293,7 @@ static void test_thread_without_a_file(void **state)
     open_small(fixture, NULL);
     faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_OPEN), .first = 1, .for_good = true});
     int64_t key = 0;
-    for (; key < 18; key++) { /* more than half of the segment, and not all */
+    for (; key < 15; key++) { /* more than half of the segment, and not all */
         ASSERT_OK(put_zeroes(fixture, key, 3000));
     }
     for (int i = 0; i < 10000 && faults_struck() == 0; i++) {
