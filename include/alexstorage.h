@@ -145,7 +145,8 @@ enum alex_durability {
     ALEX_DURABLE_ON_SYNC = 0,
     /** Also, without a call, at the latest `sync_interval_ms` after the write, and the time that a sync takes. */
     ALEX_DURABLE_WITHIN_INTERVAL = 1,
-    /** When the write's own call has returned. A batch or load is synced once. */
+    /** When the write's own call has returned. A batch or load is synced once; puts, deletes and batches of several
+     *  threads at a time share their syncs. Others see a write when it is durable. */
     ALEX_DURABLE_ON_COMMIT = 2,
 };
 

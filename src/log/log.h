@@ -231,6 +231,10 @@ int log_make_readable(struct log *log, struct alex_error *error);
  *  durable. After a failure it may be in the log or not, and the log takes no more writes. */
 int log_settle(struct log *log, struct alex_error *error);
 
+/** Makes durable what log_make_readable() or log_settle() was called for. For any thread; several share a sync. After a
+ *  failure the log takes no more writes. */
+int log_sync_readable(struct log *log, struct alex_error *error);
+
 /** Makes everything appended durable. After a failure the log takes no more writes. */
 int log_sync(struct log *log, struct alex_error *error);
 

@@ -69,17 +69,22 @@ int log_sync(struct log *log, struct alex_error *error)
         return ALEX_READ_ONLY;
     }
     int result = append_write_stage(log, error);
-    if (result == ALEX_OK) {
-        os_mutex_lock(log->lock);
-        result = sync_files(log, error);
-        os_mutex_unlock(log->lock);
-    }
+    return result == ALEX_OK ? log_sync_readable(log, error) : result;
+}
+
+int log_sync_readable(struct log *log, struct alex_error *error)
+{
+    os_mutex_lock(log->lock);
+    int result = sync_files(log, error);
+    os_mutex_unlock(log->lock);
     return result;
 }
 
 int log_make_readable(struct log *log, struct alex_error *error)
 {
-    return append_write_stage(log, error);
+    int result = append_write_stage(log, error);
+    append_trim_stage(log);
+    return result;
 }
 
 int log_settle(struct log *log, struct alex_error *error)
@@ -87,9 +92,8 @@ int log_settle(struct log *log, struct alex_error *error)
     if (BASE_LIKELY(!log->tail->staged)) {
         return ALEX_OK;
     }
-    int result = log->config.sync_each ? log_sync(log, error) : append_write_stage(log, error);
-    append_trim_stage(log);
-    return result;
+    int result = log_make_readable(log, error);
+    return result == ALEX_OK && log->config.sync_each ? log_sync_readable(log, error) : result;
 }
 
 /** The thread that syncs at intervals. A failure latches the log, and the next write reports it. */

@@ -32,6 +32,7 @@ struct batch {
     struct part *parts;
     size_t part_count;
     struct group group;
+    struct commit commit; /**< its changes, where writes share their syncs: one for each operation at most */
 };
 
 static int check_ops(alex_store *store, const struct alex_op *ops, size_t count)
@@ -84,6 +85,13 @@ static int lay_out(struct batch *batch)
         }
         store->scratch = scratch;
         store->scratch_bytes = count * each;
+    }
+    if (store->commits.shares) {
+        batch->commit.changes = base_alloc(count * sizeof *batch->commit.changes);
+        if (batch->commit.changes == NULL) {
+            return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory for a batch of %zu operations",
+                             count);
+        }
     }
     batch->entries = store->scratch;
     batch->sorted = batch->entries + count;
@@ -179,9 +187,20 @@ static int append_part(struct batch *batch, const struct part *part)
     return result;
 }
 
+/** Notes what a part has changed, for as long as it may be taken back. */
+static void note_changes(struct batch *batch, const struct part *part)
+{
+    struct commit *commit = &batch->commit;
+    for (size_t i = part->first; commit->changes != NULL && i < part->first + part->puts + part->deletes; i++) {
+        commit->changes[commit->count++] =
+            (struct change){part->table, batch->entries[i].key, batch->previous[i], batch->entries[i].payload};
+    }
+}
+
 /** Makes the batch's changes the store's, after the COMMIT. */
 static void finish(struct batch *batch)
 {
+    alex_store *store = batch->store;
     for (size_t p = 0; p < batch->part_count; p++) {
         const struct part *part = &batch->parts[p];
         for (size_t i = part->first; i < part->first + part->puts; i++) {
@@ -196,10 +215,15 @@ static void finish(struct batch *batch)
             version_delete(part->table, &position, ref, batch->numbers[i]);
             version_hold_back(part->table, position.key, ref, batch->numbers[i]);
         }
+        note_changes(batch, part);
     }
-    mvcc_publish(&batch->store->mvcc, log_last_number(batch->store->log));
-    group_end(batch->store);
-    txn_reclaim(batch->store);
+    if (batch->group.log_group.count > 0) {
+        commit_enter(store, &batch->commit, log_last_number(store->log));
+    } else {
+        commit_follow(store, &batch->commit);
+    }
+    group_end(store);
+    txn_reclaim(store);
 }
 
 /** Appends, enters and commits all parts, or none. */
@@ -239,20 +263,20 @@ static int carry_out(struct batch *batch)
     return result;
 }
 
-static int write_batch(alex_store *store, const struct alex_op *ops, size_t count)
+static int write_batch(struct batch *batch)
 {
+    alex_store *store = batch->store;
     int result = write_allowed(store);
-    if (result == ALEX_OK && count > 0) {
-        result = check_ops(store, ops, count);
+    if (result == ALEX_OK && batch->count > 0) {
+        result = check_ops(store, batch->ops, batch->count);
     }
-    if (result != ALEX_OK || count == 0) {
+    if (result != ALEX_OK || batch->count == 0) {
         return result;
     }
-    struct batch batch = {.store = store, .ops = ops, .count = count, .group = {.store = store}};
-    result = lay_out(&batch);
+    result = lay_out(batch);
     if (result == ALEX_OK) {
-        make_parts(&batch);
-        result = carry_out(&batch);
+        make_parts(batch);
+        result = carry_out(batch);
     }
     if (store->scratch_bytes > SCRATCH_KEPT_BYTES) {
         base_free(store->scratch);
@@ -265,5 +289,11 @@ static int write_batch(alex_store *store, const struct alex_op *ops, size_t coun
 int alex_write(alex_store *store, const struct alex_op *ops, size_t count)
 {
     int result = writer_begin(store);
-    return result == ALEX_OK ? writer_end(store, write_batch(store, ops, count)) : result;
+    if (result != ALEX_OK) {
+        return result;
+    }
+    struct batch batch = {.store = store, .ops = ops, .count = count, .group = {.store = store}};
+    result = commit_end(store, &batch.commit, write_batch(&batch));
+    base_free(batch.commit.changes);
+    return result;
 }

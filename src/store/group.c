@@ -24,7 +24,7 @@ int group_append(struct group *group, struct alex_table *table, struct record *r
 int group_commit(struct group *group)
 {
     int result = log_append_commit(group->store->log, &group->log_group, &group->store->error);
-    return result == ALEX_OK ? log_settle(group->store->log, &group->store->error) : result;
+    return result == ALEX_OK ? commit_settle(group->store) : result;
 }
 
 void group_abort(struct group *group)

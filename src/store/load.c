@@ -183,7 +183,7 @@ static uint64_t publish(alex_loader *loader, const uint64_t *previous)
         version_account(loader->table, before, loader->entries[i].payload);
         replaced += log_ref_is_value(before);
     }
-    mvcc_publish(&store->mvcc, log_last_number(store->log));
+    commit_publish(store, log_last_number(store->log));
     group_end(store);
     return replaced;
 }
@@ -214,6 +214,9 @@ static int commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_replac
         result = enter(loader, previous);
         if (result == ALEX_OK) {
             result = group_commit(&loader->group);
+            if (result == ALEX_OK) {
+                result = log_settle(store->log, &store->error); /* by itself: it is long anyway */
+            }
             if (result != ALEX_OK) {
                 withdraw(loader, previous);
             }

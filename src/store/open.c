@@ -386,6 +386,7 @@ static void destroy(alex_store *store)
     base_free(store->scratch);
     log_destroy(store->log);
     index_pool_destroy(store->pool);
+    commit_release(store);
     mvcc_release(&store->mvcc);
     os_mutex_destroy(store->lock);
     lock_release(store);
@@ -419,7 +420,8 @@ static int make_store(const char *path, const struct alex_options *options, alex
     store->options.error = &store->error; /* the caller's is for this call only */
     store->lock_fd = -1;
     store->forks = os_forks();
-    if (os_mutex_create(&store->lock) != ALEX_OK || mvcc_init(&store->mvcc) != ALEX_OK) {
+    if (os_mutex_create(&store->lock) != ALEX_OK || mvcc_init(&store->mvcc) != ALEX_OK ||
+        commit_init(store) != ALEX_OK) {
         destroy(store);
         return base_fail(options->error, ALEX_NO_MEMORY, 0, path, "no memory to open the store");
     }

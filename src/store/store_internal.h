@@ -8,7 +8,8 @@
  *      snapshot may still need to see behind (a tombstone, queued in `tombstones`).
  *  S2  An index entry's reference is set after its record is complete. Whatever can fail is done before the record is
  *      appended.
- *  S3  No number is published before all records up to it that count have their index entries.
+ *  S3  No number is published before all records up to it that count have their index entries and, with
+ *      ALEX_DURABLE_ON_COMMIT, are durable.
  *  S4  At most one of `reserved` and `loader` is set, and while one is, nothing else is appended.
  *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that
  *      lie in it.
@@ -122,6 +123,33 @@ struct tombstone_queue {
     size_t capacity;
 };
 
+/** What a write has changed of a key. */
+struct change {
+    struct alex_table *table;
+    uint64_t index_key;
+    uint64_t previous; /**< what the index had; 0: nothing */
+    uint64_t ref;      /**< what it has now */
+};
+
+/** A write that is in the index and waits for a sync; its thread's. All zero: none. */
+struct commit {
+    struct commit *older;
+    struct change *changes;
+    size_t count;
+    uint64_t number; /**< of its last record; 0: there is nothing to wait for */
+};
+
+/** The writes that wait for a sync. Guarded by `lock`; its members are those of their threads. */
+struct commit_queue {
+    bool shares; /**< never changes: whether writes wait, with ALEX_DURABLE_ON_COMMIT */
+    struct os_mutex *lock;
+    struct os_condition *changed;
+    struct commit *newest;
+    bool leads;              /**< a thread is making a sync */
+    int failed;              /**< the code of the sync that failed; ALEX_OK */
+    struct alex_error error; /**< of that */
+};
+
 struct alex_store {
     struct handle handle;
     uint64_t serial; /**< tells it from every other store that this process has opened */
@@ -148,6 +176,7 @@ struct alex_store {
     bool catches_faults; /**< options.catch_sigbus, beside what each read looks at */
     struct index_pool *pool;
     struct mvcc mvcc;
+    struct commit_queue commits;
     struct catalog catalog;
     struct alex_table *main;
     struct alex_table *dropped; /**< tables that open snapshots may still read */
@@ -230,6 +259,10 @@ int version_reserve_tombstones(alex_store *store, size_t count);
 void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number);
 /** Takes tombstones out of the indexes that no open snapshot is older than. */
 void version_reclaim(alex_store *store, uint64_t oldest);
+/** Takes back what a write that was never published has changed of a key, after all that came later. */
+void version_take_back(const struct change *change);
+/** Forgets the tombstones that were never published, after their deletes were taken back. */
+void version_forget_unpublished(alex_store *store);
 
 /* replay_target.c */
 /** Where replay puts what it reads: the store's tables. `context` is the store. */
@@ -246,6 +279,22 @@ int replay_no_memory(alex_store *store);
 /* writer.c */
 /** Has what an ended snapshot held back taken away: now if no writer is at work, else by that one or the next. */
 void writer_reclaim_soon(alex_store *store);
+
+/* commit.c */
+int commit_init(alex_store *store);
+void commit_release(alex_store *store);
+/** Ends a single write's way into the log before it goes into the index, in place of log_settle(): it can be read, and
+ *  unless it is to wait for a sync it is as durable as it should be. */
+int commit_settle(alex_store *store);
+/** Publishes a write that is in the index, now or, where writes share their syncs, in commit_end(): until then `commit`
+ *  and its changes stay where they are. */
+void commit_enter(alex_store *store, struct commit *commit, uint64_t number);
+/** Lets commit_end() wait for what others have written: a result that depends on it. */
+void commit_follow(alex_store *store, struct commit *commit);
+/** writer_end(), and then waits until the write is durable and published. @return `result`, or why it was taken back */
+int commit_end(alex_store *store, const struct commit *commit, int result);
+/** Publishes all up to a write that is durable, and is made in the writer's turn as a whole. */
+void commit_publish(alex_store *store, uint64_t number);
 
 /* txn.c */
 /** Takes away what no open snapshot needs any more: tombstones and dropped tables. Does nothing while a put is
@@ -315,7 +364,8 @@ struct group {
 /** Appends one record of the group. */
 int group_append(struct group *group, struct alex_table *table, struct record *record, const void *value, size_t size,
                  uint64_t *out_ref);
-/** Appends the COMMIT and settles the group. After a failure the group's entries are the caller's to withdraw. */
+/** Appends the COMMIT, as commit_settle() ends a single write. After a failure the group's entries are the caller's to
+ *  withdraw. */
 int group_commit(struct group *group);
 /** Takes the group's records back. The code of a failure that led here is the caller's to return. */
 void group_abort(struct group *group);

@@ -72,7 +72,7 @@ static int make_table(alex_store *store, const char *name, enum alex_key_order o
     atomic_store_explicit(&store->next_table_id, id + 1, memory_order_relaxed);
     catalog_add(&store->catalog, table);
     log_count_live(store->log, table->ref);
-    mvcc_publish(&store->mvcc, record.number);
+    commit_publish(store, record.number);
     *out_table = table;
     return ALEX_OK;
 }
@@ -188,7 +188,7 @@ static int drop_by_name(alex_store *store, const char *name)
     result = write_single(table, &record, NULL, 0, &ref);
     if (result == ALEX_OK) {
         table_drop(store, table, record.number);
-        mvcc_publish(&store->mvcc, record.number);
+        commit_publish(store, record.number);
         txn_reclaim(store);
     }
     return result;

@@ -97,3 +97,39 @@ void version_reclaim(alex_store *store, uint64_t oldest)
         }
     }
 }
+
+/** Whether a tombstone is still queued: then a snapshot may be open that is older. */
+static bool is_held_back(const alex_store *store, uint64_t ref)
+{
+    const struct tombstone_queue *queue = &store->tombstones;
+    for (size_t i = 0; i < queue->count; i++) {
+        if (queue->items[queue->first + i].ref == ref) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void version_take_back(const struct change *change)
+{
+    struct alex_table *table = change->table;
+    struct index_position position;
+    bool there = index_find_position(table->index, change->index_key, &position);
+    BASE_ASSERT(there && position.payload == change->ref);
+    version_account(table, change->ref, change->previous);
+    if (log_ref_is_value(change->previous) || is_held_back(table->store, change->previous)) {
+        index_set(table->index, &position, change->previous);
+    } else {
+        index_remove_at(table->index, &position);
+    }
+}
+
+void version_forget_unpublished(alex_store *store)
+{
+    struct tombstone_queue *queue = &store->tombstones;
+    uint64_t published = mvcc_published(&store->mvcc);
+    while (queue->count > 0 && queue->items[queue->first + queue->count - 1].number > published) {
+        queue->count--;
+        atomic_fetch_sub_explicit(&store->held_back, 1, memory_order_relaxed);
+    }
+}

@@ -84,14 +84,36 @@ static inline int prepare(struct alex_table *table, int64_t key, enum record_kin
     return ALEX_OK;
 }
 
+/** A write of one key, which commit_end() ends. */
+struct single {
+    struct commit commit;
+    struct change change;
+};
+
+/** Has a key's entry published, which the index has at `position` now in place of what was there. */
+static void commit_single(struct single *single, struct alex_table *table, const struct index_position *position,
+                          uint64_t ref, uint64_t number)
+{
+    single->change = (struct change){table, position->key, position->payload, ref};
+    single->commit.changes = &single->change;
+    single->commit.count = 1;
+    commit_enter(table->store, &single->commit, number);
+}
+
 /** Gives the prepared key its appended record. */
-static void enter(struct alex_table *table, const struct index_position *position, const struct record *record,
-                  uint64_t ref)
+static void enter(struct single *single, struct alex_table *table, const struct index_position *position,
+                  const struct record *record, uint64_t ref)
 {
     version_change(table, record->number);
     index_set(table->index, position, ref);
     version_account(table, position->payload, ref);
-    mvcc_publish(&table->store->mvcc, record->number);
+    commit_single(single, table, position, ref, record->number);
+}
+
+/** Ends a write. */
+static inline int end(struct alex_table *table, const struct single *single, int result)
+{
+    return commit_end(table->store, &single->commit, result);
 }
 
 int table_begin_write(struct alex_table *table)
@@ -100,8 +122,8 @@ int table_begin_write(struct alex_table *table)
     return BASE_LIKELY(result == ALEX_OK) ? writer_begin(table->store) : result;
 }
 
-static int put(struct alex_table *table, int64_t key, const void *value, size_t size, bool if_absent,
-               bool *out_replaced)
+static int put(struct single *single, struct alex_table *table, int64_t key, const void *value, size_t size,
+               bool if_absent, bool *out_replaced)
 {
     int result = table_check(table);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
@@ -119,15 +141,19 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
     uint64_t ref;
     result = prepare(table, key, RECORD_PUT, &position, &record);
     if (result == ALEX_OK && if_absent && log_ref_is_value(position.payload)) {
+        commit_follow(table->store, &single->commit);
         return ALEX_EXISTS;
     }
     if (result == ALEX_OK) {
-        result = write_single(table, &record, value, size, &ref);
+        result = write_append(table, &record, value, size, &ref);
+    }
+    if (BASE_LIKELY(result == ALEX_OK)) {
+        result = commit_settle(table->store);
     }
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
-    enter(table, &position, &record, ref);
+    enter(single, table, &position, &record, ref);
     if (out_replaced != NULL) {
         *out_replaced = log_ref_is_value(position.payload);
     }
@@ -136,15 +162,18 @@ static int put(struct alex_table *table, int64_t key, const void *value, size_t 
 
 int alex_put(alex_table *table, int64_t key, const void *value, size_t size, bool *out_replaced)
 {
+    struct single single = {0};
     int result = table_begin_write(table);
-    return BASE_LIKELY(result == ALEX_OK) ? writer_end(table->store, put(table, key, value, size, false, out_replaced))
-                                          : result;
+    return BASE_LIKELY(result == ALEX_OK)
+               ? end(table, &single, put(&single, table, key, value, size, false, out_replaced))
+               : result;
 }
 
 int alex_put_if_absent(alex_table *table, int64_t key, const void *value, size_t size)
 {
+    struct single single = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? writer_end(table->store, put(table, key, value, size, true, NULL)) : result;
+    return result == ALEX_OK ? end(table, &single, put(&single, table, key, value, size, true, NULL)) : result;
 }
 
 static int reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
@@ -181,7 +210,7 @@ int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buf
     return result == ALEX_OK ? writer_end(table->store, reserve(table, key, size, out_buffer)) : result;
 }
 
-static int commit_reserved(alex_table *table, bool *out_replaced)
+static int commit_reserved(struct single *single, alex_table *table, bool *out_replaced)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -198,10 +227,10 @@ static int commit_reserved(alex_table *table, bool *out_replaced)
     uint64_t ref;
     result = log_append(store->log, &store->claim, &record, &ref, &store->error);
     if (result == ALEX_OK) {
-        result = log_settle(store->log, &store->error);
+        result = commit_settle(store);
     }
     if (result == ALEX_OK) {
-        enter(table, &store->position, &record, ref);
+        enter(single, table, &store->position, &record, ref);
         if (out_replaced != NULL) {
             *out_replaced = log_ref_is_value(store->position.payload);
         }
@@ -212,8 +241,9 @@ static int commit_reserved(alex_table *table, bool *out_replaced)
 
 int alex_put_commit(alex_table *table, bool *out_replaced)
 {
+    struct single single = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? writer_end(table->store, commit_reserved(table, out_replaced)) : result;
+    return result == ALEX_OK ? end(table, &single, commit_reserved(&single, table, out_replaced)) : result;
 }
 
 void alex_put_cancel(alex_table *table)
@@ -228,7 +258,7 @@ void alex_put_cancel(alex_table *table)
     (void)writer_end(table->store, ALEX_OK);
 }
 
-/** Takes the tombstone of a published delete away, now if nothing else waits and no snapshot needs it. */
+/** Takes the tombstone of a delete away, now if it is published, nothing else waits, and no snapshot needs it. */
 static void forget(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number)
 {
     alex_store *store = table->store;
@@ -240,7 +270,7 @@ static void forget(struct alex_table *table, const struct index_position *positi
     txn_reclaim(store);
 }
 
-static int delete_key(alex_table *table, int64_t key)
+static int delete_key(struct single *single, alex_table *table, int64_t key)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -254,6 +284,7 @@ static int delete_key(alex_table *table, int64_t key)
     struct index_position position;
     if (!index_find_position(table->index, table_index_key(table, key), &position) ||
         !log_ref_is_value(position.payload)) {
+        commit_follow(store, &single->commit);
         return ALEX_NOT_FOUND;
     }
     if (version_reserve_tombstones(store, 1) != ALEX_OK) {
@@ -261,10 +292,13 @@ static int delete_key(alex_table *table, int64_t key)
     }
     struct record record = record_of(table, key, RECORD_DELETE, position.payload);
     uint64_t ref;
-    result = write_single(table, &record, NULL, 0, &ref);
+    result = write_append(table, &record, NULL, 0, &ref);
+    if (result == ALEX_OK) {
+        result = commit_settle(store);
+    }
     if (result == ALEX_OK) {
         version_delete(table, &position, ref, record.number);
-        mvcc_publish(&store->mvcc, record.number);
+        commit_single(single, table, &position, ref, record.number);
         forget(table, &position, ref, record.number);
     }
     return result;
@@ -272,6 +306,7 @@ static int delete_key(alex_table *table, int64_t key)
 
 int alex_delete(alex_table *table, int64_t key)
 {
+    struct single single = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? writer_end(table->store, delete_key(table, key)) : result;
+    return result == ALEX_OK ? end(table, &single, delete_key(&single, table, key)) : result;
 }

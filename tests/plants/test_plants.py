@@ -27,10 +27,11 @@ TEST_SECONDS = 120
 
 POWER = "crash_test_power"
 THREADS = "unit_test_api_threads"
-PROGRAMS = (POWER, THREADS, "crash_test_flips", "limits_test_space", "unit_test_api_damage", "unit_test_api_durability",
-            "unit_test_api_fork", "unit_test_api_salvage", "unit_test_api_sigbus", "unit_test_api_store",
-            "unit_test_log_cut", "unit_test_log_pwrite", "unit_test_log_record", "unit_test_os_file",
-            "unit_test_store_faults")
+COMMITS = "unit_test_api_threads_commit"
+PROGRAMS = (POWER, THREADS, COMMITS, "crash_test_flips", "limits_test_space", "unit_test_api_damage",
+            "unit_test_api_durability", "unit_test_api_fork", "unit_test_api_salvage", "unit_test_api_sigbus",
+            "unit_test_api_store", "unit_test_log_cut", "unit_test_log_pwrite", "unit_test_log_record",
+            "unit_test_os_file", "unit_test_store_faults")
 
 
 def write_if_changed(path, content):
@@ -241,9 +242,7 @@ class Plants(unittest.TestCase):
 
     def test_fork(self):
         """A forked child that takes its parent's store for its own."""
-        self.assert_caught("unit_test_api_fork", "src/log/log.c",
-                           "    if (log_forked(log)) {\n        return base_fail(",
-                           "    if (false) {\n        return base_fail(")
+        self.assert_caught("unit_test_api_fork", "src/log/log_internal.h", "!log_forked(log) && failed", "failed")
 
     def test_manifest_checksum(self):
         """A manifest whose checksum nobody looks at."""
@@ -255,6 +254,29 @@ class Plants(unittest.TestCase):
         self.assert_caught("unit_test_api_salvage", "src/recovery/salvage.c",
                            "if (!rest_is_proven(salvager, first, &met->record)) {",
                            "if (!rest_is_proven(salvager, first, &met->record) && false) {")
+
+    # ---- writes that share a sync
+
+    def test_published_before_the_sync(self):
+        """A write that others see before it is durable."""
+        self.assert_caught(COMMITS, "src/store/commit.c", "    queue->newest = commit;\n",
+                           "    queue->newest = commit;\n    mvcc_publish(&store->mvcc, number);\n")
+
+    def test_published_too_far(self):
+        """A sync that counts for writes which came after it had begun."""
+        self.assert_caught(COMMITS, "src/store/commit.c", "publish(store, number);\n    } else",
+                           "publish(store, log_last_number(store->log));\n    } else")
+
+    def test_taken_back_in_part(self):
+        """A failed sync after which deletes stay carried out."""
+        self.assert_caught(COMMITS, "src/store/version.c", "if (log_ref_is_value(change->previous) ||",
+                           "if (log_ref_is_tombstone(change->ref)) {\n        return;\n    }\n"
+                           "    if (log_ref_is_value(change->previous) ||")
+
+    def test_answer_without_waiting(self):
+        """An answer that rests on a write which may be taken back."""
+        self.assert_caught(COMMITS, "src/store/commit.c",
+                           "commit->number = queue->newest != NULL ? queue->newest->number : 0;", "")
 
     # ---- what readers beside a writer see
 

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_api_threads_commit.c
+ * Threads that write with ALEX_DURABLE_ON_COMMIT: they share their syncs, nobody sees what no sync covers, and a failed
+ * sync takes back all that waits for one.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "store/store_internal.h"
+#include "support/faults.h"
+#include "support/store_helper.h"
+
+enum { THREADS = 8 };
+
+static struct os_calls real_calls;
+static atomic_uint gate_lets;  /* syncs of files through; the others wait */
+static atomic_bool gate_fails; /* those that it doesn't let through yet */
+static atomic_uint syncs;
+
+static void pause_briefly(void)
+{
+    struct timespec time = {0, 100000};
+    (void)nanosleep(&time, NULL);
+}
+
+static int gated_fdatasync(int fd)
+{
+    unsigned number = atomic_fetch_add(&syncs, 1) + 1;
+    bool waits = number > atomic_load(&gate_lets);
+    while (number > atomic_load(&gate_lets)) {
+        pause_briefly();
+    }
+    if (waits && atomic_load(&gate_fails)) {
+        errno = EIO;
+        return -1;
+    }
+    return real_calls.fdatasync(fd);
+}
+
+/** Writes on their way, as the store counts them. */
+static unsigned waiting(alex_store *store)
+{
+    unsigned count = 0;
+    os_mutex_lock(store->commits.lock);
+    for (const struct commit *commit = store->commits.newest; commit != NULL; commit = commit->older) {
+        count++;
+    }
+    os_mutex_unlock(store->commits.lock);
+    return count;
+}
+
+/** One call in a thread of its own. */
+struct call {
+    int (*make)(alex_table *table, int64_t key);
+    alex_table *table;
+    int64_t key;
+    pthread_t thread;
+    atomic_bool returned;
+    int result;
+    struct alex_error error;
+};
+
+static void *make_call(void *context)
+{
+    struct call *call = context;
+    call->result = call->make(call->table, call->key);
+    alex_store_error(call->table->store, &call->error);
+    atomic_store(&call->returned, true);
+    return NULL;
+}
+
+static int put_new(alex_table *table, int64_t key)
+{
+    return alex_put(table, key, "new", 3, NULL);
+}
+
+static int put_absent(alex_table *table, int64_t key)
+{
+    return alex_put_if_absent(table, key, "new", 3);
+}
+
+static int put_reserved(alex_table *table, int64_t key)
+{
+    void *buffer;
+    int result = alex_put_reserve(table, key, 3, &buffer);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    memcpy(buffer, "new", 3);
+    return alex_put_commit(table, NULL);
+}
+
+/** Puts the key, deletes the next. */
+static int write_both(alex_table *table, int64_t key)
+{
+    struct alex_op ops[] = {{ALEX_OP_PUT, table, key, {"new", 3}}, {ALEX_OP_DELETE, table, key + 1, {NULL, 0}}};
+    return alex_write(table->store, ops, 2);
+}
+
+/** A batch that finds nothing to do. */
+static int write_nothing(alex_table *table, int64_t key)
+{
+    struct alex_op op = {ALEX_OP_DELETE, table, key, {NULL, 0}};
+    return alex_write(table->store, &op, 1);
+}
+
+/** Begins a call and waits until it waits for a sync. @param waits  writes that wait then, this one included if it is
+ *  one */
+static void begin_call(struct call *call, int (*make)(alex_table *table, int64_t key), alex_table *table, int64_t key,
+                       unsigned waits)
+{
+    *call = (struct call){.make = make, .table = table, .key = key};
+    assert_int_equal(pthread_create(&call->thread, NULL, make_call, call), 0);
+    while (waiting(table->store) < waits) {
+        pause_briefly();
+    }
+}
+
+static int end_call(struct call *call)
+{
+    assert_int_equal(pthread_join(call->thread, NULL), 0);
+    return call->result;
+}
+
+static void close_gate(void)
+{
+    atomic_store(&syncs, 0);
+    atomic_store(&gate_lets, 0);
+}
+
+static void open_gate(bool fails)
+{
+    atomic_store(&gate_fails, fails);
+    atomic_store(&gate_lets, UINT32_MAX);
+}
+
+static uint64_t count_keys(alex_store *store, alex_table *table)
+{
+    uint64_t count;
+    alex_txn *txn = helper_begin(store);
+    ASSERT_OK(alex_txn_count(txn, table, NULL, &count));
+    ASSERT_OK(alex_end(txn));
+    return count;
+}
+
+/* Writes of many threads that come while a sync is made share the next one. None returns, and nobody sees one, before a
+ * sync covers it; then all do. */
+static void test_writes_share_syncs(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[THREADS];
+    helper_put(fixture->main, 0, "old");
+    close_gate();
+    for (unsigned i = 0; i < THREADS; i++) {
+        begin_call(&calls[i], put_new, fixture->main, i, i + 1);
+    }
+    for (int64_t key = 0; key < THREADS; key++) {
+        ASSERT_VALUE(fixture->main, key, key == 0 ? "old" : NULL);
+        ASSERT_CODE(key == 0 ? ALEX_OK : ALEX_NOT_FOUND, alex_exists(fixture->main, key));
+        assert_false(atomic_load(&calls[key].returned));
+    }
+    assert_int_equal(count_keys(fixture->store, fixture->main), 1);
+    open_gate(false);
+    for (int64_t key = 0; key < THREADS; key++) {
+        ASSERT_OK(end_call(&calls[key]));
+        ASSERT_VALUE(fixture->main, key, "new");
+    }
+    assert_in_range(atomic_load(&syncs), 1, 2);
+    assert_int_equal(waiting(fixture->store), 0);
+    assert_int_equal(count_keys(fixture->store, fixture->main), THREADS);
+}
+
+/* A sync counts for what came before it began. What came later is not published with it, and may still be taken back.
+ * */
+static void test_sync_covers_what_came_before(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[3];
+    close_gate();
+    begin_call(&calls[0], put_new, fixture->main, 0, 1);
+    while (atomic_load(&syncs) == 0) {
+        pause_briefly();
+    }
+    begin_call(&calls[1], put_new, fixture->main, 1, 2);
+    begin_call(&calls[2], write_both, fixture->main, 0, 3);
+    atomic_store(&gate_lets, 1);
+    ASSERT_OK(end_call(&calls[0]));
+    for (int i = 0; atomic_load(&syncs) == 1; i++) {
+        assert_true(i < 50000); /* seconds: the others were published with the first sync */
+        pause_briefly();
+    }
+    assert_int_equal(waiting(fixture->store), 2);
+    ASSERT_VALUE(fixture->main, 0, "new");
+    ASSERT_VALUE(fixture->main, 1, NULL);
+    open_gate(true);
+    ASSERT_CODE(ALEX_IO, end_call(&calls[1]));
+    ASSERT_CODE(ALEX_IO, end_call(&calls[2]));
+    ASSERT_VALUE(fixture->main, 0, "new");
+    ASSERT_VALUE(fixture->main, 1, NULL);
+    helper_check(fixture->store);
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    open_gate(false);
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 0, "new");
+}
+
+/* A thread that finds what another has not made durable yet waits for that, whatever it answers. */
+static void test_answers_wait_for_what_they_rest_on(void **state)
+{
+    struct fixture *fixture = *state;
+    helper_put(fixture->main, 2, "old");
+    close_gate();
+    struct call calls[5];
+    begin_call(&calls[0], put_new, fixture->main, 1, 1);
+    begin_call(&calls[1], alex_delete, fixture->main, 2, 2);
+    begin_call(&calls[2], put_absent, fixture->main, 1, 2);
+    begin_call(&calls[3], alex_delete, fixture->main, 2, 2);
+    begin_call(&calls[4], write_nothing, fixture->main, 2, 2);
+    for (int i = 0; i < 100; i++) {
+        pause_briefly();
+    }
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        assert_false(atomic_load(&calls[i].returned));
+    }
+    open_gate(false);
+    ASSERT_OK(end_call(&calls[0]));
+    ASSERT_OK(end_call(&calls[1]));
+    ASSERT_CODE(ALEX_EXISTS, end_call(&calls[2]));
+    ASSERT_CODE(ALEX_NOT_FOUND, end_call(&calls[3]));
+    ASSERT_OK(end_call(&calls[4]));
+}
+
+/* What takes the writer's turn as a whole, as making a table does, publishes with its sync what waits. */
+static void test_others_publish_what_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    close_gate();
+    struct call calls[2];
+    begin_call(&calls[0], put_new, fixture->main, 1, 1);
+    begin_call(&calls[1], alex_delete, fixture->main, 3, 1);
+    open_gate(false);
+    alex_table *table = helper_table(fixture->store, "another", ALEX_KEYS_SIGNED);
+    ASSERT_VALUE(fixture->main, 1, "new");
+    helper_put(table, 1, "kept");
+    ASSERT_OK(alex_table_drop(fixture->store, "another"));
+    ASSERT_OK(end_call(&calls[0]));
+    ASSERT_CODE(ALEX_NOT_FOUND, end_call(&calls[1]));
+    alex_loader *loader;
+    ASSERT_OK(alex_loader_open(fixture->main, &loader));
+    for (int64_t key = 10; key < 20; key++) {
+        ASSERT_OK(alex_loader_add(loader, key, "loaded", 6));
+    }
+    ASSERT_OK(alex_loader_commit(loader, NULL, NULL));
+    alex_loader_close(loader);
+    assert_int_equal(count_keys(fixture->store, fixture->main), 11);
+}
+
+/** What the keys of the next test have before. */
+static void assert_as_before(struct fixture *fixture)
+{
+    ASSERT_VALUE(fixture->main, 1, "old");
+    ASSERT_VALUE(fixture->main, 2, "gone for a moment");
+    ASSERT_VALUE(fixture->main, 3, NULL);
+    ASSERT_VALUE(fixture->main, 4, NULL);
+    ASSERT_VALUE(fixture->main, 5, NULL);
+    ASSERT_VALUE(fixture->main, 6, "in a batch");
+    ASSERT_VALUE(fixture->main, 7, NULL);
+    assert_int_equal(count_keys(fixture->store, fixture->main), 3);
+    struct alex_table_stats stats;
+    ASSERT_OK(alex_table_stat(fixture->main, &stats));
+    assert_int_equal(stats.keys, 3);
+    helper_check(fixture->store);
+}
+
+/* A sync that fails takes back every write that waits, of any kind and on whatever they rest, in the accounts, too. All
+ * of them say why, and the store takes no more writes. */
+static void test_failed_sync_takes_all_back(void **state)
+{
+    struct fixture *fixture = *state;
+    helper_put(fixture->main, 1, "old");
+    helper_put(fixture->main, 2, "gone for a moment");
+    helper_put(fixture->main, 6, "in a batch");
+    struct alex_store_stats before;
+    struct alex_store_stats after;
+    ASSERT_OK(alex_store_stat(fixture->store, &before));
+    static int (*const makes[])(alex_table * table, int64_t key) = {
+        put_new, alex_delete, put_new, put_absent, write_both, put_reserved, alex_delete, put_new, put_new, alex_delete,
+    };
+    static const int64_t keys[] = {1, 2, 3, 4, 5, 7, 7, 2, 3, 2};
+    enum { CALLS = sizeof keys / sizeof keys[0] };
+    struct call calls[CALLS + 1];
+    close_gate();
+    for (unsigned i = 0; i < CALLS; i++) {
+        begin_call(&calls[i], makes[i], fixture->main, keys[i], i + 1);
+    }
+    begin_call(&calls[CALLS], put_absent, fixture->main, 3, CALLS); /* is there, or not */
+    open_gate(true);
+    for (unsigned i = 0; i <= CALLS; i++) {
+        int result = end_call(&calls[i]);
+        assert_true(result == ALEX_IO || (i == CALLS && result == ALEX_READ_ONLY));
+        assert_int_equal(calls[i].error.code, result);
+        assert_true(calls[i].error.message[0] != '\0');
+    }
+    assert_int_equal(atomic_load(&syncs), 1);
+    assert_as_before(fixture);
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
+    assert_int_equal(after.keys, before.keys);
+    assert_int_equal(after.live_bytes, before.live_bytes);
+    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    ASSERT_CODE(ALEX_READ_ONLY, put_new(fixture->main, 1));
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    fixture->store = NULL;
+    open_gate(false);
+    fixture_store_open(fixture, NULL); /* each may be there or not; nothing else is */
+    helper_check(fixture->store);
+}
+
+/* A put over a tombstone is taken back to the tombstone while a snapshot needs that, and to nothing when none does any
+ * more. */
+static void test_takes_back_to_tombstone(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int ends_before = 0; ends_before < 2; ends_before++) {
+        fixture_store_close(fixture);
+        fixture_store_open(fixture, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT});
+        helper_put(fixture->main, 1, "old");
+        alex_txn *txn = helper_begin(fixture->store);
+        ASSERT_OK(alex_delete(fixture->main, 1));
+        close_gate();
+        struct call call;
+        begin_call(&call, put_new, fixture->main, 1, 1);
+        if (ends_before) {
+            ASSERT_OK(alex_end(txn));
+            assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+        }
+        open_gate(true);
+        ASSERT_CODE(ALEX_IO, end_call(&call));
+        ASSERT_VALUE(fixture->main, 1, NULL);
+        assert_int_equal(index_count(fixture->main->index), ends_before ? 0 : 1);
+        if (!ends_before) {
+            ASSERT_TXN_VALUE(txn, fixture->main, 1, "old");
+            ASSERT_OK(alex_end(txn));
+        }
+        assert_int_equal(index_count(fixture->main->index), 0);
+        ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+        open_gate(false);
+        fixture_store_open(fixture, NULL);
+    }
+}
+
+/** A thread that writes and sees what it wrote. */
+struct writer {
+    struct fixture *fixture;
+    int64_t first;
+    pthread_t thread;
+    bool wrong;
+};
+
+enum { ROUNDS = 300, KEYS_EACH = 10 };
+
+static void *write_on(void *context)
+{
+    struct writer *writer = context;
+    alex_table *table = writer->fixture->main;
+    for (unsigned round = 1; round <= ROUNDS && !writer->wrong; round++) {
+        int64_t key = writer->first + round % KEYS_EACH;
+        unsigned got = 0;
+        size_t size = 0;
+        writer->wrong = alex_put(table, key, &round, sizeof round, NULL) != ALEX_OK ||
+                        alex_get(table, key, &got, sizeof got, &size) != ALEX_OK || got != round;
+        if (round % 7 == 0 && !writer->wrong) {
+            writer->wrong = alex_delete(table, key) != ALEX_OK || alex_exists(table, key) != ALEX_NOT_FOUND;
+        }
+        if (round % 5 == 0 && !writer->wrong) {
+            writer->wrong = write_both(table, key) != ALEX_OK;
+        }
+    }
+    return NULL;
+}
+
+/* Each thread sees its own writes once their calls have returned, whoever made the syncs, and so does who opens the
+ * store afterwards. */
+static void test_writers_see_their_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct writer writers[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        writers[i] = (struct writer){.fixture = fixture, .first = (int64_t)i * 2 * KEYS_EACH};
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_on, &writers[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+        assert_false(writers[i].wrong);
+    }
+    assert_int_equal(waiting(fixture->store), 0);
+    uint64_t count = count_keys(fixture->store, fixture->main);
+    assert_int_equal(index_count(fixture->main->index), count);
+    helper_check(fixture->store);
+    fixture_reopen(fixture);
+    assert_int_equal(count_keys(fixture->store, fixture->main), count);
+}
+
+/* A batch that has no memory for what it may have to take back fails, and changes nothing. */
+static void test_no_memory_to_take_back(void **state)
+{
+    struct fixture *fixture = *state;
+    helper_put(fixture->main, 1, "old");
+    ASSERT_OK(write_both(fixture->main, 10)); /* so that scratch memory is there */
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_ALLOCATION), .first = 1});
+    ASSERT_CODE(ALEX_NO_MEMORY, write_both(fixture->main, 1));
+    assert_int_equal(faults_struck(), 1);
+    faults_clear();
+    ASSERT_VALUE(fixture->main, 1, "old");
+    ASSERT_OK(write_both(fixture->main, 1));
+}
+
+static int setup(void **state)
+{
+    faults_prefer_memory();
+    faults_install();
+    real_calls = os_calls;
+    os_calls.fdatasync = gated_fdatasync;
+    open_gate(false);
+    int result = fixture_directory(state);
+    if (result == 0) {
+        fixture_store_open(*state, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT});
+        helper_put(((struct fixture *)*state)->main, -1, "first"); /* after it no manifest is written for a while */
+        ASSERT_OK(alex_delete(((struct fixture *)*state)->main, -1));
+    }
+    return result;
+}
+
+static int teardown(void **state)
+{
+    open_gate(false);
+    int result = fixture_close(state);
+    os_calls = real_calls;
+    faults_remove();
+    return result;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_writes_share_syncs),
+        TEST(test_sync_covers_what_came_before),
+        TEST(test_answers_wait_for_what_they_rest_on),
+        TEST(test_others_publish_what_waits),
+        TEST(test_failed_sync_takes_all_back),
+        TEST(test_takes_back_to_tombstone),
+        TEST(test_writers_see_their_writes),
+        TEST(test_no_memory_to_take_back),
+    };
+    return cmocka_run_group_tests_name("threads that commit", tests, NULL, NULL);
+}
