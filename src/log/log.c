@@ -147,27 +147,35 @@ static void resume_segment(struct log *log, struct log_segment *segment)
     log->wake_at = UINT64_MAX;
 }
 
+/** Writes a segment's records anew from `from` on, and syncs them. Its file is open only meanwhile. */
+static int rewrite_segment(const struct log *log, struct log_segment *segment, uint64_t from, struct alex_error *error)
+{
+    const uint64_t piece = (uint64_t)1 << 20;
+    char path[512];
+    log_path(log, segment->file_id, path, sizeof path);
+    uint64_t to = atomic_load(&segment->end);
+    int result = segment_open(log, segment, error);
+    for (; from < to && result == ALEX_OK; from += piece) {
+        uint64_t bytes = to - from < piece ? to - from : piece;
+        result = os_file_write(segment->fd, path, from, segment->base + from, bytes, error);
+    }
+    if (result == ALEX_OK) {
+        result = os_file_sync(segment->fd, path, error);
+    }
+    segment_close(segment);
+    return result;
+}
+
 /** Writes again what is kept above the durable end, and syncs it: after a failed sync the page cache shows bytes that
  *  the kernel has given up, and a sync alone would not write them. From here on they are durable. */
 static int rewrite_unsynced(struct log *log, struct alex_error *error)
 {
-    const uint64_t piece = (uint64_t)1 << 20;
     struct log_segment *last = log->segments[log->segment_count - 1];
     struct log_position end = {last->file_id, atomic_load(&last->end)};
     for (size_t i = log->sync_from; i < log->segment_count && log_position_compare(log->durable, end) < 0; i++) {
-        const struct log_segment *segment = log->segments[i];
-        char path[512];
-        log_path(log, segment->file_id, path, sizeof path);
-        uint64_t to = atomic_load(&segment->end);
+        struct log_segment *segment = log->segments[i];
         uint64_t from = segment->file_id == log->durable.file_id ? log->durable.offset : 0;
-        int result = ALEX_OK;
-        for (; from < to && result == ALEX_OK; from += piece) {
-            uint64_t bytes = to - from < piece ? to - from : piece;
-            result = os_file_write(segment->fd, path, from, segment->base + from, bytes, error);
-        }
-        if (result == ALEX_OK) {
-            result = os_file_sync(segment->fd, path, error);
-        }
+        int result = rewrite_segment(log, segment, from, error);
         if (result != ALEX_OK) {
             return result;
         }
@@ -193,6 +201,9 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
         log->sync_from++;
     }
     int result = last != NULL && state != LOG_END_CLEAN ? rewrite_unsynced(log, error) : ALEX_OK;
+    if (result == ALEX_OK && last != NULL) {
+        result = segment_open(log, last, error); /* all before it is durable: nothing is left to do to those files */
+    }
     if (result != ALEX_OK) {
         return result;
     }
@@ -204,7 +215,6 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
     if (result != ALEX_OK) {
         return result;
     }
-    sync_close_before(log, log->sync_from);
     log->untouched = true; /* the first preparation writes the manifest */
     result = last != NULL && state == LOG_END_CLEAN ? ALEX_OK : prepare_room(log, TAIL_RESERVE_BYTES, error);
     return result == ALEX_OK ? sync_start(log, error) : result;

@@ -54,7 +54,7 @@ struct log_segment {
     uint32_t first_slot;
     uint32_t slots;
     uint32_t seed;
-    int fd;                     /**< -1: closed, as nothing is left to write or sync */
+    int fd;                     /**< -1: closed, as nothing is to be written or synced */
     uint64_t capacity;          /**< slots << segment_shift */
     _Atomic uint64_t allocated; /**< bytes that may be read: the file's length, or less */
     uint64_t writable_from;
@@ -159,12 +159,16 @@ int space_take(struct log_space *space, uint32_t slots, uint32_t *out_first_slot
 void space_give_back(struct log_space *space, uint32_t first_slot, uint32_t slots);
 
 /* segment.c */
-/** Opens and maps a segment's file; with `slots` 0 however damaged it is. */
+/** Maps a segment's file, which is closed again; with `slots` 0 however damaged it is. */
 int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log_segment **out_segment,
                    enum log_attach_state *out_state, struct alex_error *error);
 /** Makes a segment, with disk space for at least `room` bytes behind its header. */
 int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t room, uint64_t first_number,
                    struct log_segment **out_segment, struct alex_error *error);
+/** Opens the file of an attached segment, to write to it and sync it. */
+int segment_open(const struct log *log, struct log_segment *segment, struct alex_error *error);
+/** Closes it, once nothing is left to be written to it or synced. It stays mapped. */
+void segment_close(struct log_segment *segment);
 /** Unmaps and frees a segment that no reference leads into. */
 void segment_destroy(struct log *log, struct log_segment *segment);
 /** Grows the file so that [0, bytes) can be written, by a whole step if the disk has it. */

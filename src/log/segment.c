@@ -54,6 +54,21 @@ static struct log_segment *segment_new(const struct log *log, uint64_t file_id, 
     return segment;
 }
 
+int segment_open(const struct log *log, struct log_segment *segment, struct alex_error *error)
+{
+    char path[512];
+    log_path(log, segment->file_id, path, sizeof path);
+    return os_file_open(path, OS_WRITE, &segment->fd, error);
+}
+
+void segment_close(struct log_segment *segment)
+{
+    /* In this order: a child forked in between by another thread must not close what has this number by then. */
+    int fd = segment->fd;
+    segment->fd = -1;
+    os_file_close(fd);
+}
+
 void segment_destroy(struct log *log, struct log_segment *segment)
 {
     if (segment == NULL) {
@@ -160,6 +175,7 @@ int segment_attach(struct log *log, uint64_t file_id, uint32_t slots, struct log
                           memory_order_relaxed);
     atomic_store_explicit(&segment->end, SEGMENT_HEADER_BYTES, memory_order_relaxed);
     segment->writable_from = UINT64_MAX;
+    segment_close(segment); /* the mapping holds the file: a log may have more of them than a process descriptors */
     *out_segment = segment;
     *out_state = LOG_ATTACHED;
     return ALEX_OK;

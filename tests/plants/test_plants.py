@@ -143,9 +143,10 @@ class Plants(unittest.TestCase):
     def test_recovery_sync(self):
         """What an opening keeps, and lets be read, without syncing it."""
         self.assert_caught(POWER, "src/log/log.c",
-                           "        if (result == ALEX_OK) {\n"
-                           "            result = os_file_sync(segment->fd, path, error);\n"
-                           "        }\n", "")
+                           "    if (result == ALEX_OK) {\n"
+                           "        result = os_file_sync(segment->fd, path, error);\n"
+                           "    }\n"
+                           "    segment_close(segment);\n", "    segment_close(segment);\n")
 
     # ---- what is durable
 
