@@ -20,6 +20,9 @@
 struct log;
 struct log_segment;
 
+/** Slots that a log can have: with segments of 128 MiB all of 47 bits of address space. */
+#define LOG_SLOTS_MAX ((uint32_t)1 << 20)
+
 /** A place in the log. Places compare by file id, then by offset. */
 struct log_position {
     uint64_t file_id;

@@ -26,9 +26,6 @@
 #include "log/log.h"
 #include "os/os.h"
 
-/** Slots that a log can have: with segments of 128 MiB all of 47 bits of address space. */
-#define LOG_SLOTS_MAX ((uint32_t)1 << 20)
-
 /** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
 #define TAIL_RESERVE_BYTES 256
 

@@ -36,6 +36,9 @@ enum {
 #define MANIFEST_VERSION 1
 #define FLAG_CLEAN 1u
 
+/** Each segment takes a slot. */
+_Static_assert(LOG_SLOTS_MAX <= MANIFEST_SEGMENTS_MAX, "a manifest can list all that a log can have");
+
 static const uint8_t manifest_magic[8] = "ALEXMAN";
 
 size_t manifest_bytes(size_t segment_count)
@@ -173,6 +176,9 @@ int manifest_read(const char *directory, struct manifest *out_manifest, struct a
     result = os_file_open(path, OS_READ, &fd, error);
     if (result == ALEX_OK) {
         result = os_file_size(fd, path, &size, error);
+    }
+    if (result == ALEX_OK && size > manifest_bytes(MANIFEST_SEGMENTS_MAX)) {
+        result = damaged(path, manifest_bytes(MANIFEST_SEGMENTS_MAX), "it is longer than any can be", error);
     }
     if (result == ALEX_OK) {
         bytes = base_alloc(size + 1);

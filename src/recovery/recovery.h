@@ -21,6 +21,9 @@
 /** More than any use can have counted up to, and far from where counting on would overflow. */
 #define MANIFEST_FILE_ID_MAX (UINT64_MAX / 2)
 
+/** Segments that a manifest can list. */
+#define MANIFEST_SEGMENTS_MAX ((size_t)1 << 20)
+
 /** A manifest, decoded. */
 struct manifest {
     uint8_t store_id[RECORD_STORE_ID_BYTES];

@@ -69,14 +69,14 @@ class Manifest:
         self.path = os.path.join(directory, "MANIFEST")
         try:
             with open(self.path, "rb") as file:
-                data = file.read()
+                data = file.read(33_554_525)
         except FileNotFoundError:
             if os.path.isdir(directory) and any(name.endswith(".log") for name in os.listdir(directory)):
                 raise Damaged(f"{self.path}: missing") from None
             raise NoStore(f"{directory}: no store") from None
         except NotADirectoryError:
             raise NoStore(f"{directory}: not a directory") from None
-        if len(data) < 92 or data[:8] != MANIFEST_MAGIC:
+        if not 92 <= len(data) <= 33_554_524 or data[:8] != MANIFEST_MAGIC:
             raise Damaged(f"{self.path}, offset 0: not a manifest")
         if struct.unpack_from("<I", data, len(data) - 4)[0] != crc32c(data[:-4]):
             raise Damaged(f"{self.path}: checksum does not hold")

@@ -478,6 +478,11 @@ class WrittenByHand(StoreTest):
         b.put(1, b"one")
         self.refuse(b, DAMAGED, manifest=b.manifest()[:-1])
 
+    def test_manifest_longer_than_any(self):
+        b = self.builder()
+        b.put(1, b"one")
+        self.refuse(b, DAMAGED, manifest=b.manifest() + bytes(33_554_525))
+
     def test_missing_manifest(self):
         b = self.builder()
         b.put(1, b"one")

@@ -381,7 +381,7 @@ static void test_batch_never_committed(void **state)
     assert_keys(fixture->main, 1);
 }
 
-/* A missing or damaged manifest costs nothing else, and a missing file what is in it. */
+/* A missing or damaged manifest, costs nothing else, and a missing file what is in it. */
 static void test_manifest_and_files(void **state)
 {
     struct fixture *fixture = *state;
@@ -423,6 +423,25 @@ static void test_manifest_and_files(void **state)
     ASSERT_OK(alex_table_stat(fixture->main, &stats));
     assert_in_range(stats.keys, 100, 199);
     free(names);
+}
+
+/* A manifest that has grown beyond all memory is a damaged one, and costs nothing else. */
+static void test_manifest_without_end(void **state)
+{
+    struct fixture *fixture = *state;
+    char manifest[FILES_PATH_MAX];
+    struct alex_error error;
+    struct alex_salvage_report report;
+    fixture_store_open(fixture, NULL);
+    helper_put(fixture->main, 1, "one");
+    fixture_store_close(fixture);
+    files_join(manifest, fixture->path, "MANIFEST");
+    files_truncate(manifest, (uint64_t)1 << 40);
+    helper_open_fails(fixture->path, ALEX_DAMAGED, &error);
+    assert_string_equal(error.path, manifest);
+    ASSERT_OK(alex_salvage(fixture->path, NULL, NULL, NULL, &report, &error));
+    assert_int_equal(report.findings, 1);
+    assert_int_equal(report.keys, 1);
 }
 
 /* A file that the manifest lists and that is missing is reported. So is one that holds something and is not listed, of
@@ -810,6 +829,7 @@ int main(void)
         TEST_WITH_DIRECTORY(test_batch_with_doubt),
         TEST_WITH_DIRECTORY(test_batch_never_committed),
         TEST_WITH_DIRECTORY(test_manifest_and_files),
+        TEST_WITH_DIRECTORY(test_manifest_without_end),
         TEST_WITH_DIRECTORY(test_listed_and_unlisted_files),
         TEST_WITH_DIRECTORY(test_file_that_was_cut_off),
         TEST_WITH_DIRECTORY(test_segment_headers),

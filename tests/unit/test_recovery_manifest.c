@@ -114,6 +114,39 @@ static void test_absent_and_empty(void **state)
     assert_string_equal(error.path, path);
 }
 
+/* The longest manifest that there can be is read, and one that is a byte longer is damaged, whatever it holds. */
+static void test_longest(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { LONGEST = 33554524 };
+    struct alex_error error;
+    char path[FILES_PATH_MAX];
+    struct manifest manifest = sample();
+    manifest.segment_count = MANIFEST_SEGMENTS_MAX;
+    manifest.segments = malloc(MANIFEST_SEGMENTS_MAX * sizeof *manifest.segments);
+    assert_non_null(manifest.segments);
+    for (size_t i = 0; i < MANIFEST_SEGMENTS_MAX; i++) {
+        manifest.segments[i] = (struct log_listed){i + 1, 1};
+    }
+    manifest.next_file_id = MANIFEST_SEGMENTS_MAX + 1;
+    ASSERT_OK(manifest_write(fixture->directory, &manifest, NULL));
+    free(manifest.segments);
+    path_of(fixture, path);
+    assert_int_equal(files_size(path), LONGEST);
+    ASSERT_OK(manifest_read(fixture->directory, &manifest, NULL));
+    assert_int_equal(manifest.segment_count, MANIFEST_SEGMENTS_MAX);
+    manifest_release(&manifest);
+
+    files_truncate(path, LONGEST + 1);
+    faults_install();
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_PREAD)});
+    assert_int_equal(manifest_read(fixture->directory, &manifest, &error), ALEX_DAMAGED);
+    assert_int_equal(faults_seen(), 0); /* not read to no end */
+    faults_remove();
+    assert_string_equal(error.path, path);
+    assert_int_equal(error.offset, LONGEST);
+}
+
 /* Any one bit that is wrong is found, and so is any other length. */
 static void test_every_bit_and_length(void **state)
 {
@@ -252,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_WITH_DIRECTORY(test_round_trip),
         TEST_WITH_DIRECTORY(test_absent_and_empty),
+        TEST_WITH_DIRECTORY(test_longest),
         TEST_WITH_DIRECTORY(test_every_bit_and_length),
         TEST_WITH_DIRECTORY(test_newer),
         TEST_WITH_DIRECTORY(test_nonsense),
