@@ -91,11 +91,13 @@ static int check_record(struct checker *checker, const struct step *step)
 static int check_log(struct checker *checker)
 {
     struct step step;
-    log_walk_init(&step.walk, checker->log, false);
+    log_walk_init(&step.walk, checker->log, NULL);
     int result = read_guarded(checker, read_step, &step);
     while (result == 0 && step.state != LOG_WALK_END) {
         if (step.state == LOG_WALK_RECORD) {
             result = check_record(checker, &step);
+        } else if (step.state == LOG_WALK_REST) {
+            result = find_at(checker, &step.met, ALEX_FINDING_PADDING, step.met.message);
         } else {
             enum alex_finding_kind kind = step.met.at.offset == 0 ? ALEX_FINDING_FILE : ALEX_FINDING_RECORDS;
             result = find_at(checker, &step.met, kind, step.met.message);

@@ -79,9 +79,12 @@ static struct log_segment *settle(struct log *log, const struct log_reader *end)
     return log->segments[kept - 1];
 }
 
-void log_start_read_only(struct log *log, const struct log_reader *end, uint64_t last_number)
+void log_start_read_only(struct log *log, const struct log_reader *end, bool closed, uint64_t last_number,
+                         struct log_position durable)
 {
     atomic_store(&log->last_number, last_number);
+    log->durable = durable;
+    log->closed = closed;
     (void)settle(log, end);
 }
 
@@ -158,6 +161,9 @@ static int rewrite_segment(const struct log *log, struct log_segment *segment, u
     for (; from < to && result == ALEX_OK; from += piece) {
         uint64_t bytes = to - from < piece ? to - from : piece;
         result = os_file_write(segment->fd, path, from, segment->base + from, bytes, error);
+    }
+    if (result == ALEX_OK && segment->sealed) {
+        segment_trim(log, segment);
     }
     if (result == ALEX_OK) {
         result = os_file_sync(segment->fd, path, error);

@@ -118,8 +118,10 @@ uint64_t log_reader_rest_bytes(const struct log_reader *reader);
  *  greatest */
 bool log_reader_find_mark(const struct log_reader *reader, struct log_position *out_durable);
 
-/** Leaves the log as it is, for reading up to the reader's place. */
-void log_start_read_only(struct log *log, const struct log_reader *end, uint64_t last_number);
+/** Leaves the log as it is, for reading up to the reader's place.
+ *  @param closed  the manifest says that it ends there */
+void log_start_read_only(struct log *log, const struct log_reader *end, bool closed, uint64_t last_number,
+                         struct log_position durable);
 
 /** What the place at which reading ended is. */
 enum log_end_state {
@@ -145,11 +147,13 @@ int log_start(struct log *log, const struct log_reader *end, enum log_end_state 
 struct log_walk {
     struct log *log;
     bool to_file_ends; /**< the log is not started: where it ends is not known */
-    bool file_done;    /**< go on with the next file */
+    bool file_done;    /**< go on with the next file, */
+    bool rest_due;     /**< once what follows the last record of this one is looked at */
     size_t segment;
     uint64_t offset;         /**< 0: the file's header is next */
     uint64_t last_number;    /**< of the record met last */
     uint64_t sealed_to;      /**< file that the last SEAL names */
+    uint64_t settled_before; /**< in files with a smaller id nothing follows the last record */
     struct log_position end; /**< behind what was met last */
     /** A place without a good record, while what follows it is looked at; file id 0: there is none. For whoever guards
      *  the walk: if it ends there, this is damage all the same. */
@@ -159,6 +163,7 @@ struct log_walk {
 enum log_walk_state {
     LOG_WALK_RECORD, /**< a record, SEALs and the like included; of a PUT the value may still be damaged */
     LOG_WALK_DAMAGE, /**< bytes that are not what was written */
+    LOG_WALK_REST,   /**< bytes that are not zero behind the last record of a file, where no read looks */
     LOG_WALK_END,
 };
 
@@ -168,12 +173,13 @@ struct log_met {
     uint64_t bytes;
     struct record record; /**< of LOG_WALK_RECORD, */
     uint64_t ref;         /**< and where it is */
-    const char *message;  /**< of LOG_WALK_DAMAGE: what is wrong */
+    const char *message;  /**< of LOG_WALK_DAMAGE and LOG_WALK_REST: what is wrong */
     uint64_t missing;     /**< and how many records were there at most; 0 if that can't be told */
 };
 
-/** Puts a walk before the log's beginning. @param to_file_ends  of a log that is attached and not started */
-void log_walk_init(struct log_walk *walk, struct log *log, bool to_file_ends);
+/** Puts a walk before the log's beginning.
+ *  @param durable  of a log that is attached and not started: up to where its manifest says that it is; else NULL */
+void log_walk_init(struct log_walk *walk, struct log *log, const struct log_position *durable);
 
 /** Goes on to the next record or damage. */
 enum log_walk_state log_walk_next(struct log_walk *walk, struct log_met *out_met);

@@ -13,10 +13,11 @@
  *      always fit.
  *  L5  The tail's file has disk space for [0, allocated), so that no store into it can fail.
  *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only, but for an
- *      unallocated tail's, which the appending thread moves.
+ *      unallocated tail's, which the appending thread moves, and sinks to `end` when a sealed segment is synced.
  *  L7  Of a staged tail [written, end) is in the stage and not in the file: nothing that is published refers to it.
  *  L8  One thread at a time syncs, the one that has set `syncing`. `durable` and `sync_from` change under `lock`, and
  *      while the log is in use a file is closed only there and then.
+ *  L9  A sealed segment before the file of `durable` ends with its SEAL, or zero bytes follow.
  */
 #ifndef LOG_INTERNAL_H
 #define LOG_INTERNAL_H
@@ -96,6 +97,7 @@ struct log {
     uint64_t tail_allocated;  /**< the tail's `allocated`, as the appending thread last saw it */
     uint64_t tail_limit;      /**< how much of that records may take that must leave the spare space alone */
     uint64_t wake_at;         /**< when the tail's end passes this, the next preparation is due */
+    bool closed;              /**< opened read-only, and closed cleanly before */
     bool untouched;           /**< closed cleanly before and not written to since: the manifest still says so */
 
     _Atomic uint64_t last_number;
@@ -166,6 +168,9 @@ int segment_create(struct log *log, uint64_t file_id, uint32_t slots, uint64_t r
 int segment_open(const struct log *log, struct log_segment *segment, struct alex_error *error);
 /** Closes it, once nothing is left to be written to it or synced. It stays mapped. */
 void segment_close(struct log_segment *segment);
+/** Ends the open file of a sealed segment behind its SEAL; the sync that follows makes that durable. Called by the
+ *  thread that syncs. */
+void segment_trim(const struct log *log, struct log_segment *segment);
 /** Unmaps and frees a segment that no reference leads into. */
 void segment_destroy(struct log *log, struct log_segment *segment);
 /** Grows the file so that [0, bytes) can be written, by a whole step if the disk has it. */

@@ -69,6 +69,20 @@ void segment_close(struct log_segment *segment)
     os_file_close(fd);
 }
 
+void segment_trim(const struct log *log, struct log_segment *segment)
+{
+    char path[512];
+    log_path(log, segment->file_id, path, sizeof path);
+    uint64_t allocated = atomic_load_explicit(&segment->allocated, memory_order_relaxed);
+    uint64_t end = atomic_load_explicit(&segment->end, memory_order_relaxed);
+    /* First, as readers rely on the file's reaching that far. */
+    atomic_store_explicit(&segment->allocated, end, memory_order_release);
+    /* If the system refuses, the file keeps space that it does not need, and zero bytes there are fine. */
+    if (allocated > end && os_file_truncate(segment->fd, path, end, NULL) != ALEX_OK) {
+        atomic_store_explicit(&segment->allocated, allocated, memory_order_release);
+    }
+}
+
 void segment_destroy(struct log *log, struct log_segment *segment)
 {
     if (segment == NULL) {

@@ -27,7 +27,11 @@ static int sync_segments(struct log *log, size_t count, struct alex_error *error
         struct log_segment *segment = log->segments[i];
         char path[512];
         log_path(log, segment->file_id, path, sizeof path);
+        bool sealed = i + 1 < count; /* and stays as it is: the last one may be sealed meanwhile, and is synced again */
         os_mutex_unlock(log->lock);
+        if (sealed) {
+            segment_trim(log, segment);
+        }
         result = os_file_sync(segment->fd, path, error);
         os_mutex_lock(log->lock);
     }

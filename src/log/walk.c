@@ -11,9 +11,30 @@
 
 #include "log/log_internal.h"
 
-void log_walk_init(struct log_walk *walk, struct log *log, bool to_file_ends)
+/** The file before which nothing follows the last record of any (L9). */
+static uint64_t settled_before(struct log *log)
 {
-    *walk = (struct log_walk){.log = log, .to_file_ends = to_file_ends};
+    if (log->closed) {
+        return UINT64_MAX;
+    }
+    bool forked = log_forked(log);
+    if (!forked) {
+        os_mutex_lock(log->lock);
+    }
+    uint64_t file_id = log->durable.file_id;
+    if (!forked) {
+        os_mutex_unlock(log->lock);
+    }
+    return file_id;
+}
+
+void log_walk_init(struct log_walk *walk, struct log *log, const struct log_position *durable)
+{
+    *walk = (struct log_walk){
+        .log = log,
+        .to_file_ends = durable != NULL,
+        .settled_before = durable != NULL ? durable->file_id : settled_before(log),
+    };
 }
 
 /** Up to where a segment can hold records. */
@@ -66,6 +87,21 @@ static uint64_t used_end(const struct log_walk *walk, const struct log_segment *
     return end == walk->offset ? end : rounded < limit ? rounded : limit;
 }
 
+/** Looks at what follows the last record of a file. @return whether there is something */
+static bool find_rest(const struct log_walk *walk, const struct log_segment *segment, struct log_met *out_met)
+{
+    if (segment->file_id >= walk->settled_before) {
+        return false; /* space ahead of a writer, with whatever a crash left there; or not looked at by who syncs yet */
+    }
+    uint64_t end = used_end(walk, segment, atomic_load_explicit(&segment->allocated, memory_order_acquire));
+    *out_met = (struct log_met){
+        .at = {segment->file_id, walk->offset},
+        .bytes = end - walk->offset,
+        .message = "bytes that are not zero follow the last record of this file; no record is among them",
+    };
+    return end > walk->offset;
+}
+
 /** Deals with a place that holds no good record. @return LOG_WALK_END if nothing is wrong with that */
 static enum log_walk_state pass_damage(struct log_walk *walk, const struct log_segment *segment, uint64_t limit,
                                        struct log_met *out_met)
@@ -85,6 +121,7 @@ static enum log_walk_state pass_damage(struct log_walk *walk, const struct log_s
         return damage(walk, segment, end, "there is no good record here", out_met);
     }
     walk->looking_behind.file_id = 0;
+    walk->rest_due = true;
     bool last = walk->segment + 1 == walk->log->segment_count;
     return last ? LOG_WALK_END : damage(walk, segment, end, "this file ends before its last record", out_met);
 }
@@ -132,6 +169,7 @@ static enum log_walk_state take_record(struct log_walk *walk, const struct log_s
     walk->end = (struct log_position){segment->file_id, walk->offset};
     if (seal) {
         walk->file_done = true;
+        walk->rest_due = true;
         walk->sealed_to = record->key;
     }
     return LOG_WALK_RECORD;
@@ -144,6 +182,11 @@ enum log_walk_state log_walk_next(struct log_walk *walk, struct log_met *out_met
         const struct log_segment *segment = log->segments[walk->segment];
         uint64_t limit = limit_of(walk, segment);
         if (walk->file_done) {
+            bool look = walk->rest_due;
+            walk->rest_due = false;
+            if (look && find_rest(walk, segment, out_met)) {
+                return LOG_WALK_REST;
+            }
             walk->segment++;
             walk->offset = 0;
             walk->file_done = false;

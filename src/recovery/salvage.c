@@ -214,8 +214,12 @@ static int take_record(struct salvager *salvager, const struct log_met *met)
     return pending_hand_on(salvager->log, salvager->target, &single, salvager->error);
 }
 
-static int pass_damage(struct salvager *salvager, const struct log_met *met)
+static int pass_damage(struct salvager *salvager, enum log_walk_state state, const struct log_met *met)
 {
+    if (state == LOG_WALK_REST) {
+        return salvager->listener->padding ? find_at(salvager, met->at, met->bytes, ALEX_FINDING_PADDING, met->message)
+                                           : ALEX_OK;
+    }
     if (met->at.offset == 0) {
         return find_at(salvager, met->at, met->bytes, ALEX_FINDING_FILE, met->message);
     }
@@ -248,12 +252,12 @@ static int check_end(const struct salvager *salvager, struct log_position end)
 static int walk(struct salvager *salvager)
 {
     struct log_walk walk;
-    log_walk_init(&walk, salvager->log, true);
+    log_walk_init(&walk, salvager->log, &salvager->survey->manifest.durable);
     struct log_met met;
     enum log_walk_state state;
     int result = ALEX_OK;
     while (result == ALEX_OK && (state = log_walk_next(&walk, &met)) != LOG_WALK_END) {
-        result = state == LOG_WALK_RECORD ? take_record(salvager, &met) : pass_damage(salvager, &met);
+        result = state == LOG_WALK_RECORD ? take_record(salvager, &met) : pass_damage(salvager, state, &met);
     }
     if (result == ALEX_OK) {
         result = end_open_group(salvager);

@@ -305,7 +305,7 @@ static int start(alex_store *store, const struct manifest *manifest, const struc
         last_number = manifest->number_floor;
     }
     if (store->options.read_only) {
-        log_start_read_only(store->log, &replayed->end, last_number);
+        log_start_read_only(store->log, &replayed->end, manifest->clean, last_number, replayed->durable);
         return ALEX_OK;
     }
     /* No close leaves a group without end or a segment without records behind, but the format allows it, and then there

@@ -6,8 +6,10 @@
  * has findings; and a salvage yields nothing but what was written.
  *
  * Bytes that are without meaning, where a change is harmless: the content of LOCK, which is for people. There are no
- * others: the store has no file with space allocated ahead (a clean close gives it back, and a cut ends the file), the
- * padding behind values is zero and a check reports it if it isn't, and all else is covered by a checksum.
+ * others: the store has no file with space allocated ahead (a clean close gives it back, a cut ends the file, and so
+ * does the sync of a sealed one), the padding behind values is zero and a check reports it if it isn't, and all else is
+ * covered by a checksum. Then the same with a store of files that were filled up and sealed, where within a long value
+ * a few bits and lengths stand for all.
  *
  * ALEX_FLIP_STEP=N flips every Nth bit and cuts to every Nth length; 1 unless this is a sanitizer's build.
  */
@@ -15,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "store/store.h"
 #include "support/faults.h"
 #include "support/store_helper.h"
 #include "support/written.h"
@@ -28,7 +31,11 @@
 /** A salvage that writes its target takes longer than all else: it is done once for so many flips. */
 #define SALVAGE_STEP 7
 
-enum { KEYS = 6, FILES_MAX = 8 };
+enum { KEYS = 6, FILES_MAX = 8, LARGE = 40000 };
+
+/** In a file of large values all is looked at within so many bytes from its beginning and end, and from there on only
+ *  every so manyth bit and length. */
+enum { NEAR_BYTES = 512, FAR_BITS = 8009, FAR_BYTES = 1009 };
 
 /** Tables, and what is in them at the end. */
 static const char *const tables[] = {"main", "hashes", "late"};
@@ -153,11 +160,34 @@ static void make_store(struct flipping *flipping)
     for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
         flipping->versions[before[i].table][before[i].key] = before[i].version;
     }
+}
+
+static void count_entries(struct flipping *flipping)
+{
     for (size_t table = 0; table < TABLE_COUNT; table++) {
         for (size_t key = 0; key < KEYS; key++) {
             flipping->entries += flipping->versions[table][key] != 0;
         }
     }
+}
+
+/** A store of three files, of which two are full: of a load that is never committed, of values that fill more than half
+ *  of one. */
+static void make_rolled_store(struct flipping *flipping)
+{
+    static const unsigned char large[LARGE];
+    const struct store_tuning tuning = {.segment_shift = 16};
+    struct fixture *fixture = flipping->fixture;
+    ASSERT_OK(store_open_tuned(fixture->path, NULL, &tuning, &fixture->store));
+    write_some(flipping, 1);
+    alex_loader *loader;
+    ASSERT_OK(alex_loader_open(alex_main_table(fixture->store), &loader));
+    for (int64_t key = 0; key < 3; key++) {
+        ASSERT_OK(alex_loader_add(loader, key, large, sizeof large));
+    }
+    alex_loader_close(loader);
+    write_some(flipping, 2);
+    fixture_store_close(fixture);
 }
 
 static void read_file(struct flipping *flipping, const char *name, bool harmless)
@@ -277,9 +307,16 @@ static void look(struct flipping *flipping, const struct file *file, bool write,
     }
 }
 
+/** How far to go on from a byte of a file: `far` within a large value, which leads to before the file's end. */
+static uint64_t step_at(const struct flipping *flipping, const struct file *file, uint64_t byte, uint64_t far)
+{
+    bool within = file->size > LARGE && byte > NEAR_BYTES && byte + FAR_BYTES + NEAR_BYTES < file->size;
+    return within ? far : flipping->step;
+}
+
 static void flip_file(struct flipping *flipping, const struct file *file)
 {
-    for (uint64_t bit = 0; bit < file->size * 8; bit += flipping->step) {
+    for (uint64_t bit = 0; bit < file->size * 8; bit += step_at(flipping, file, bit / 8, FAR_BITS)) {
         files_flip_bit(file->path, bit / 8, (unsigned)bit % 8);
         look(flipping, file, flipping->flips % SALVAGE_STEP == 0, "bit", bit);
         files_flip_bit(file->path, bit / 8, (unsigned)bit % 8);
@@ -289,7 +326,7 @@ static void flip_file(struct flipping *flipping, const struct file *file)
 
 static void cut_file(struct flipping *flipping, const struct file *file)
 {
-    for (uint64_t length = 0; length < file->size; length += flipping->step) {
+    for (uint64_t length = 0; length < file->size; length += step_at(flipping, file, length, FAR_BYTES)) {
         files_write(file->path, file->bytes, length);
         look(flipping, file, true, "cut to", length);
         flipping->prefixes++;
@@ -300,11 +337,12 @@ static void cut_file(struct flipping *flipping, const struct file *file)
     files_write(file->path, file->bytes, file->size);
 }
 
-static void test_flips(void **state)
+static void flip_all(struct fixture *fixture, void (*make)(struct flipping *flipping))
 {
-    struct flipping flipping = {.fixture = *state, .step = helper_environment("ALEX_FLIP_STEP", STEP_DEFAULT)};
+    struct flipping flipping = {.fixture = fixture, .step = helper_environment("ALEX_FLIP_STEP", STEP_DEFAULT)};
     files_join(flipping.target, flipping.fixture->directory, "salvaged");
-    make_store(&flipping);
+    make(&flipping);
+    count_entries(&flipping);
     read_files(&flipping);
     assert_false(read_store(&flipping));
     assert_false(salvage_store(&flipping, true));
@@ -323,10 +361,21 @@ static void test_flips(void **state)
     assert_int_equal(flipping.wrong, 0);
 }
 
+static void test_flips(void **state)
+{
+    flip_all(*state, make_store);
+}
+
+static void test_flips_of_sealed_files(void **state)
+{
+    flip_all(*state, make_rolled_store);
+}
+
 int main(void)
 {
     faults_prefer_memory();
-    const struct CMUnitTest group[] = {TEST_WITH_DIRECTORY(test_flips)};
+    const struct CMUnitTest group[] = {TEST_WITH_DIRECTORY(test_flips),
+                                       TEST_WITH_DIRECTORY(test_flips_of_sealed_files)};
     faults_install(); /* for the syncs that it leaves out */
     int failed = cmocka_run_group_tests_name("flips", group, NULL, NULL);
     faults_remove();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "store/store.h"
+#include "support/faults.h"
 #include "support/store_helper.h"
 
 enum { SEGMENT_BYTES = 1 << 16 };
@@ -347,6 +348,80 @@ static void test_numbers_after_a_cut(void **state)
     ASSERT_VALUE(fixture->main, -1, "after the cut");
 }
 
+/** Asserts that each file that is sealed ends with its SEAL. @return how many there are */
+static size_t assert_sealed_files_end(const struct fixture *fixture)
+{
+    struct files_record *records;
+    size_t count = files_list_records(fixture->path, &records);
+    size_t seals = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].kind == FILES_SEAL) {
+            assert_int_equal(files_size(records[i].path), records[i].end);
+            seals++;
+        }
+    }
+    free(records);
+    return seals;
+}
+
+/* A sealed file ends with its SEAL once it is synced, by a writer or by the opening after a crash, and is read on. */
+static void test_sealed_files_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_store_stats stats;
+    open_small(fixture);
+    for (int64_t key = 0; key < 6; key++) {
+        put_sized(fixture->main, key, 40000);
+    }
+    ASSERT_OK(alex_sync(fixture->store));
+    assert_int_equal(assert_sealed_files_end(fixture), 5);
+    ASSERT_OK(alex_store_stat(fixture->store, &stats));
+    assert_true(stats.disk_bytes < 5 * 40300 + 2 * SEGMENT_BYTES + 1000);
+    for (int64_t key = 0; key < 6; key++) {
+        assert_sized(fixture->store, key, 40000);
+    }
+    helper_check(fixture->store);
+    fixture_store_close(fixture);
+
+    assert_int_equal(helper_in_child(put_and_die, fixture), 0);
+    fixture_store_open(fixture, NULL);
+    assert_true(assert_sealed_files_end(fixture) > 10);
+    assert_keys(fixture, KEYS);
+}
+
+/* Where the system refuses to end a file, its space stays, and nothing else is different. */
+static void test_sealed_file_that_stays_long(void **state)
+{
+    struct fixture *fixture = *state;
+    struct files_record *records;
+    struct alex_store_stats before;
+    struct alex_store_stats after;
+    faults_install();
+    ASSERT_OK(store_open_tuned(fixture->path, &(struct alex_options){.no_background = true}, &small_segments,
+                               &fixture->store));
+    fixture->main = alex_main_table(fixture->store);
+    put_sized(fixture->main, 1, 40000);
+    put_sized(fixture->main, 2, 40000);
+    ASSERT_OK(alex_store_stat(fixture->store, &before));
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FTRUNCATE), .first = 1});
+    ASSERT_OK(alex_sync(fixture->store));
+    assert_int_equal(faults_struck(), 1);
+    faults_clear();
+    ASSERT_OK(alex_store_stat(fixture->store, &after));
+    assert_int_equal(after.disk_bytes, before.disk_bytes);
+    helper_check(fixture->store);
+    fixture_reopen(fixture);
+    assert_true(files_list_records(fixture->path, &records) >= 2);
+    assert_int_equal(records[1].kind, FILES_SEAL);
+    assert_true(files_size(records[1].path) > records[1].end);
+    free(records);
+    helper_check(fixture->store);
+    assert_sized(fixture->store, 1, 40000);
+    assert_sized(fixture->store, 2, 40000);
+    fixture_store_close(fixture);
+    faults_remove();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +436,8 @@ int main(void)
         TEST_WITH_DIRECTORY(test_damage_in_an_earlier_segment),
         TEST_WITH_DIRECTORY(test_values_stay),
         TEST_WITH_DIRECTORY(test_numbers_after_a_cut),
+        TEST_WITH_DIRECTORY(test_sealed_files_end),
+        TEST_WITH_DIRECTORY(test_sealed_file_that_stays_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -313,6 +313,84 @@ static void test_missing_manifest(void **state)
     assert_string_equal(findings.items[0].message, "the manifest is missing");
 }
 
+/** Asserts that a check of the store, opened read-only, and a look with a salvage find bytes at a place, or nothing. */
+static void assert_rest(struct fixture *fixture, const char *path, uint64_t offset, bool expected)
+{
+    struct findings findings;
+    struct alex_check_report report;
+    struct alex_options options = {.read_only = true};
+    fixture_store_open(fixture, &options);
+    check(fixture->store, &findings, &report);
+    assert_int_equal(findings.count, expected);
+    assert_int_equal(found_at(&findings, path, offset), expected);
+    fixture_store_close(fixture);
+    memset(&findings, 0, sizeof findings);
+    ASSERT_OK(alex_salvage(fixture->path, NULL, note, &findings, NULL, NULL));
+    assert_int_equal(findings.count, expected);
+    assert_int_equal(found_at(&findings, path, offset), expected);
+}
+
+/* Bytes behind a SEAL are found if they are not zero; whatever they are, they are without effect. */
+static void test_bytes_behind_a_seal(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct store_tuning tuning = {.segment_shift = 16};
+    static unsigned char value[40000];
+    struct files_record *records;
+    ASSERT_OK(store_open_tuned(fixture->path, NULL, &tuning, &fixture->store));
+    for (int64_t key = 0; key < 3; key++) {
+        ASSERT_OK(alex_put(alex_main_table(fixture->store), key, value, sizeof value, NULL));
+    }
+    fixture_store_close(fixture);
+    size_t count = files_list_records(fixture->path, &records);
+    size_t seals = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].kind != FILES_SEAL) {
+            continue;
+        }
+        seals++;
+        assert_int_equal(files_size(records[i].path), records[i].end);
+        files_truncate(records[i].path, records[i].end + 20000);
+        assert_rest(fixture, records[i].path, records[i].end, false);
+        files_patch(records[i].path, records[i].end + 12345, "x", 1);
+        assert_rest(fixture, records[i].path, records[i].end, true);
+        struct alex_salvage_report report;
+        char target[FILES_PATH_MAX];
+        files_join(target, fixture->directory, "salvaged");
+        files_remove(target);
+        ASSERT_OK(alex_salvage(fixture->path, target, NULL, NULL, &report, NULL)); /* where nothing is left out */
+        assert_int_equal(report.findings, 0);
+        assert_int_equal(report.keys, 3);
+        fixture_store_open(fixture, NULL); /* a writer leaves them alone */
+        fixture_store_close(fixture);
+        assert_rest(fixture, records[i].path, records[i].end, true);
+        files_truncate(records[i].path, records[i].end);
+        assert_rest(fixture, records[i].path, records[i].end, false);
+    }
+    assert_int_equal(seals, 2);
+    free(records);
+}
+
+/* Bytes behind the place where a log was closed are found, and cut off by the next writer. */
+static void test_bytes_behind_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct files_record last;
+    struct alex_open_report report;
+    fixture_store_open(fixture, NULL);
+    fill(fixture);
+    fixture_store_close(fixture);
+    files_last_record(fixture->path, &last);
+    files_patch(last.path, last.end, "twelve bytes", 12);
+    assert_rest(fixture, last.path, last.end, true);
+    fixture_store_open(fixture, NULL);
+    alex_store_open_report(fixture->store, &report);
+    assert_true(report.clean);
+    assert_int_equal(report.cut_bytes, 16);
+    fixture_store_close(fixture);
+    assert_rest(fixture, last.path, last.end, false);
+}
+
 /* A check needs a store and a place for its report. */
 static void test_arguments(void **state)
 {
@@ -339,6 +417,8 @@ int main(void)
         TEST_WITH_STORE(test_missing_manifest),
         TEST_WITH_STORE(test_stop_in_a_table),
         TEST_WITH_STORE(test_newer_manifest),
+        TEST_WITH_DIRECTORY(test_bytes_behind_a_seal),
+        TEST_WITH_DIRECTORY(test_bytes_behind_the_end),
         TEST_WITH_STORE(test_arguments),
     };
     return cmocka_run_group_tests_name("check findings", tests, NULL, NULL);
