@@ -14,11 +14,17 @@ void session_report_recovery(alex_store *store, enum session_access access)
 {
     struct alex_open_report found;
     alex_store_open_report(store, &found);
-    if (found.cut_bytes > 0) {
+    const char *done = access == SESSION_READ ? "passed over" : "cut off";
+    if (found.cut_bytes > 0 && found.clean) {
+        report(STATUS_OK,
+               "%s %" PRIu64 " bytes in %s from byte %" PRIu64
+               " on: the store was closed there, and something else has written them since",
+               done, found.cut_bytes, found.cut_path, found.cut_offset);
+    } else if (found.cut_bytes > 0) {
         report(STATUS_OK,
                "the store's last use did not end cleanly: %s %" PRIu64
                " bytes of writes that never reached the disk whole, in %s from byte %" PRIu64 " on",
-               access == SESSION_READ ? "passed over" : "cut off", found.cut_bytes, found.cut_path, found.cut_offset);
+               done, found.cut_bytes, found.cut_path, found.cut_offset);
     }
     if (!found.clean && found.records_dropped > 0) {
         report(STATUS_OK,

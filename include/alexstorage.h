@@ -243,7 +243,8 @@ struct alex_open_report {
     bool clean;                /**< the last use ended with alex_close() */
     uint64_t records_replayed; /**< records read from the log */
     uint64_t records_dropped;  /**< records of batches and loads that were never committed: without effect */
-    uint64_t cut_bytes;        /**< bytes of incomplete tail cut off after an unclean end */
+    uint64_t cut_bytes;        /**< bytes cut off behind the log's end: its incomplete tail after an unclean end; if
+                                    `clean`, what something else has written there */
     char cut_path[512];        /**< the file that was cut; "" if none */
     uint64_t cut_offset;       /**< where the cut is, in bytes from the file's beginning */
 };

@@ -247,6 +247,18 @@ class Damage(StoreToDamage):
         with open(self.log, "rb") as file:
             self.refused(self.log, file.read())
 
+    def test_bytes_that_were_added_to_a_closed_log(self):
+        """They are no writes of the store's that a crash has torn, and are not called so."""
+        end = os.path.getsize(self.log)
+        self.overwrite(self.log, end, b"twelve bytes")
+        outcome = self.run_tool("check", self.store, code=DAMAGED)
+        self.assertIn(f"{self.log}: at byte {end}: bytes that are not zero", outcome.text)
+        self.assertRegex(outcome.text, r", 20 keys: 1 finding\n$")
+        outcome = self.run_tool("put", self.store, "8", "after")
+        self.assertIn(f"cut off 16 bytes in {self.log} from byte {end} on: the store was closed there", outcome.err)
+        self.assertNotIn("cleanly", outcome.err)
+        self.run_tool("check", self.store)
+
     def test_a_manifest_that_was_overwritten(self):
         manifest = f"{self.store}/MANIFEST"
         self.overwrite(manifest, 50, b"\x55")
