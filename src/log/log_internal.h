@@ -212,7 +212,5 @@ void append_trim_stage(struct log *log);
 /* sync.c */
 /** Starts the thread that syncs every config.sync_interval_ms, if that is asked for. */
 int sync_start(struct log *log, struct alex_error *error);
-/** Closes the files of segments before this index: nothing is left to be written to them or synced. */
-void sync_close_before(struct log *log, size_t index);
 
 #endif /* LOG_INTERNAL_H */

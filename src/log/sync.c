@@ -9,13 +9,11 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-void sync_close_before(struct log *log, size_t index)
+/** Closes the files of segments before this index: nothing is left to be written to them or synced. */
+static void close_before(struct log *log, size_t index)
 {
     for (size_t i = index; i > 0 && log->segments[i - 1]->fd != -1; i--) {
-        /* In this order: a child forked in between by another thread must not close what has this number by then. */
-        int fd = log->segments[i - 1]->fd;
-        log->segments[i - 1]->fd = -1;
-        os_file_close(fd);
+        segment_close(log->segments[i - 1]);
     }
 }
 
@@ -56,7 +54,7 @@ static int sync_files(struct log *log, struct alex_error *error)
     int result = sync_segments(log, count, error);
     if (result == ALEX_OK) {
         log->sync_from = count - 1;
-        sync_close_before(log, log->sync_from);
+        close_before(log, log->sync_from);
         log->durable = end;
         atomic_store(&log->mark_due, true);
     } else {
