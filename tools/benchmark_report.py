@@ -6,6 +6,7 @@ always the other's time divided by AlexStorage's, of medians over rounds.
 """
 
 import json
+import re
 import statistics
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -48,6 +49,7 @@ LEARNED = ["uniform", "sequential", "timestamps"]
 
 # Rounds that a target's tables are to have.
 ROUNDS = 5
+ROUNDS_END = re.compile(r", \d+ rounds?$")
 
 # The calls that it takes for a percentile to be told from the longest one; as in bench/report.c.
 PERCENTILE_CALLS = {"50": 1, "99": 100, "999": 1000, "9999": 10000}
@@ -212,11 +214,11 @@ def ratio_row(results, target, size):
 
 
 def ratio_targets(tables):
-    """The table of ratios; `tables` gives results by size: "100K" for the seed's workloads, "1M", "10M"."""
+    """Head and rows of the table of ratios; `tables` gives results by size: "100K" for the seed's workloads, "1M",
+    "10M"."""
     rows = [ratio_row(tables[size], target, size) for target in TARGETS for size in ("1M", "10M")]
     rows += [ratio_row(tables["100K"], target, "100K") for target in SEED_TARGETS]
-    return markdown_table(["workload, keys", "against RocksDB (tuned)", "against SQLite", "against the fastest peer"],
-                          rows)
+    return ["workload, keys", "against RocksDB (tuned)", "against SQLite", "against the fastest peer"], rows
 
 
 def greatest_to_uniform(results, workload, field):
@@ -247,7 +249,7 @@ def keys_targets(results, workloads, worst):
 
 
 def other_targets(tables, distributions, attacks):
-    """What the targets say besides ratios to peers; `tables` gives results by size: "1M", "10M"."""
+    """Head and rows of what the targets say besides ratios to peers; `tables` gives results by size: "1M", "10M"."""
     rows = []
     for size in ("1M", "10M"):
         results = tables[size]
@@ -255,9 +257,8 @@ def other_targets(tables, distributions, attacks):
                       results.where(engine="floor", workload="get").median())
         rows.append([f"get divided by the floor, {size}", verdict(value, 1.5, at_least=False)])
         put, loop = (results.where(engine=name, workload="insert").median("p9999_ns") for name in (OURS, "floor"))
-        if put is not None and loop is not None:
-            rows.append([f"p99.99 of a put beside that of the floor's bare loop, {size}",
-                         f"{time_text(put)}, {time_text(loop)}"])
+        rows.append([f"p99.99 of a put beside that of the floor's bare loop, {size}",
+                     "not measured" if put is None or loop is None else f"{time_text(put)}, {time_text(loop)}"])
     for size in ("1M", "10M"):
         for workload, bound, label in (("get", 26, "loaded"), ("insert", 32, "after random inserts")):
             value = tables[size].where(engine=OURS, workload=workload).median("index_bytes_per_key")
@@ -272,7 +273,7 @@ def other_targets(tables, distributions, attacks):
                          verdict(ratio_to(of_name, "alexstorage-binary", workload), 1)])
     rows += keys_targets(distributions, ("insert", "get", "get_new"), "worst distribution")
     rows += keys_targets(attacks, ("insert", "get_new"), "worst attack")
-    return markdown_table(["target", "measured"], rows)
+    return ["target", "measured"], rows
 
 
 # ---- tables of results
@@ -395,8 +396,9 @@ def readme_table(results):
 
 
 def table_section(table, results, commands, surroundings):
-    """A table of the document, with the commands that made it; says so if nothing is measured yet, or not all."""
-    text = [f"## {table.title}", "", *(f"    {command}" for command in commands), ""]
+    """A table of the document, below its title, with the commands that made it; says so if nothing is measured yet, or
+    not all."""
+    text = [*(f"    {command}" for command in commands), ""]
     if not results.runs:
         return "\n".join([*text, "Not measured yet."])
     if table.remap:
@@ -418,8 +420,9 @@ def surroundings_section(lines, others, other_text):
     return text + (f"\n\n{other_text}:\n\n{other_lines}" if other_lines else "")
 
 
-def surroundings_sections(measured):
-    """Machine and engines as the newest tables have them; `measured` has each table's surroundings by its title."""
+def surroundings_sections(measured, kept):
+    """Machine and engines as the newest tables have them, by their titles; `measured` has each table's surroundings by
+    its title, `kept` what the document said before."""
     machine = {}
     engines = {name: "" for surroundings in measured.values() for name in surroundings.engines}
     for surroundings in sorted(measured.values(), key=lambda surroundings: surroundings.sittings[-1]["time"]):
@@ -429,17 +432,18 @@ def surroundings_sections(measured):
                               if text != machine.get(name)] for title, surroundings in measured.items()}
     other_engines = {title: [line for name, line in surroundings.engines.items() if line != engines[name]]
                      for title, surroundings in measured.items()}
-    return [
-        "## Machine\n\n" + surroundings_section([f"{name}: {text}" for name, text in machine.items()], other_machines,
-                                                "Measured on another machine"),
-        "## Engines\n\n" + surroundings_section(engines.values(), other_engines,
-                                                "Measured with other versions or settings")]
+    machine_lines = [f"{name}: {text}" for name, text in machine.items()]
+    return {"Machine": surroundings_section(keep_lines(machine_lines, kept.get("Machine", "")), other_machines,
+                                            "Measured on another machine"),
+            "Engines": surroundings_section(keep_lines(list(engines.values()), kept.get("Engines", "")), other_engines,
+                                            "Measured with other versions or settings")}
 
 
 HEAD = """# Performance
 
 Written by `make bench-full`, but for the notes. It measures what is not measured yet; `tools/benchmark full
---render-only` writes this page from the results that are there.
+--render-only` writes this page from the results that are there. A table without any stays as it was, with the targets
+that rest on it.
 
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
@@ -448,10 +452,44 @@ verified on every read. `full_scan` times all keys, every other workload a milli
 measured: [bench/README.md](../bench/README.md)."""
 
 
+def sections_by_title(text):
+    """The parts of a document below its `## ` headings, by these, without the notes."""
+    notes = between(text, NOTES_BEGIN, NOTES_END)
+    text = text if notes is None else text.replace(f"{NOTES_BEGIN}{notes}{NOTES_END}", "")
+    parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)[1:]
+    return {title: body.strip("\n") for title, body in zip(parts[::2], parts[1::2])}
+
+
+def rows_by_label(text):
+    """The cells of all table rows, by the first without its number of rounds."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return {ROUNDS_END.sub("", row[0]): row for row in rows}
+
+
+def keep_rows(rows, old):
+    """The rows, with those of `old` where nothing was measured of one."""
+    kept = rows_by_label(old)
+    return [kept.get(ROUNDS_END.sub("", row[0]), row) if all("not measured" in cell for cell in row[1:]) else row
+            for row in rows]
+
+
+def keep_lines(lines, old):
+    """The list's lines, and those of `old` that are about something else: of engines in tables that are kept."""
+    names = {line.split()[0] for line in lines}
+    old_lines = [line[2:] for line in old.split("\n\n", 1)[0].splitlines() if line.startswith("- ")]
+    return lines + [line for line in old_lines if line.split()[0] not in names]
+
+
 def document(measured, targets, sections, old):
-    """All of docs/PERFORMANCE.md; `measured` has each table's surroundings by its title, `old` is what the document
-    was, whose notes are kept."""
+    """All of docs/PERFORMANCE.md; `measured` has each table's surroundings by its title, `targets` lists of rows,
+    `sections` the tables' text by title. `old` is what the document was: its notes are kept, and what it says of tables
+    and targets that nothing is measured of."""
     notes = between(old, NOTES_BEGIN, NOTES_END)
     notes = "\n" if notes is None else notes
-    return "\n\n".join([HEAD, *surroundings_sections(measured), f"## Targets\n\n{targets}",
-                        f"{NOTES_BEGIN}{notes}{NOTES_END}", *sections]) + "\n"
+    kept = sections_by_title(old or "")
+    tables = [markdown_table(head, keep_rows(rows, kept.get("Targets", ""))) for head, rows in targets]
+    parts = surroundings_sections(measured, kept) | {"Targets": "\n\n".join(tables)}
+    texts = {title: text if title in measured else kept.get(title, text) for title, text in sections.items()}
+    return "\n\n".join([HEAD, *(f"## {title}\n\n{text}" for title, text in parts.items()),
+                        f"{NOTES_BEGIN}{notes}{NOTES_END}",
+                        *(f"## {title}\n\n{text}" for title, text in texts.items())]) + "\n"

@@ -118,8 +118,8 @@ class Figures(unittest.TestCase):
 class Targets(unittest.TestCase):
     def ratios(self, *lines):
         empty = report.Results([])
-        return report.ratio_targets({"1M": report.Results([line for of in lines for line in of]), "10M": empty,
-                                     "100K": empty})
+        return report.markdown_table(*report.ratio_targets(
+            {"1M": report.Results([line for of in lines for line in of]), "10M": empty, "100K": empty}))
 
     def test_met_and_missed(self):
         """A ratio that reaches its target is met, the target itself too; a lower one is missed."""
@@ -146,8 +146,9 @@ class Targets(unittest.TestCase):
         self.assertEqual("not measured (target ≥ 10)", row(self.ratios(), "get, 10M")[0])
 
     def others(self, one_million=(), distributions=(), attacks=()):
-        return report.other_targets({"1M": report.Results(list(one_million)), "10M": report.Results([])},
-                                    report.Results(list(distributions)), report.Results(list(attacks)))
+        return report.markdown_table(*report.other_targets(
+            {"1M": report.Results(list(one_million)), "10M": report.Results([])}, report.Results(list(distributions)),
+            report.Results(list(attacks))))
 
     def test_at_most(self):
         """A figure above its greatest allowed is missed."""
@@ -220,6 +221,22 @@ class Documents(unittest.TestCase):
         self.assertIn("8.00x", second)
         self.assertNotIn("9.99x", second)
         self.assertEqual(second, self.render())
+
+    def test_unmeasured_is_kept(self):
+        """A table without results stays as the document has it, and so do its targets and the engines in it."""
+        self.write("distributions-1m", runs("lmdb", "insert", 70) + runs("alexstorage", "insert", 10, index_depth=3),
+                   engines={"lmdb": "`lmdb` 0.9; settings of it"})
+        first = self.render()
+        for name in ("1m", "distributions-1m"):
+            self.progress(name).forget()
+        self.assertEqual(first, self.render())
+        self.write("1m", runs("alexstorage", "get", 100) + runs("sqlite", "get", 500), "2026-11-25T09:00:00+00:00")
+        text = self.render()
+        self.assertEqual(["**5.00 < 8 missed**"], row(text, "get, 1M")[1:2])
+        self.assertEqual(["7.00x", "10.0 ns"], row(text, "insert"))
+        self.assertEqual(["3.00 ≤ 4 met"], row(text, "depth of the index, worst distribution, 1 round"))
+        self.assertEqual(1, text.count("- `lmdb` 0.9; settings of it"))
+        self.assertIn("Not measured yet.", text)
 
     def test_contents(self):
         """The document has machine, engines with settings, each table's command and what is not measured yet."""
