@@ -34,6 +34,9 @@
  *  each with a MARK (40). A close gives the rest of it back before it writes the manifest. */
 #define SPARE_BYTES ((uint64_t)16 << 10)
 
+/** Segments that wait for a sync, each with its file open, before one is made that nobody has asked for. */
+#define UNSYNCED_SEGMENTS_MAX 32
+
 #define GROWTH_MIN_BYTES ((uint64_t)64 << 10)
 #define GROWTH_MAX_BYTES ((uint64_t)16 << 20)
 #define PAGE_BYTES ((uint64_t)4096)
@@ -210,6 +213,9 @@ int append_write_stage(struct log *log, struct alex_error *error);
 void append_trim_stage(struct log *log);
 
 /* sync.c */
+/** Makes durable what the files have now. Called with the lock; gives it up meanwhile. After a failure the log takes no
+ *  more writes. */
+int sync_files(struct log *log, struct alex_error *error);
 /** Starts the thread that syncs every config.sync_interval_ms, if that is asked for. */
 int sync_start(struct log *log, struct alex_error *error);
 

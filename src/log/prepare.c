@@ -57,6 +57,12 @@ static bool segment_due(const struct log *log)
     return log->next == NULL && !log->preparing && log->tail->capacity - end < segment_lead(log->tail);
 }
 
+/** Whether so many segments wait for a sync that one is made without being asked for. Called with the lock. */
+static bool sync_due(const struct log *log, size_t segments)
+{
+    return log->segment_count - log->sync_from > segments;
+}
+
 int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_segment, struct alex_error *error)
 {
     uint64_t slot_bytes = (uint64_t)1 << log->config.segment_shift;
@@ -126,6 +132,9 @@ static void run(void *context)
         }
         log->work_due = false;
         grow_ahead(log);
+        if (sync_due(log, UNSYNCED_SEGMENTS_MAX)) {
+            (void)sync_files(log, NULL);
+        }
         if (segment_due(log)) {
             log->preparing = true;
             if (make_next(log, TAIL_RESERVE_BYTES, NULL) == ALEX_OK) {
@@ -280,6 +289,9 @@ int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error)
         result = need_next(log, bytes, error);
         if (result == ALEX_OK) {
             result = roll(log, error);
+        }
+        if (result == ALEX_OK && sync_due(log, (log->thread != NULL ? 2 : 1) * UNSYNCED_SEGMENTS_MAX)) {
+            result = sync_files(log, error);
         }
         end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
     }

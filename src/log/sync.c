@@ -36,8 +36,7 @@ static int sync_segments(struct log *log, size_t count, struct alex_error *error
     return result;
 }
 
-/** Makes durable what the files have now. Called with the lock; gives it up meanwhile. */
-static int sync_files(struct log *log, struct alex_error *error)
+int sync_files(struct log *log, struct alex_error *error)
 {
     while (log->syncing) {
         os_condition_wait(log->changed, log->lock);

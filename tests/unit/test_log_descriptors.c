@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "log/log_internal.h"
 #include "store/store.h"
 #include "support/faults.h"
 #include "support/store_helper.h"
@@ -133,6 +134,42 @@ static void test_writing(void **state)
     }
 }
 
+/** Writes many segments without ever asking for a sync. @param unsynced  files that may be open */
+static int write_unsynced(const struct fixture *fixture, const struct alex_options *options, int unsynced)
+{
+    alex_store *store;
+    struct rlimit limit;
+    CHILD_REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = helper_descriptor_count() + (rlim_t)unsynced + FEW;
+    CHILD_REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHILD_REQUIRE(store_open_tuned(fixture->path, options, &small_segments, &store) == ALEX_OK);
+    for (int64_t key = 0; key < 5 * UNSYNCED_SEGMENTS_MAX; key++) {
+        put(store, key);
+    }
+    require_values(store, 5 * UNSYNCED_SEGMENTS_MAX);
+    CHILD_REQUIRE(alex_close(store) == ALEX_OK);
+    return 0;
+}
+
+static int write_unsynced_alone(void *context)
+{
+    return write_unsynced(context, &no_threads, UNSYNCED_SEGMENTS_MAX);
+}
+
+static int write_unsynced_with_thread(void *context)
+{
+    return write_unsynced(context, NULL, 2 * UNSYNCED_SEGMENTS_MAX);
+}
+
+/* A store that is never synced keeps so many files open and no more, with the log's thread and without. */
+static void test_writing_without_syncs(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(helper_in_child(write_unsynced_alone, fixture), 0);
+    files_remove(fixture->path);
+    assert_int_equal(helper_in_child(write_unsynced_with_thread, fixture), 0);
+}
+
 /* Its log is cut and goes on in a new file. */
 static void test_writing_behind_a_cut(void **state)
 {
@@ -195,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_WITH_DIRECTORY(test_reading),
         TEST_WITH_DIRECTORY(test_writing),
+        TEST_WITH_DIRECTORY(test_writing_without_syncs),
         TEST_WITH_DIRECTORY(test_writing_behind_a_cut),
         TEST_WITH_DIRECTORY(test_open_again_fails),
     };
