@@ -256,11 +256,11 @@ static uint64_t withdraw_next(struct log *log)
 
 int log_finish(struct log *log, struct alex_error *error)
 {
-    int failed = atomic_load(&log->failed);
-    if ((log->untouched && failed == ALEX_OK) || log_forked(log)) {
+    if ((log->untouched && atomic_load(&log->failed) == ALEX_OK) || log_forked(log)) {
         return ALEX_OK;
     }
     uint64_t unused = withdraw_next(log);
+    int failed = atomic_load(&log->failed); /* now that no thread of the log can change it */
     char path[512];
     log_path(log, log->tail->file_id, path, sizeof path);
     int result = ALEX_OK;
