@@ -267,7 +267,8 @@ struct alex_store_stats {
     uint64_t oldest_snapshot; /**< the number that the oldest of them sees; last_number if there is none */
 };
 
-/** Gives the store's figures. Cost: one step a segment and table. @return ALEX_OK */
+/** Gives the store's figures, those of writes included that wait for a sync (ALEX_DURABLE_ON_COMMIT). Cost: one step a
+ *  segment and table. @return ALEX_OK */
 ALEX_API int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats);
 
 /* ------------------------------------------------------------------------------------------------ tables */
@@ -351,7 +352,8 @@ struct alex_table_stats {
     uint64_t moved_bytes;        /**< bytes of index entries moved by inserts since then */
 };
 
-/** Gives a table's figures. Cost: reads its whole index. @return ALEX_OK */
+/** Gives a table's figures, those of writes included that wait for a sync (ALEX_DURABLE_ON_COMMIT). Cost: reads its
+ *  whole index. @return ALEX_OK */
 ALEX_API int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats);
 
 /* ------------------------------------------------------------------------------------------------ single writes

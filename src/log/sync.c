@@ -83,18 +83,19 @@ int log_sync_readable(struct log *log, struct alex_error *error)
 
 int log_make_readable(struct log *log, struct alex_error *error)
 {
-    int result = append_write_stage(log, error);
-    append_trim_stage(log);
-    return result;
+    return append_write_stage(log, error);
 }
 
-int log_settle(struct log *log, struct alex_error *error)
+int log_settle(struct log *log, bool sync_later, struct alex_error *error)
 {
     if (BASE_LIKELY(!log->tail->staged)) {
         return ALEX_OK;
     }
-    int result = log_make_readable(log, error);
-    return result == ALEX_OK && log->config.sync_each ? log_sync_readable(log, error) : result;
+    int result = append_write_stage(log, error);
+    if (result == ALEX_OK) {
+        append_trim_stage(log);
+    }
+    return result == ALEX_OK && log->config.sync_each && !sync_later ? log_sync_readable(log, error) : result;
 }
 
 /** The thread that syncs at intervals. A failure latches the log, and the next write reports it. */

@@ -6,7 +6,8 @@
  * A snapshot is a number: it sees the records up to and with that one. The index leads to a key's newest record; a
  * record newer than the snapshot leads to the one before it.
  *
- * One thread at a time writes and publishes; any number open and close snapshots and read, beside it and each other.
+ * One thread at a time writes, and one publishes, which need not be the same; any number open and close snapshots and
+ * read, beside these and each other.
  */
 #ifndef MVCC_MVCC_H
 #define MVCC_MVCC_H

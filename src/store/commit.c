@@ -59,7 +59,7 @@ void commit_publish(alex_store *store, uint64_t number)
 
 int commit_settle(alex_store *store)
 {
-    return store->commits.shares ? log_make_readable(store->log, &store->error) : log_settle(store->log, &store->error);
+    return log_settle(store->log, store->commits.shares, &store->error);
 }
 
 void commit_enter(alex_store *store, struct commit *commit, uint64_t number)

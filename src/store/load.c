@@ -215,7 +215,7 @@ static int commit(alex_loader *loader, uint64_t *out_added, uint64_t *out_replac
         if (result == ALEX_OK) {
             result = group_commit(&loader->group);
             if (result == ALEX_OK) {
-                result = log_settle(store->log, &store->error); /* by itself: it is long anyway */
+                result = log_settle(store->log, false, &store->error); /* by itself: it is long anyway */
             }
             if (result != ALEX_OK) {
                 withdraw(loader, previous);

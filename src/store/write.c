@@ -56,7 +56,7 @@ int write_append(struct alex_table *table, struct record *record, const void *va
 int write_single(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref)
 {
     int result = write_append(table, record, value, size, out_ref);
-    return BASE_LIKELY(result == ALEX_OK) ? log_settle(table->store->log, &table->store->error) : result;
+    return BASE_LIKELY(result == ALEX_OK) ? log_settle(table->store->log, false, &table->store->error) : result;
 }
 
 /** A record of a key that has `previous` now. */

@@ -279,6 +279,55 @@ static void test_large_commits(void **state)
     }
 }
 
+enum { LARGER_THAN_STAGE = 3 << 20 };
+
+static int write_large_batch(struct fixture *fixture, const void *value)
+{
+    struct alex_op ops[] = {{ALEX_OP_PUT, fixture->main, 1, {value, LARGER_THAN_STAGE}},
+                            {ALEX_OP_PUT, fixture->main, 2, {"x", 1}}};
+    return alex_write(fixture->store, ops, 2);
+}
+
+static int load_large(struct fixture *fixture, const void *value)
+{
+    alex_loader *loader;
+    int result = alex_loader_open(fixture->main, &loader);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    result = alex_loader_add(loader, 1, value, LARGER_THAN_STAGE);
+    if (result == ALEX_OK) {
+        result = alex_loader_commit(loader, NULL, NULL);
+    }
+    alex_loader_close(loader);
+    return result;
+}
+
+/* Running out of memory anywhere in a batch or load that is larger than the stage ends that one, and nothing else: for
+ * its COMMIT, or for taking it back, there is always memory. */
+static void test_no_memory_for_large_commits(void **state)
+{
+    struct fixture *fixture = *state;
+    static int (*const writes[])(struct fixture * fixture, const void *value) = {write_large_batch, load_large};
+    unsigned char *value = calloc(1, LARGER_THAN_STAGE);
+    for (size_t i = 0; i < sizeof writes / sizeof writes[0]; i++) {
+        files_remove(fixture->path);
+        fixture_store_open(fixture, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT});
+        bool struck = true;
+        for (uint64_t first = 1; struck; first++) {
+            faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_ALLOCATION), .first = first, .for_good = true});
+            int result = writes[i](fixture, value);
+            struck = faults_struck() > 0;
+            faults_clear();
+            assert_true(result == ALEX_OK || (struck && result == ALEX_NO_MEMORY));
+            helper_put(fixture->main, 3, "goes on");
+        }
+        helper_check(fixture->store);
+        fixture_store_close(fixture);
+    }
+    free(value);
+}
+
 /* A sync between a reservation and its commit leaves the reserved memory where it is. */
 static void test_sync_during_a_reservation(void **state)
 {
@@ -522,6 +571,7 @@ int main(void)
         TEST_WITH_DIRECTORY(test_failed_close),
         TEST_WITH_DIRECTORY(test_full_disk_on_commit),
         TEST_WITH_DIRECTORY(test_large_commits),
+        TEST_WITH_DIRECTORY(test_no_memory_for_large_commits),
         TEST_WITH_DIRECTORY(test_sync_during_a_reservation),
         TEST_WITH_DIRECTORY(test_failed_write_during_a_reservation),
         TEST_WITH_DIRECTORY(test_check_with_staged_records),
