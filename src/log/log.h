@@ -237,8 +237,8 @@ int log_writable(const struct log *log, struct alex_error *error);
 int log_make_readable(struct log *log, struct alex_error *error);
 
 /** Ends a commit, before it is published: what was appended can be read from here on and, with config.sync_each, is
- *  durable, unless `sync_later` leaves that to log_sync_readable(). After a failure it may be in the log or not, and the
- *  log takes no more writes. */
+ *  durable, unless `sync_later` leaves that to log_sync_readable(). After a failure it may be in the log or not, and
+ *  the log takes no more writes. */
 int log_settle(struct log *log, bool sync_later, struct alex_error *error);
 
 /** Makes durable what log_make_readable() or log_settle() was called for. For any thread; several share a sync. After a

@@ -115,6 +115,7 @@ uint64_t mvcc_oldest(const struct mvcc *mvcc, uint64_t *out_count)
     uint64_t oldest = mvcc_published(mvcc);
     uint64_t count = 0;
     atomic_thread_fence(memory_order_seq_cst);
+    /* unreached: an end of the blocks, as above */
     for (uint32_t i = 0; i < MVCC_BLOCKS_MAX; i++) {
         /* In this order: a block is there before any of its slots is taken. */
         uint32_t used = atomic_load_explicit(&mvcc->used[i], memory_order_acquire);

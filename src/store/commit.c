@@ -35,6 +35,7 @@ void commit_release(alex_store *store)
 static void publish(alex_store *store, uint64_t number)
 {
     struct commit_queue *queue = &store->commits;
+    /* unreached: who held the writer's turn has published more since this one's sync, which is left to chance */
     if (number > mvcc_published(&store->mvcc)) {
         mvcc_publish(&store->mvcc, number);
     }

@@ -134,7 +134,7 @@ static void open_nearly_full(struct fixture *fixture, const struct alex_options 
     char name[32];
     files_remove(fixture->path);
     open_small(fixture, &(struct alex_options){.no_background = true});
-    for (int64_t key = 10; key < 16; key++) {
+    for (int64_t key = 10; key < 15; key++) {
         ASSERT_OK(put_zeroes(fixture, key, 9000));
     }
     /* Where the next segment's file will be, one stands already, as a crash may leave it. */
@@ -243,6 +243,41 @@ static void test_not_a_page_left(void **state)
     ASSERT_OK(put_zeroes(fixture, key, 500));
 }
 
+/* On a disk so full that even the space kept for deletes is used up, deletes fail like all else that needs space, and
+ * change nothing. */
+static void test_no_space_at_all(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 2000 };
+    fixture_store_open(fixture, &(struct alex_options){.no_background = true});
+    for (int64_t key = 0; key < KEYS; key++) {
+        ASSERT_OK(put_zeroes(fixture, key, 10));
+    }
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FALLOCATE), .first = 1, .for_good = true});
+    int64_t gone = 0;
+    int code = ALEX_OK;
+    while (code == ALEX_OK) {
+        code = alex_delete(fixture->main, gone);
+        gone += code == ALEX_OK;
+    }
+    assert_int_equal(code, ALEX_NO_SPACE);
+    struct alex_error error;
+    alex_table *table;
+    ASSERT_CODE(ALEX_NO_SPACE, alex_table_open(fixture->store, "new", NULL, &table));
+    alex_store_error(fixture->store, &error);
+    assert_int_equal(error.code, ALEX_NO_SPACE);
+    ASSERT_CODE(ALEX_NO_SPACE, put_zeroes(fixture, KEYS, 10));
+    assert_in_range(gone, 200, KEYS - 1);
+    faults_clear();
+    for (int64_t key = 0; key <= KEYS; key++) {
+        ASSERT_CODE(key < gone || key == KEYS ? ALEX_NOT_FOUND : ALEX_OK, alex_exists(fixture->main, key));
+    }
+    struct alex_table_options there = {.mode = ALEX_MUST_EXIST};
+    ASSERT_CODE(ALEX_NOT_FOUND, alex_table_open(fixture->store, "new", &there, &table));
+    ASSERT_OK(alex_delete(fixture->main, gone));
+    ASSERT_OK(alex_table_open(fixture->store, "new", NULL, &table));
+}
+
 /* A file system that stops allocating space for a file that it allocated space for is an error: what is mapped there
  * can't be written otherwise. */
 static void test_allocation_ends(void **state)
@@ -274,7 +309,7 @@ static void test_figures_without_allocation(void **state)
     do {
         ASSERT_OK(put_zeroes(fixture, key++, 3000));
         ASSERT_OK(alex_store_stat(fixture->store, &stats));
-        for (int i = 0; stats.log_bytes > ((uint64_t)3 << SHIFT) / 4 && stats.segments == 1 && i < 10000; i++) {
+        for (int i = 0; stats.log_bytes > ((uint64_t)5 << SHIFT) / 8 && stats.segments == 1 && i < 10000; i++) {
             (void)usleep(1000); /* the log's thread prepares the next one */
             ASSERT_OK(alex_store_stat(fixture->store, &stats));
         }
@@ -426,6 +461,7 @@ int main(void)
         TEST(test_list_of_segments_without_memory),
         TEST(test_rewriting_fails),
         TEST(test_not_a_page_left),
+        TEST(test_no_space_at_all),
         TEST(test_allocation_ends),
         TEST(test_figures_without_allocation),
         TEST(test_thread_without_a_file),
