@@ -259,8 +259,10 @@ int log_append_abort(struct log *log, uint64_t first_number, uint64_t last_numbe
     if (result == ALEX_OK) {
         return append_write_stage(log, error);
     }
-    if (log_check(log, NULL) == ALEX_OK) {  /* unreached: there is always room for it */
-        atomic_store(&log->failed, result); /* nothing may follow a group that is neither ended nor taken back */
+    if (log_check(log, NULL) == ALEX_OK) {
+        /* Nothing may follow a group that is neither ended nor taken back. Only an opening may lack memory here, and
+         * fails then: to whatever is appended later the stage gives room for an ABORT. */
+        atomic_store(&log->failed, result);
     }
     return result;
 }
