@@ -35,11 +35,12 @@
  *   is called back, as from alex_check(), may read. Different stores are independent. The calls that make, drop and
  *   list tables, give statistics, sync and check take a writer's turn; so within a visit of alex_check(), which holds
  *   writers up while it runs, they are ALEX_BUSY like any write.
- * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork; no other
- *   thread may be in a call on the store then. The store remains the parent's: the child's writes are ALEX_READ_ONLY,
- *   its alex_close() frees memory and changes nothing else, and the memory of a reserved put is not its to write. Where
- *   the child opens the store itself, that is ALEX_LOCKED while the parent has it open. Other stores it opens as it
- *   likes.
+ * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork, in a
+ *   transaction of before or a new one. fork() waits for the write that is under way, and keeps the next ones waiting
+ *   meanwhile; no thread may be opening or closing the store then. The store remains the parent's: the child's writes
+ *   are ALEX_READ_ONLY, its alex_close() frees memory and changes nothing else, and the memory of a reserved put is not
+ *   its to write. Where the child opens the store itself, that is ALEX_LOCKED while the parent has it open. Other
+ *   stores it opens as it likes.
  * - **Keys** are passed as int64_t. A table of unsigned keys takes the bits of a uint64_t: cast it.
  * - **Options** may be NULL for the defaults; in an option struct, zero means the default.
  */

@@ -165,11 +165,16 @@ bool os_guarded(const struct os_guarded_space *space, void (*run)(void *context)
 int os_random(void *buffer, size_t size, struct alex_error *error);
 int64_t os_process_id(void);
 
-/** Has forks counted from here on. */
-int os_fork_watch(struct alex_error *error);
+/** Has forks counted from here on, and wait until `quiet` returns true, which is asked again and again, with the
+ *  process's lock. `resume` is called in the parent after the fork, with that lock. For one pair of functions. */
+int os_fork_watch(bool (*quiet)(void), void (*resume)(void), struct alex_error *error);
 /** Has `run` called in every child of a fork that is counted, by its only thread, before the fork returns. For one
  *  function. */
 void os_fork_in_child(void (*run)(void));
+/** Whether a fork waits for that: who might keep it waiting for ever gives way with os_fork_give_way(). */
+extern _Atomic bool os_fork_waits;
+/** Waits for the fork, but no longer than some milliseconds, for it may wait for something that this thread has. */
+void os_fork_give_way(void);
 extern uint64_t os_fork_count;
 /** Forks between the process that called os_fork_watch() and this one: another number in every child. What was made
  *  when the number was another is a parent's: its threads don't run here, and its locks may be held by nobody. */

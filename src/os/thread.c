@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +53,44 @@ void os_fork_in_child(void (*run)(void))
     os_process_unlock();
 }
 
+static bool (*is_quiet)(void);
+static void (*resume_parent)(void);
+
+_Atomic bool os_fork_waits;
+
+static void wait_a_moment(void)
+{
+    const struct timespec moment = {0, 50000};
+    (void)nanosleep(&moment, NULL);
+}
+
+void os_fork_give_way(void)
+{
+    /* unreached: a fork that waits longer, for a thread that waits for this one */
+    for (int i = 0; i < 50 && atomic_load_explicit(&os_fork_waits, memory_order_relaxed); i++) {
+        wait_a_moment();
+    }
+}
+
+static void wait_for_quiet(void)
+{
+    os_process_lock();
+    while (!is_quiet()) {
+        /* Given up meanwhile, lest a thread that keeps the others from being quiet waits for it. */
+        os_process_unlock();
+        atomic_store_explicit(&os_fork_waits, true, memory_order_relaxed);
+        wait_a_moment();
+        os_process_lock();
+    }
+    atomic_store_explicit(&os_fork_waits, false, memory_order_relaxed);
+}
+
+static void resume_after_fork(void)
+{
+    resume_parent();
+    os_process_unlock();
+}
+
 /** In a child only the thread that forked goes on; so whatever it will need is to be its own at the fork. */
 static void count_fork(void)
 {
@@ -62,11 +101,13 @@ static void count_fork(void)
     os_process_unlock();
 }
 
-int os_fork_watch(struct alex_error *error)
+int os_fork_watch(bool (*quiet)(void), void (*resume)(void), struct alex_error *error)
 {
     static bool watching;
     os_process_lock();
-    int failed = watching ? 0 : os_calls.atfork(os_process_lock, os_process_unlock, count_fork);
+    is_quiet = quiet;
+    resume_parent = resume;
+    int failed = watching ? 0 : os_calls.atfork(wait_for_quiet, resume_after_fork, count_fork);
     watching = failed == 0;
     os_process_unlock();
     return failed == 0 ? ALEX_OK : os_fail(error, failed, NULL, "prepare for forks");

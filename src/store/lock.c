@@ -107,6 +107,31 @@ static int take(alex_store *store, struct alex_error *error)
     return result == ALEX_OK ? lock_file(store, path, error) : result;
 }
 
+/** Keeps the writers out of all stores. @return false, and none is kept out: one is at work */
+static bool keep_writers_out(void)
+{
+    struct alex_store *store = open_stores;
+    while (store != NULL && (is_parents(store) || writer_keep_out(store))) {
+        store = store->next_open;
+    }
+    for (struct alex_store *other = open_stores; store != NULL && other != store; other = other->next_open) {
+        writer_let_in(other);
+    }
+    return store == NULL;
+}
+
+static void let_writers_in(void)
+{
+    for (struct alex_store *store = open_stores; store != NULL; store = store->next_open) {
+        writer_let_in(store);
+    }
+}
+
+int lock_watch_forks(struct alex_error *error)
+{
+    return os_fork_watch(keep_writers_out, let_writers_in, error);
+}
+
 int lock_take(alex_store *store, struct alex_error *error)
 {
     int result = os_path_identity(store->path, &store->identity, error);

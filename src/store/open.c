@@ -388,8 +388,8 @@ static void destroy(alex_store *store)
     index_pool_destroy(store->pool);
     commit_release(store);
     mvcc_release(&store->mvcc);
-    os_mutex_destroy(store->lock);
     lock_release(store);
+    os_mutex_destroy(store->lock); /* once no fork looks at it any more */
     base_free(store->path);
     handle_end(&store->handle);
 }
@@ -438,7 +438,7 @@ int open_loaded(const char *path, const struct alex_options *options,
     int result = check_options(path, options);
     bool exists = false;
     if (result == ALEX_OK) {
-        result = os_fork_watch(options->error);
+        result = lock_watch_forks(options->error);
     }
     if (result == ALEX_OK && options->catch_sigbus) {
         result = os_guard_install(options->error);

@@ -163,6 +163,7 @@ struct alex_store {
 
     struct os_identity identity; /**< of the directory, in the process's list of open stores */
     struct alex_store *next_open;
+    bool kept_out; /**< writers are, for a fork */
     bool listed_open;
     int lock_fd;
     uint64_t forks; /**< os_forks() when it was opened: another number in a forked child */
@@ -202,6 +203,8 @@ struct alex_txn {
 };
 
 /* lock.c */
+/** Sees to it that a forked child finds no index in the middle of a change, and can be told. Before a store is opened. */
+int lock_watch_forks(struct alex_error *error);
 /** Locks the store's directory: against this process's other stores, and against other processes. */
 int lock_take(alex_store *store, struct alex_error *error);
 void lock_release(alex_store *store);
@@ -277,6 +280,11 @@ void replay_end_table(alex_store *store, struct alex_table *table, uint64_t numb
 int replay_no_memory(alex_store *store);
 
 /* writer.c */
+/** Has the store's next writers wait, without waiting for the one at work: called with the process's lock. This thread,
+ *  if it is that one, is within a visit of alex_check(), and changes nothing. @return false: another one is at work */
+bool writer_keep_out(alex_store *store);
+/** Ends that, if it was so. */
+void writer_let_in(alex_store *store);
 /** Has what an ended snapshot held back taken away: now if no writer is at work, else by that one or the next. */
 void writer_reclaim_soon(alex_store *store);
 

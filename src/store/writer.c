@@ -50,6 +50,9 @@ int writer_begin(alex_store *store)
         return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
                          "called from within a visit of alex_check(); call it when that has returned");
     }
+    if (BASE_UNLIKELY(atomic_load_explicit(&os_fork_waits, memory_order_relaxed))) {
+        os_fork_give_way();
+    }
     os_mutex_lock(store->lock);
     atomic_store_explicit(&store->writer, &self, memory_order_relaxed);
     store->error.code = ALEX_OK;
@@ -73,6 +76,23 @@ int writer_end(alex_store *store, int result)
         writer_reclaim_soon(store); /* a snapshot has ended since, and found the lock taken */
     }
     return result;
+}
+
+bool writer_keep_out(alex_store *store)
+{
+    if (atomic_load_explicit(&store->writer, memory_order_relaxed) == &self) {
+        return true;
+    }
+    store->kept_out = os_mutex_try_lock(store->lock);
+    return store->kept_out;
+}
+
+void writer_let_in(alex_store *store)
+{
+    if (store->kept_out) {
+        store->kept_out = false;
+        os_mutex_unlock(store->lock);
+    }
 }
 
 void writer_reclaim_soon(alex_store *store)

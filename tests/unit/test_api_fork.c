@@ -3,6 +3,8 @@
  * @file test_api_fork.c
  * Forked children of a process that has a store open: they read it as it was, and change nothing of it.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,6 +105,164 @@ static void test_no_watch(void **state)
     assert_int_equal(faults_struck(), 1);
     faults_remove();
     fixture_store_open(fixture, NULL);
+}
+
+/* ----------------------------------------------------------------------------------------------- a parent that writes */
+
+/** Pairs of keys, 2 i and 2 i + 1, that have the same value at each moment, or none. */
+enum { PAIRS = 300, FORKS = 150 };
+
+struct full_speed {
+    struct fixture *fixture;
+    atomic_bool done;
+    atomic_uint written;
+    atomic_uint failed;
+};
+
+#ifdef ALEX_DEBUG
+static pthread_t writing_thread;
+
+/** Holds the writer up in the middle of a change, so that most forks would come there. */
+static void hold_writer_up(void)
+{
+    if (pthread_equal(pthread_self(), writing_thread)) {
+        (void)usleep(20);
+    }
+}
+#endif
+
+/** Writes and deletes pairs until it is told to end: each time one of the two that it isn't now, so that nodes change.
+ * */
+static void *write_pairs(void *context)
+{
+    struct full_speed *speed = context;
+#ifdef ALEX_DEBUG
+    writing_thread = pthread_self();
+#endif
+    alex_table *table = speed->fixture->main;
+    struct helper_random random = {1};
+    bool is_there[PAIRS] = {false};
+    for (uint64_t number = 0; !atomic_load(&speed->done); number++) {
+        uint64_t pair = helper_random_below(&random, PAIRS);
+        int64_t first = 1000 + 2 * (int64_t)pair;
+        struct alex_op ops[2];
+        is_there[pair] = !is_there[pair];
+        for (int64_t i = 0; i < 2; i++) {
+            enum alex_op_kind kind = is_there[pair] ? ALEX_OP_PUT : ALEX_OP_DELETE;
+            ops[i] = (struct alex_op){kind, table, first + i, {&number, kind == ALEX_OP_PUT ? sizeof number : 0}};
+        }
+        if (alex_write(speed->fixture->store, ops, 2) != ALEX_OK) {
+            (void)atomic_fetch_add(&speed->failed, 1);
+        }
+        (void)atomic_fetch_add(&speed->written, 1);
+    }
+    return NULL;
+}
+
+static int end_at_once(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+/** Reads the store as it was at the fork: each pair belongs together, in a scan and in gets. */
+static int read_pairs(void *context)
+{
+    const struct full_speed *speed = context;
+    alex_table *table = speed->fixture->main;
+    alex_txn *txn;
+    alex_cursor *cursor;
+    struct alex_entry entry;
+    struct alex_range range = {.has_first = true, .first = 1000};
+    uint64_t seen = 0;
+    uint64_t count;
+    (void)alarm(CHILD_SECONDS);
+    CHILD_REQUIRE(alex_begin(speed->fixture->store, ALEX_READ, &txn) == ALEX_OK);
+    CHILD_REQUIRE(alex_cursor_open(txn, table, &range, &cursor) == ALEX_OK);
+    int64_t key = 0;
+    uint64_t number = 0;
+    for (int code = alex_cursor_first(cursor, &entry); code == ALEX_OK; code = alex_cursor_next(cursor, &entry)) {
+        uint64_t its;
+        size_t size;
+        CHILD_REQUIRE(entry.value.size == sizeof its);
+        memcpy(&its, entry.value.data, sizeof its);
+        CHILD_REQUIRE(seen % 2 == 0 || (entry.key == key + 1 && its == number));
+        key = entry.key;
+        number = its;
+        seen++;
+        CHILD_REQUIRE(alex_get(table, key, &its, sizeof its, &size) == ALEX_OK && its == number);
+    }
+    CHILD_REQUIRE(alex_txn_count(txn, table, &range, &count) == ALEX_OK && count == seen && seen % 2 == 0);
+    CHILD_REQUIRE(alex_put(table, 1, "x", 1, NULL) == ALEX_READ_ONLY);
+    alex_cursor_close(cursor);
+    CHILD_REQUIRE(alex_end(txn) == ALEX_OK);
+    CHILD_REQUIRE(helper_in_child(end_at_once, NULL) == 0);
+    CHILD_REQUIRE(alex_close(speed->fixture->store) == ALEX_OK);
+    return 0;
+}
+
+/* Children forked while another thread writes at full speed find no write, and no node of an index, half done. */
+static void test_fork_beside_a_writer(void **state)
+{
+    struct fixture *fixture = *state;
+    for (enum alex_durability durability = ALEX_DURABLE_ON_SYNC; durability <= ALEX_DURABLE_ON_COMMIT; durability++) {
+        struct family family;
+        pthread_t thread;
+        char path[FILES_PATH_MAX];
+        alex_store *idle;
+        open_and_fill(&family, fixture, durability);
+        files_join(path, fixture->directory, "idle");
+        ASSERT_OK(alex_open(path, NULL, &idle));
+        struct full_speed speed = {.fixture = fixture};
+#ifdef ALEX_DEBUG
+        base_interrupt = hold_writer_up;
+#endif
+        assert_int_equal(pthread_create(&thread, NULL, write_pairs, &speed), 0);
+        for (int i = 0; i < FORKS; i++) {
+            unsigned before = atomic_load(&speed.written);
+            while (atomic_load(&speed.written) == before) { /* it is at full speed again */
+                (void)usleep(50);
+            }
+            (void)usleep((useconds_t)i % 50 * 10); /* anywhere in a write */
+            assert_int_equal(helper_in_child(read_pairs, &speed), 0);
+        }
+        atomic_store(&speed.done, true);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+#ifdef ALEX_DEBUG
+        base_interrupt = NULL;
+#endif
+        assert_int_equal(atomic_load(&speed.failed), 0);
+        helper_check(fixture->store);
+        fixture_store_close(fixture);
+        helper_put(alex_main_table(idle), 1, "kept waiting by no fork any more");
+        ASSERT_OK(alex_close(idle));
+    }
+}
+
+static int fork_once(void *context, const struct alex_finding *finding)
+{
+    (void)finding;
+    struct family *family = context;
+    assert_int_equal(helper_in_child(end_at_once, NULL), 0);
+    family->parent_id = 0;
+    return 0;
+}
+
+/* A fork from within a visit of a check, which keeps writers out itself, waits for nothing. */
+static void test_fork_within_a_check(void **state)
+{
+    struct fixture *fixture = *state;
+    struct files_record record;
+    struct alex_check_report report;
+    struct family family = {.parent_id = getpid()};
+    fixture_store_open(fixture, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT});
+    helper_put(fixture->main, 1, "damaged");
+    files_last_record(fixture->path, &record);
+    files_flip_bit(record.path, record.offset + RECORD_HEADER_BYTES, 0);
+    ASSERT_OK(alex_check(fixture->store, fork_once, &family, &report));
+    assert_int_equal(family.parent_id, 0); /* it was visited */
+    files_flip_bit(record.path, record.offset + RECORD_HEADER_BYTES, 0);
+    helper_put(fixture->main, 2, "goes on");
 }
 
 /* ------------------------------------------------------------------------------------------------ reads */
@@ -410,9 +570,15 @@ static void test_take_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_WITH_DIRECTORY(test_no_watch),  TEST_WITH_DIRECTORY(test_reads), TEST_WITH_DIRECTORY(test_writes),
-        TEST_WITH_DIRECTORY(test_load),      TEST_WITH_DIRECTORY(test_close), TEST_WITH_DIRECTORY(test_open),
+        TEST_WITH_DIRECTORY(test_no_watch),
+        TEST_WITH_DIRECTORY(test_reads),
+        TEST_WITH_DIRECTORY(test_writes),
+        TEST_WITH_DIRECTORY(test_load),
+        TEST_WITH_DIRECTORY(test_close),
+        TEST_WITH_DIRECTORY(test_open),
         TEST_WITH_DIRECTORY(test_take_over),
+        TEST_WITH_DIRECTORY(test_fork_beside_a_writer),
+        TEST_WITH_DIRECTORY(test_fork_within_a_check),
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
 }
