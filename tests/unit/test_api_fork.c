@@ -107,7 +107,7 @@ static void test_no_watch(void **state)
     fixture_store_open(fixture, NULL);
 }
 
-/* ----------------------------------------------------------------------------------------------- a parent that writes */
+/* ------------------------------------------------------------------------------------------ a parent that writes */
 
 /** Pairs of keys, 2 i and 2 i + 1, that have the same value at each moment, or none. */
 enum { PAIRS = 300, FORKS = 150 };
