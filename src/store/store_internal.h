@@ -203,7 +203,8 @@ struct alex_txn {
 };
 
 /* lock.c */
-/** Sees to it that a forked child finds no index in the middle of a change, and can be told. Before a store is opened. */
+/** Sees to it that a forked child finds no index in the middle of a change, and can be told. Before a store is opened.
+ */
 int lock_watch_forks(struct alex_error *error);
 /** Locks the store's directory: against this process's other stores, and against other processes. */
 int lock_take(alex_store *store, struct alex_error *error);
