@@ -90,6 +90,14 @@ struct single {
     struct change change;
 };
 
+/** Appends the record of such a write. */
+static inline int append_single(struct alex_table *table, struct record *record, const void *value, size_t size,
+                                uint64_t *out_ref)
+{
+    int result = write_append(table, record, value, size, out_ref);
+    return BASE_LIKELY(result == ALEX_OK) ? commit_settle(table->store) : result;
+}
+
 /** Has a key's entry published, which the index has at `position` now in place of what was there. */
 static void commit_single(struct single *single, struct alex_table *table, const struct index_position *position,
                           uint64_t ref, uint64_t number)
@@ -145,10 +153,7 @@ static int put(struct single *single, struct alex_table *table, int64_t key, con
         return ALEX_EXISTS;
     }
     if (result == ALEX_OK) {
-        result = write_append(table, &record, value, size, &ref);
-    }
-    if (BASE_LIKELY(result == ALEX_OK)) {
-        result = commit_settle(table->store);
+        result = append_single(table, &record, value, size, &ref);
     }
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
@@ -292,10 +297,7 @@ static int delete_key(struct single *single, alex_table *table, int64_t key)
     }
     struct record record = record_of(table, key, RECORD_DELETE, position.payload);
     uint64_t ref;
-    result = write_append(table, &record, NULL, 0, &ref);
-    if (result == ALEX_OK) {
-        result = commit_settle(store);
-    }
+    result = append_single(table, &record, NULL, 0, &ref);
     if (result == ALEX_OK) {
         version_delete(table, &position, ref, record.number);
         commit_single(single, table, &position, ref, record.number);
