@@ -151,6 +151,13 @@ enum alex_durability {
     ALEX_DURABLE_ON_COMMIT = 2,
 };
 
+/** A read transaction that has been open for long. */
+struct alex_old_snapshot {
+    uint64_t number;  /**< the last record that it sees */
+    uint64_t records; /**< written since */
+    int64_t thread;   /**< that began or last renewed it, as gettid(2) gives it */
+};
+
 /** How to open a store. Start from `= {0}` or ALEX_OPTIONS_DEFAULT, then set what differs. */
 struct alex_options {
     /** Default: open the store, and make it where there is none. */
@@ -191,11 +198,21 @@ struct alex_options {
      *  effect away, no handler may jump out of a call of the library, and no reading thread may block the signal.
      *  Default: off. Costs a sigsetjmp() a read. */
     bool catch_sigbus;
+
+    /** Optional; told of a read transaction that stays open while much is written, as it keeps what is deleted and
+     *  dropped in memory: perhaps someone forgot to end it. Called by the thread whose write finds it, within that
+     *  write's call, and again each time that as much has been written while it is still open. May call anything on the
+     *  store but alex_close(). */
+    void (*on_old_snapshot)(void *context, const struct alex_old_snapshot *old);
+    void *old_snapshot_context; /**< passed on to it */
+
+    /** How many records are much. Default: 1,000,000. ALEX_INVALID without `on_old_snapshot`. */
+    uint64_t old_snapshot_writes;
 };
 
-#define ALEX_OPTIONS_DEFAULT                                                              \
-    {                                                                                     \
-        ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL, ALEX_DURABLE_ON_SYNC, 0, false \
+#define ALEX_OPTIONS_DEFAULT                                                                             \
+    {                                                                                                    \
+        ALEX_OPEN_OR_CREATE, false, false, false, 0, NULL, ALEX_DURABLE_ON_SYNC, 0, false, NULL, NULL, 0 \
     }
 
 /**
@@ -257,15 +274,19 @@ ALEX_API void alex_store_open_report(alex_store *store, struct alex_open_report 
 struct alex_store_stats {
     uint64_t tables;
     uint64_t keys;
-    uint64_t live_bytes;      /**< bytes of log that hold the current records of keys and tables */
-    uint64_t dead_bytes;      /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
-    uint64_t log_bytes;       /**< live_bytes + dead_bytes: all that was appended */
-    uint64_t disk_bytes;      /**< file space of log and manifest, prepared space included */
-    uint64_t index_bytes;     /**< memory that the indexes of all tables take */
-    uint64_t segments;        /**< files of the log */
-    uint64_t last_number;     /**< number of the newest record */
-    uint64_t open_txns;       /**< read transactions that have not ended */
-    uint64_t oldest_snapshot; /**< the number that the oldest of them sees; last_number if there is none */
+    uint64_t live_bytes;            /**< bytes of log that hold the current records of keys and tables */
+    uint64_t dead_bytes;            /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
+    uint64_t log_bytes;             /**< live_bytes + dead_bytes: all that was appended */
+    uint64_t disk_bytes;            /**< file space of log and manifest, prepared space included */
+    uint64_t index_bytes;           /**< memory that the indexes of all tables take, held entries included */
+    uint64_t segments;              /**< files of the log */
+    uint64_t last_number;           /**< number of the newest record */
+    uint64_t open_txns;             /**< read transactions that have not ended */
+    uint64_t oldest_snapshot;       /**< the number that the oldest of them sees; last_number if there is none */
+    int64_t oldest_snapshot_thread; /**< that began or last renewed it, as gettid(2) gives it; 0 if there is none */
+    uint64_t held_entries; /**< index entries that are kept for open transactions alone, of deleted keys and of ways to
+                                old versions: 32 bytes each, and what an entry takes in an index */
+    uint64_t held_tables;  /**< dropped tables that are kept for open transactions, with all of their entries */
 };
 
 /** Gives the store's figures, those of writes included that wait for a sync (ALEX_DURABLE_ON_COMMIT). Cost: one step a

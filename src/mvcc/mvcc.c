@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file mvcc.c Snapshots, and the versions that they see. */
+/** @file mvcc.c Snapshots and their slots. */
 #include "mvcc/mvcc.h"
 
 #include "os/os.h"
@@ -34,12 +34,16 @@ void mvcc_release(struct mvcc *mvcc)
     for (uint32_t i = 0; i < MVCC_BLOCKS_MAX; i++) {
         struct mvcc_slot *block = atomic_load(&mvcc->blocks[i]);
         if (block != NULL) {
+            for (uint32_t j = 0; j < block_slots(i); j++) {
+                base_free(block[j].kept);
+            }
             os_memory_unmap(block, block_slots(i) * sizeof *block);
         }
     }
 }
 
-/** Takes a free slot and announces `number` in it. Threads begin at different places, to stay out of each other's way.
+/** Takes a free slot and announces in it that a snapshot is about to see `number` or a later one. Threads begin at
+ *  different places, to stay out of each other's way. @param slots  a power of two
  *  @return NULL if all slots are in use */
 static struct mvcc_slot *take_slot(struct mvcc_slot *block, uint32_t slots, _Atomic uint32_t *used, uint64_t number)
 {
@@ -49,13 +53,12 @@ static struct mvcc_slot *take_slot(struct mvcc_slot *block, uint32_t slots, _Ato
         mine = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
     }
     for (uint32_t i = 0; i < slots; i++) {
-        uint32_t at = (mine - 1 + i) % slots;
+        uint32_t at = (mine - 1 + i) & (slots - 1);
         struct mvcc_slot *slot = &block[at];
         uint64_t free_number = 0;
         /* unreached: two threads that are after the same slot at one moment, and raise the mark at one */
         if (atomic_load_explicit(&slot->number, memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_strong_explicit(&slot->number, &free_number, number + 1, memory_order_acq_rel,
-                                                    memory_order_relaxed)) {
+            atomic_compare_exchange_strong(&slot->number, &free_number, (number + 1) | MVCC_SETTLING)) {
             uint32_t before = atomic_load_explicit(used, memory_order_relaxed);
             /* unreached: as above */
             while (before <= at && !atomic_compare_exchange_weak(used, &before, at + 1)) {
@@ -66,13 +69,15 @@ static struct mvcc_slot *take_slot(struct mvcc_slot *block, uint32_t slots, _Ato
     return NULL;
 }
 
-/** Settles on a number for a snapshot that is announced. What was published when it was announced may have been passed
- *  over by a writer that looked just before; what is published after the fence can't have been. */
+/** Settles on a number for a snapshot that is announced, with a sequentially consistent exchange. What was published
+ *  when it was announced may have been passed over by a writer that looked just before; what is published after the
+ *  exchange can't have been. */
 static void settle(const struct mvcc *mvcc, struct mvcc_snapshot *snapshot)
 {
-    atomic_thread_fence(memory_order_seq_cst);
     BASE_INTERRUPTIBLE();
-    snapshot->number = mvcc_published(mvcc);
+    snapshot->number = atomic_load(&mvcc->published);
+    BASE_INTERRUPTIBLE();
+    atomic_store_explicit(&snapshot->slot->thread, os_thread_id(), memory_order_relaxed);
     atomic_store_explicit(&snapshot->slot->number, snapshot->number + 1, memory_order_release);
 }
 
@@ -102,19 +107,20 @@ int mvcc_open(struct mvcc *mvcc, struct mvcc_snapshot *out_snapshot)
 
 void mvcc_renew(struct mvcc *mvcc, struct mvcc_snapshot *snapshot)
 {
+    (void)atomic_exchange(&snapshot->slot->number, (snapshot->number + 1) | MVCC_SETTLING);
     settle(mvcc, snapshot);
 }
 
 void mvcc_close(struct mvcc_snapshot *snapshot)
 {
-    atomic_store_explicit(&snapshot->slot->number, 0, memory_order_release);
+    (void)atomic_exchange(&snapshot->slot->number, 0);
 }
 
-uint64_t mvcc_oldest(const struct mvcc *mvcc, uint64_t *out_count)
+/** Calls `visit` with each slot that is taken, and its number as it stands there. */
+static inline void visit_slots(const struct mvcc *mvcc,
+                               void (*visit)(void *context, const struct mvcc_slot *slot, uint64_t number),
+                               void *context)
 {
-    uint64_t oldest = mvcc_published(mvcc);
-    uint64_t count = 0;
-    atomic_thread_fence(memory_order_seq_cst);
     /* unreached: an end of the blocks, as above */
     for (uint32_t i = 0; i < MVCC_BLOCKS_MAX; i++) {
         /* In this order: a block is there before any of its slots is taken. */
@@ -125,40 +131,67 @@ uint64_t mvcc_oldest(const struct mvcc *mvcc, uint64_t *out_count)
         }
         for (uint32_t j = 0; j < used; j++) {
             uint64_t number = atomic_load_explicit(&block[j].number, memory_order_acquire);
-            count += number != 0;
-            oldest = number != 0 && number - 1 < oldest ? number - 1 : oldest;
+            if (number != 0) {
+                visit(context, &block[j], number);
+            }
         }
     }
-    if (out_count != NULL) {
-        *out_count = count;
-    }
-    return oldest;
 }
 
-enum mvcc_state mvcc_visible_any(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key, uint64_t ref,
-                                 struct log_value *out_value, uint64_t *out_ref)
+static inline void add_open(void *context, const struct mvcc_slot *slot, uint64_t number)
 {
-    uint64_t newer_number = UINT64_MAX;
-    for (;;) {
-        struct record record;
-        *out_ref = ref;
-        enum record_state state = log_fetch(log, ref, &record);
-        bool ours = state == RECORD_GOOD && record.table == table && record.key == key &&
-                    record.number < newer_number && (record.kind == RECORD_PUT || record.kind == RECORD_DELETE);
-        if (BASE_UNLIKELY(!ours)) {
-            return MVCC_DAMAGED;
-        }
-        if (record.number <= snapshot) {
-            if (record.kind == RECORD_DELETE) {
-                return MVCC_ABSENT;
-            }
-            *out_value = log_value_of(&record);
-            return MVCC_VALUE;
-        }
-        if ((record.flags & RECORD_FLAG_PREVIOUS) == 0) {
-            return MVCC_ABSENT;
-        }
-        newer_number = record.number;
-        ref = record.previous;
+    struct mvcc_open_snapshots *open = context;
+    uint64_t sees = (number & ~MVCC_SETTLING) - 1;
+    if (open->count == 0 || sees < open->oldest) {
+        open->oldest = sees;
+        open->oldest_thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
     }
+    open->count++;
+}
+
+void mvcc_look(const struct mvcc *mvcc, struct mvcc_open_snapshots *out_open)
+{
+    *out_open = (struct mvcc_open_snapshots){.oldest = mvcc_published(mvcc)};
+    atomic_thread_fence(memory_order_seq_cst);
+    uint64_t published = out_open->oldest;
+    visit_slots(mvcc, add_open, out_open);
+    out_open->oldest = out_open->oldest < published ? out_open->oldest : published;
+}
+
+uint64_t mvcc_oldest(const struct mvcc *mvcc)
+{
+    struct mvcc_open_snapshots open;
+    mvcc_look(mvcc, &open);
+    return open.oldest;
+}
+
+/** What mvcc_newest_below() looks for. */
+struct below {
+    uint64_t number;
+    enum mvcc_below found;
+    uint64_t newest;
+};
+
+static inline void add_below(void *context, const struct mvcc_slot *slot, uint64_t number)
+{
+    struct below *below = context;
+    (void)slot;
+    if ((number & MVCC_SETTLING) != 0) {
+        below->found = MVCC_BELOW_UNKNOWN;
+    } else if (below->found != MVCC_BELOW_UNKNOWN && number - 1 < below->number && number - 1 >= below->newest) {
+        below->found = MVCC_BELOW_OPEN;
+        below->newest = number - 1;
+    }
+}
+
+enum mvcc_below mvcc_newest_below(const struct mvcc *mvcc, uint64_t number, uint64_t *out_newest)
+{
+    if (mvcc_published(mvcc) < number) {
+        return MVCC_BELOW_UNKNOWN;
+    }
+    struct below below = {.number = number, .found = MVCC_BELOW_NONE};
+    atomic_thread_fence(memory_order_seq_cst);
+    visit_slots(mvcc, add_below, &below);
+    *out_newest = below.newest;
+    return below.found;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file mvcc.h
- * Versions: which snapshots are open, and which record of a key a snapshot sees.
+ * Snapshots: what is published, and which snapshots are open.
  *
- * A snapshot is a number: it sees the records up to and with that one. The index leads to a key's newest record; a
- * record newer than the snapshot leads to the one before it.
+ * A snapshot is a number: it sees the records up to and with that one. chain.h finds them.
  *
  * One thread at a time writes, and one publishes, which need not be the same; any number open and close snapshots and
  * read, beside these and each other.
@@ -18,12 +17,16 @@
 #include <stdint.h>
 
 #include "base/base.h"
-#include "log/log.h"
 
 /** Where an open snapshot is announced. Two lines, so that no reader writes one that another reads. */
 struct mvcc_slot {
     _Alignas(128) _Atomic uint64_t number; /**< what the snapshot sees, plus 1; 0: the slot is free */
+    _Atomic int64_t thread;                /**< os_thread_id() of who opened or last renewed it */
+    void *kept; /**< for whoever has the slot: memory from base_alloc() that the next one may use; NULL: none */
 };
+
+/** In a slot's number: the snapshot is about to see this one or a later one. */
+#define MVCC_SETTLING (UINT64_C(1) << 63)
 
 /** Slots of the first block; each further block has twice as many as the one before. */
 #define MVCC_SLOTS_FIRST 64u
@@ -65,38 +68,31 @@ static inline uint64_t mvcc_published(const struct mvcc *mvcc)
 int mvcc_open(struct mvcc *mvcc, struct mvcc_snapshot *out_snapshot);
 /** Lets an open snapshot see what is published now. */
 void mvcc_renew(struct mvcc *mvcc, struct mvcc_snapshot *snapshot);
+/** Closes a snapshot, before what follows in any thread's sequentially consistent order. */
 void mvcc_close(struct mvcc_snapshot *snapshot);
 
-/** The number that the oldest open snapshot sees; that published if none is open. No snapshot that is or will be open
- *  sees less. The writer's. @param out_count  optional: open snapshots */
-uint64_t mvcc_oldest(const struct mvcc *mvcc, uint64_t *out_count);
-
-/** What mvcc_visible() found. */
-enum mvcc_state {
-    MVCC_VALUE,
-    MVCC_ABSENT,
-    MVCC_DAMAGED,
+/** What the slots say of the open snapshots. */
+struct mvcc_open_snapshots {
+    uint64_t count;
+    uint64_t oldest;       /**< the number that the oldest sees; that published if none is open */
+    int64_t oldest_thread; /**< os_thread_id() of who opened or last renewed it; 0 if none is open */
 };
 
-/** As mvcc_visible(), whatever the newest record is. */
-enum mvcc_state mvcc_visible_any(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key, uint64_t ref,
-                                 struct log_value *out_value, uint64_t *out_ref);
+/** Looks at the slots. No snapshot that is or will be open sees less than the oldest. The writer's. */
+void mvcc_look(const struct mvcc *mvcc, struct mvcc_open_snapshots *out_open);
 
-/**
- * Finds the value of a key that a snapshot sees, beginning at the newest record.
- *
- * @param ref        from the index, not 0
- * @param out_value  the value, verified as the log is configured; undefined unless there is one
- * @param out_ref    where its record is or, where a record is damaged, that one
- */
-static inline enum mvcc_state mvcc_visible(const struct log *log, uint64_t snapshot, uint32_t table, uint64_t key,
-                                           uint64_t ref, struct log_value *out_value, uint64_t *out_ref)
-{
-    *out_ref = ref;
-    if (BASE_LIKELY(log_fetch_put(log, ref, table, key, out_value)) && BASE_LIKELY(out_value->number <= snapshot)) {
-        return MVCC_VALUE;
-    }
-    return mvcc_visible_any(log, snapshot, table, key, ref, out_value, out_ref);
-}
+/** The `oldest` of mvcc_look(). */
+uint64_t mvcc_oldest(const struct mvcc *mvcc);
+
+/** What mvcc_newest_below() has found. */
+enum mvcc_below {
+    MVCC_BELOW_NONE,
+    MVCC_BELOW_OPEN,
+    MVCC_BELOW_UNKNOWN, /**< one may be open or yet be opened: the number isn't published, or a snapshot is just opened
+                             or renewed */
+};
+
+/** Looks for the newest open snapshot that sees less than `number`. No later one will. The writer's. */
+enum mvcc_below mvcc_newest_below(const struct mvcc *mvcc, uint64_t number, uint64_t *out_newest);
 
 #endif /* MVCC_MVCC_H */

@@ -164,6 +164,8 @@ bool os_guarded(const struct os_guarded_space *space, void (*run)(void *context)
 
 int os_random(void *buffer, size_t size, struct alex_error *error);
 int64_t os_process_id(void);
+/** The calling thread's number, as the operating system's tools show it; in a forked child its parent's. */
+int64_t os_thread_id(void);
 
 /** Has forks counted from here on, and wait until `quiet` returns true, which is asked again and again, with the
  *  process's lock. `resume` is called in the parent after the fork, with that lock. For one pair of functions. */

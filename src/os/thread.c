@@ -297,6 +297,15 @@ int os_random(void *buffer, size_t size, struct alex_error *error)
     return ALEX_OK;
 }
 
+int64_t os_thread_id(void)
+{
+    static _Thread_local int64_t id __attribute__((tls_model("initial-exec")));
+    if (BASE_UNLIKELY(id == 0)) {
+        id = gettid();
+    }
+    return id;
+}
+
 int64_t os_process_id(void)
 {
     return (int64_t)getpid();

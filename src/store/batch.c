@@ -223,6 +223,12 @@ static void finish(struct batch *batch)
         commit_follow(store, &batch->commit);
     }
     group_end(store);
+    for (size_t p = 0; p < batch->part_count; p++) {
+        const struct part *part = &batch->parts[p];
+        for (size_t i = part->first; i < part->first + part->puts + part->deletes; i++) {
+            version_shorten(part->table, batch->entries[i].key, batch->previous[i]);
+        }
+    }
     txn_reclaim(store);
 }
 
@@ -235,7 +241,7 @@ static int carry_out(struct batch *batch)
         find_previous(batch, &batch->parts[p]);
         deletes += batch->parts[p].deletes;
     }
-    if (version_reserve_tombstones(batch->store, deletes) != ALEX_OK) {
+    if (version_reserve(batch->store, deletes) != ALEX_OK) {
         result = base_fail(&batch->store->error, ALEX_NO_MEMORY, 0, batch->store->path, "no memory to delete %zu keys",
                            deletes);
     }

@@ -155,7 +155,7 @@ int commit_end(alex_store *store, const struct commit *commit, int result)
     if (waited != ALEX_OK) {
         return waited;
     }
-    if (atomic_load_explicit(&store->held_back, memory_order_relaxed) != 0) {
+    if (atomic_load_explicit(&store->held_from, memory_order_relaxed) <= number) {
         writer_reclaim_soon(store); /* tombstones, which could not go before */
     }
     return result;

@@ -211,7 +211,7 @@ static int step(alex_cursor *cursor, enum index_direction direction, struct alex
         cursor->key = entry.key;
         int64_t key = table_user_key(cursor->table, entry.key);
         struct log_value value;
-        int result = read_visible(cursor->table, cursor->txn->snapshot.number, key, entry.payload, &value);
+        int result = read_visible(cursor->table, txn_view(cursor->txn), key, entry.payload, &value);
         if (result == ALEX_OK) {
             *out_entry = (struct alex_entry){key, read_slice(&value)};
         }

@@ -24,11 +24,23 @@ void handle_end(struct handle *handle)
     os_process_unlock();
 }
 
+void *handle_end_kept(struct handle *handle)
+{
+    handle_end(handle);
+    return NULL;
+}
+
 #else
 
 void handle_end(struct handle *handle)
 {
     base_free(handle);
+}
+
+void *handle_end_kept(struct handle *handle)
+{
+    handle->kind = HANDLE_ENDED;
+    return handle;
 }
 
 #endif

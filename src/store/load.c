@@ -185,6 +185,9 @@ static uint64_t publish(alex_loader *loader, const uint64_t *previous)
     }
     commit_publish(store, log_last_number(store->log));
     group_end(store);
+    for (size_t i = 0; previous != NULL && i < loader->count; i++) {
+        version_shorten(loader->table, loader->entries[i].key, previous[i]);
+    }
     return replaced;
 }
 

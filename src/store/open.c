@@ -68,6 +68,9 @@ static int write_manifest(void *context, struct alex_error *error)
     return result;
 }
 
+/** A snapshot is too old when so many writes have followed it. */
+#define OLD_SNAPSHOT_WRITES 1000000
+
 static int check_options(const char *path, const struct alex_options *options)
 {
     if (path == NULL || path[0] == '\0') {
@@ -98,6 +101,10 @@ static int check_options(const char *path, const struct alex_options *options)
         return base_fail(options->error, ALEX_INVALID, 0, path,
                          "sync_interval_ms is %" PRIu32 "; use up to %d, and only with ALEX_DURABLE_WITHIN_INTERVAL",
                          options->sync_interval_ms, SYNC_INTERVAL_MAX_MS);
+    }
+    if (options->old_snapshot_writes > 0 && options->on_old_snapshot == NULL) {
+        return base_fail(options->error, ALEX_INVALID, 0, path,
+                         "old_snapshot_writes says when on_old_snapshot is called, which is NULL: set both, or none");
     }
     if (interval && options->no_background && !options->read_only) {
         return base_fail(options->error, ALEX_INVALID, 0, path,
@@ -254,7 +261,8 @@ static int make_log(alex_store *store, const struct manifest *manifest)
 int open_prepare(alex_store *store, const struct manifest *manifest)
 {
     int result = make_log(store, manifest);
-    if (result == ALEX_OK && index_pool_create(&epochs, &store->pool) != ALEX_OK) {
+    if (result == ALEX_OK && (index_pool_create(&epochs, &store->pool) != ALEX_OK ||
+                              index_create(store->pool, &store->shortcuts) != ALEX_OK)) {
         result = base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to open the store");
     }
     return result == ALEX_OK ? make_main_table(store) : result;
@@ -382,9 +390,10 @@ static void destroy(alex_store *store)
     }
     base_free(store->catalog.by_name);
     base_free(store->catalog.by_id);
-    base_free(store->tombstones.items);
+    base_free(store->held.items);
     base_free(store->scratch);
     log_destroy(store->log);
+    index_destroy(store->shortcuts);
     index_pool_destroy(store->pool);
     commit_release(store);
     mvcc_release(&store->mvcc);
@@ -418,6 +427,11 @@ static int make_store(const char *path, const struct alex_options *options, alex
     store->path = absolute;
     store->options = *options;
     store->options.error = &store->error; /* the caller's is for this call only */
+    if (options->on_old_snapshot != NULL && options->old_snapshot_writes == 0) {
+        store->options.old_snapshot_writes = OLD_SNAPSHOT_WRITES;
+    }
+    store->old_snapshot_due = options->on_old_snapshot != NULL ? 0 : UINT64_MAX;
+    atomic_init(&store->held_from, UINT64_MAX);
     store->lock_fd = -1;
     store->forks = os_forks();
     if (os_mutex_create(&store->lock) != ALEX_OK || mvcc_init(&store->mvcc) != ALEX_OK ||
@@ -507,12 +521,12 @@ int alex_close(alex_store *store)
     if (result != ALEX_OK) {
         return result;
     }
-    uint64_t open_txns;
-    (void)mvcc_oldest(&store->mvcc, &open_txns);
-    if (open_txns > 0 || store->loader != NULL || store->reserved != NULL) {
+    struct mvcc_open_snapshots open;
+    mvcc_look(&store->mvcc, &open);
+    if (open.count > 0 || store->loader != NULL || store->reserved != NULL) {
         result = base_fail(&store->error, ALEX_BUSY, 0, store->path,
                            "%" PRIu64 " transactions, %d loads and %d reserved puts are open; end them first",
-                           open_txns, store->loader != NULL, store->reserved != NULL);
+                           open.count, store->loader != NULL, store->reserved != NULL);
     }
     result = writer_end(store, result);
     if (result != ALEX_OK) {

@@ -18,25 +18,27 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
                         key, table->name);
 }
 
-/** A read under a guard. */
-struct guarded_read {
-    struct alex_table *table;
-    uint64_t snapshot;
-    int64_t key;
-    uint64_t ref;
+/** Records that a read without a snapshot looks at before it begins anew. */
+#define LONE_RECORDS 64
+
+/** A walk along a key's versions, under a guard. */
+struct guarded_walk {
+    struct mvcc_walk walk;
     struct log_value value;
-    uint64_t seen;
     enum mvcc_state state;
-    uint8_t *buffer;
 };
 
-static void find_visible(void *context)
+static void walk(void *context)
 {
-    struct guarded_read *read = context;
-    const struct alex_table *table = read->table;
-    read->state = mvcc_visible(table->store->log, read->snapshot, table->id, (uint64_t)read->key, read->ref,
-                               &read->value, &read->seen);
+    struct guarded_walk *guarded = context;
+    guarded->state = mvcc_walk_to_value(&guarded->walk, &guarded->value);
 }
+
+/** A copy of a value, under a guard. */
+struct guarded_copy {
+    struct log_value value;
+    uint8_t *buffer;
+};
 
 /** log_guarded(), which fills in an error whether there is one or not. */
 static int read_guarded(alex_store *store, void (*run)(void *context), void *context)
@@ -49,17 +51,29 @@ static int read_guarded(alex_store *store, void (*run)(void *context), void *con
     return result;
 }
 
-int read_visible_guarded(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
-                         struct log_value *out_value)
+int read_version(struct alex_table *table, struct mvcc_view view, int64_t key, uint64_t ref,
+                 struct log_value *out_value)
 {
     alex_store *store = table->store;
-    struct guarded_read read = {.table = table, .snapshot = snapshot, .key = key, .ref = ref};
-    int result = read_guarded(store, find_visible, &read);
-    if (result != ALEX_OK || read.state == MVCC_ABSENT) {
+    bool lone = view.shortcuts == NULL;
+    struct guarded_walk guarded = {
+        .walk = {store->log, view, table->id, (uint64_t)key, .ref = ref, .records_max = lone ? LONE_RECORDS : 0}};
+    int result = read_guarded(store, walk, &guarded);
+    if (BASE_UNLIKELY(result == ALEX_OK && guarded.state == MVCC_FAR)) {
+        /* The key was written many times since. What is published now is a few records away, or none. */
+        view.number = mvcc_published(&store->mvcc);
+        ref = index_find(table->index, table_index_key(table, key));
+        if (ref == 0) {
+            return ALEX_NOT_FOUND;
+        }
+        guarded.walk = (struct mvcc_walk){store->log, view, table->id, (uint64_t)key, .ref = ref};
+        result = read_guarded(store, walk, &guarded);
+    }
+    if (result != ALEX_OK || guarded.state == MVCC_ABSENT) {
         return result != ALEX_OK ? result : ALEX_NOT_FOUND;
     }
-    *out_value = read.value;
-    return read.state == MVCC_VALUE ? ALEX_OK : read_damaged(store, table, key, read.seen);
+    *out_value = guarded.value;
+    return guarded.state == MVCC_VALUE ? ALEX_OK : read_damaged(store, table, key, guarded.walk.ref);
 }
 
 /** Copies a value. Its size is known only when its record's first line has come, its padded size long before (see
@@ -80,8 +94,8 @@ static inline void copy_value(const struct log_value *value, uint8_t *buffer)
 
 static void copy_guarded(void *context)
 {
-    struct guarded_read *read = context;
-    copy_value(&read->value, read->buffer);
+    struct guarded_copy *copy = context;
+    copy_value(&copy->value, copy->buffer);
 }
 
 /** alex_get(), within a section. */
@@ -102,7 +116,7 @@ static inline int get(alex_table *table, int64_t key, void *buffer, size_t capac
         return ALEX_NOT_FOUND;
     }
     struct log_value value;
-    result = read_visible(table, published, key, ref, &value);
+    result = read_visible(table, (struct mvcc_view){published, NULL}, key, ref, &value);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
@@ -110,8 +124,8 @@ static inline int get(alex_table *table, int64_t key, void *buffer, size_t capac
         result = base_fail(store_error(table->store), ALEX_TOO_SMALL, 0, table->store->path,
                            "the value has %" PRIu64 " bytes, the buffer %zu", value.bytes, capacity);
     } else if (BASE_UNLIKELY(table->store->catches_faults)) {
-        struct guarded_read read = {.value = value, .buffer = buffer};
-        result = read_guarded(table->store, copy_guarded, &read);
+        struct guarded_copy copy = {value, buffer};
+        result = read_guarded(table->store, copy_guarded, &copy);
     } else {
         copy_value(&value, buffer);
     }
@@ -143,7 +157,7 @@ static int exists(alex_table *table, int64_t key)
         return log_ref_is_value(ref) ? ALEX_OK : ALEX_NOT_FOUND;
     }
     struct log_value value; /* the entry may not be published yet: its record tells */
-    return read_visible(table, published, key, ref, &value);
+    return read_visible(table, (struct mvcc_view){published, NULL}, key, ref, &value);
 }
 
 int alex_exists(alex_table *table, int64_t key)

@@ -24,8 +24,12 @@ int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats)
     if (result != ALEX_OK) {
         return result;
     }
-    uint64_t open_txns;
-    uint64_t oldest = mvcc_oldest(&store->mvcc, &open_txns);
+    struct mvcc_open_snapshots open;
+    mvcc_look(&store->mvcc, &open);
+    uint64_t held_tables = 0;
+    for (const struct alex_table *table = store->dropped; table != NULL; table = table->next_dropped) {
+        held_tables++;
+    }
     struct log_stats log;
     log_stats(store->log, &log);
     uint64_t keys = 0;
@@ -40,8 +44,11 @@ int alex_store_stat(alex_store *store, struct alex_store_stats *out_stats)
         .index_bytes = index_pool_bytes(store->pool),
         .segments = log.segments,
         .last_number = mvcc_published(&store->mvcc),
-        .open_txns = open_txns,
-        .oldest_snapshot = oldest,
+        .open_txns = open.count,
+        .oldest_snapshot = open.oldest,
+        .oldest_snapshot_thread = open.oldest_thread,
+        .held_entries = store->held.count,
+        .held_tables = held_tables,
     };
     return writer_end(store, ALEX_OK);
 }

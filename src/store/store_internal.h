@@ -5,7 +5,7 @@
  *
  * Invariants:
  *  S1  A key is in its table's index if and only if its newest record that counts is a PUT, or a DELETE that an open
- *      snapshot may still need to see behind (a tombstone, queued in `tombstones`).
+ *      snapshot may still need to see behind (a tombstone, queued in `held`).
  *  S2  An index entry's reference is set after its record is complete. Whatever can fail is done before the record is
  *      appended.
  *  S3  No number is published before all records up to it that count have their index entries and, with
@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 
+#include "mvcc/chain.h"
 #include "mvcc/epoch.h"
 #include "mvcc/mvcc.h"
 #include "os/os.h"
@@ -42,23 +43,26 @@ struct handle {
     struct handle *next_ended; /**< debug builds keep ended handles, so that uses of them are recognised */
 };
 
-/** ALEX_OK, ALEX_INVALID for NULL, and in debug builds ALEX_MISUSE for a handle that has ended or is of another kind.
- *  `object` begins with its struct handle. */
+#ifdef ALEX_DEBUG
+#define HANDLE_RECOGNISED(kind) true
+#else
+#define HANDLE_RECOGNISED(kind) ((kind) == HANDLE_TXN) /* whose memory stays the store's */
+#endif
+
+/** ALEX_OK, ALEX_INVALID for NULL, and ALEX_MISUSE for a handle that has ended or is of another kind: in debug builds,
+ *  and for a transaction that hasn't begun anew. `object` begins with its struct handle. */
 static inline int handle_check(const void *object, enum handle_kind kind)
 {
     const struct handle *handle = object;
     if (BASE_UNLIKELY(handle == NULL)) {
         return ALEX_INVALID;
     }
-#ifdef ALEX_DEBUG
-    return handle->kind == kind ? ALEX_OK : ALEX_MISUSE;
-#else
-    (void)kind;
-    return ALEX_OK;
-#endif
+    return !HANDLE_RECOGNISED(kind) || BASE_LIKELY(handle->kind == kind) ? ALEX_OK : ALEX_MISUSE;
 }
 /** Ends a handle and frees its memory (in debug builds: keeps it, marked). `handle` is what base_alloc() gave. */
 void handle_end(struct handle *handle);
+/** Ends a handle. @return its memory, for another one; NULL in debug builds */
+void *handle_end_kept(struct handle *handle);
 
 #define MAIN_TABLE_ID 1
 #define MAIN_TABLE_NAME "main"
@@ -107,20 +111,28 @@ struct catalog {
     size_t count;
 };
 
-/** A tombstone that goes once no snapshot is older than it. */
-struct tombstone {
-    struct alex_table *table;
-    uint64_t index_key;
+/** An entry of an index that goes once no snapshot is older than `number`: a tombstone, or a shortcut. */
+struct held_entry {
+    struct alex_table *table; /**< NULL: a shortcut */
+    uint64_t index_key;       /**< of a tombstone */
     uint64_t number;
-    uint64_t ref;
+    uint64_t ref; /**< the tombstone, or the record that has the shortcut */
 };
 
-/** Tombstones in the order of their numbers. */
-struct tombstone_queue {
-    struct tombstone *items;
+/** Such entries, in the order of their numbers. */
+struct held_queue {
+    struct held_entry *items;
     size_t first;
     size_t count; /**< behind `first` */
     size_t capacity;
+};
+
+/** Records that are to get shortcuts once it can be told which versions snapshots see. */
+#define CROSSINGS_MAX 32
+struct crossing {
+    uint64_t key;
+    uint64_t ref; /**< 0: none */
+    uint32_t table;
 };
 
 /** What a write has changed of a key. */
@@ -182,8 +194,13 @@ struct alex_store {
     struct alex_table *main;
     struct alex_table *dropped; /**< tables that open snapshots may still read */
     bool table_waits;           /**< one of these waits for sections to end */
-    struct tombstone_queue tombstones;
-    _Atomic uint64_t held_back; /**< tombstones and dropped tables that are still there */
+    struct index *shortcuts;    /**< of records in the log; see mvcc/chain.h */
+    struct crossing crossings[CROSSINGS_MAX];
+    uint32_t next_crossing;
+    struct held_queue held;
+    _Atomic uint64_t held_from; /**< the least number that keeps something in memory, which goes once no snapshot is
+                                     older: of `held` and `dropped`; UINT64_MAX: none does */
+    uint64_t old_snapshot_due;  /**< from this number on a snapshot may be too old; UINT64_MAX: nobody is told */
 
     _Atomic uint64_t entering; /**< odd while index entries are there whose records may not come to count */
     struct alex_loader *loader;
@@ -257,15 +274,21 @@ void version_account(struct alex_table *table, uint64_t previous, uint64_t ref);
 /** Carries out a delete whose record is appended: the entry becomes a tombstone. `position` is the key's, which is
  *  there. */
 void version_delete(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number);
-/** Makes room for `count` more tombstones, so that version_hold_back() can't fail. */
-int version_reserve_tombstones(alex_store *store, size_t count);
+/** Makes room for `count` more held entries, so that version_hold_back() can't fail. */
+int version_reserve(alex_store *store, size_t count);
 /** Queues a tombstone until no snapshot can be open any more that is older. */
 void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number);
-/** Takes tombstones out of the indexes that no open snapshot is older than. */
+/** Keeps the way of older snapshots short past a record that was overwritten, or deleted. After that, and after
+ *  version_hold_back() of all that was reserved for. `ref`: the record, 0 or not */
+void version_shorten(struct alex_table *table, uint64_t index_key, uint64_t ref);
+/** Takes entries out of the indexes that no open snapshot is older than. */
 void version_reclaim(alex_store *store, uint64_t oldest);
+/** Finds held_from anew, after a change of what is held. @return whether it is another number, and something is held:
+ *  who ends a snapshot at this moment may go by the number of before */
+bool version_find_held_from(alex_store *store);
 /** Takes back what a write that was never published has changed of a key, after all that came later. */
 void version_take_back(const struct change *change);
-/** Forgets the tombstones that were never published, after their deletes were taken back. */
+/** Forgets what was held for writes that were never published, after these were taken back. */
 void version_forget_unpublished(alex_store *store);
 
 /* replay_target.c */
@@ -306,7 +329,14 @@ int commit_end(alex_store *store, const struct commit *commit, int result);
 void commit_publish(alex_store *store, uint64_t number);
 
 /* txn.c */
-/** Takes away what no open snapshot needs any more: tombstones and dropped tables. Does nothing while a put is
+/** Whether a snapshot has grown too old. The writer's. @param out_old  what there is to tell of it */
+bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old);
+/** What is seen in a transaction. */
+static inline struct mvcc_view txn_view(const alex_txn *txn)
+{
+    return (struct mvcc_view){txn->snapshot.number, txn->store->shortcuts};
+}
+/** Takes away what no open snapshot needs any more: held entries and dropped tables. Does nothing while a put is
  *  reserved: the place that it has in an index allows no other change there. Whoever ends the reservation calls it
  *  again. The writer's. */
 void txn_reclaim(alex_store *store);
@@ -328,23 +358,21 @@ static inline int txn_check(alex_txn *txn, const alex_table *table)
 #define FETCH_TOGETHER 4
 /** Fills the store's error for a damaged record. @return ALEX_DAMAGED */
 int read_damaged(alex_store *store, const struct alex_table *table, int64_t key, uint64_t ref);
-/** What read_visible() does in a store that catches faults. */
-int read_visible_guarded(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
-                         struct log_value *out_value);
-/** The value that `snapshot` sees of a key whose index entry is `ref`. @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED,
- *  ALEX_IO */
-static inline int read_visible(struct alex_table *table, uint64_t snapshot, int64_t key, uint64_t ref,
+/** read_visible() where the newest record is not simply the one, or the store catches faults. */
+int read_version(struct alex_table *table, struct mvcc_view view, int64_t key, uint64_t ref,
+                 struct log_value *out_value);
+/** The value that a view sees of a key whose index entry is `ref`. Without a snapshot, within a section. @return
+ *  ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED, ALEX_IO */
+static inline int read_visible(struct alex_table *table, struct mvcc_view view, int64_t key, uint64_t ref,
                                struct log_value *out_value)
 {
-    if (BASE_UNLIKELY(table->store->catches_faults)) {
-        return read_visible_guarded(table, snapshot, key, ref, out_value);
-    }
-    uint64_t seen;
-    enum mvcc_state state = mvcc_visible(table->store->log, snapshot, table->id, (uint64_t)key, ref, out_value, &seen);
-    if (BASE_LIKELY(state == MVCC_VALUE)) {
+    const alex_store *store = table->store;
+    if (BASE_LIKELY(!store->catches_faults) &&
+        BASE_LIKELY(log_fetch_put(store->log, ref, table->id, (uint64_t)key, out_value)) &&
+        BASE_LIKELY(out_value->number <= view.number)) {
         return ALEX_OK;
     }
-    return state == MVCC_ABSENT ? ALEX_NOT_FOUND : read_damaged(table->store, table, key, seen);
+    return read_version(table, view, key, ref, out_value);
 }
 static inline struct alex_slice read_slice(const struct log_value *value)
 {

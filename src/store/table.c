@@ -140,9 +140,9 @@ void table_drop(alex_store *store, struct alex_table *table, uint64_t number)
     account_dropped(store, table);
     catalog_remove(&store->catalog, table);
     atomic_store_explicit(&table->drop_number, number, memory_order_release);
-    atomic_fetch_add_explicit(&store->held_back, 1, memory_order_relaxed);
     table->next_dropped = store->dropped;
     store->dropped = table;
+    (void)version_find_held_from(store);
 }
 
 void table_reclaim(alex_store *store, uint64_t oldest)
@@ -160,7 +160,6 @@ void table_reclaim(alex_store *store, uint64_t oldest)
             continue;
         }
         *link = table->next_dropped;
-        atomic_fetch_sub_explicit(&store->held_back, 1, memory_order_relaxed);
         table_destroy(table);
     }
 }

@@ -15,37 +15,59 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
         return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
                          "a transaction takes the mode ALEX_READ and a place for its handle");
     }
-    alex_txn *txn = base_alloc(sizeof *txn);
-    if (txn == NULL) {
-        return base_fail(store_error(store), ALEX_NO_MEMORY, 0, store->path, "no memory to begin a transaction");
-    }
-    *txn = (alex_txn){.handle = {.kind = HANDLE_TXN}, .store = store};
-    result = mvcc_open(&store->mvcc, &txn->snapshot);
-    if (result != ALEX_OK) {
-        base_free(txn);
+    struct mvcc_snapshot snapshot;
+    result = mvcc_open(&store->mvcc, &snapshot);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
         return base_fail(store_error(store), result, 0, store->path,
                          "no memory for another transaction beside those that are open; end some");
     }
+    alex_txn *txn = snapshot.slot->kept;
+    if (txn == NULL) {
+        txn = base_alloc(sizeof *txn);
+    }
+    if (BASE_UNLIKELY(txn == NULL)) {
+        mvcc_close(&snapshot);
+        return base_fail(store_error(store), ALEX_NO_MEMORY, 0, store->path, "no memory to begin a transaction");
+    }
+    snapshot.slot->kept = NULL;
+    *txn = (alex_txn){.handle = {.kind = HANDLE_TXN}, .store = store, .snapshot = snapshot};
     *out_txn = txn;
     return ALEX_OK;
 }
 
 void txn_reclaim(alex_store *store)
 {
-    if (store->reserved == NULL) {
-        atomic_store(&store->reclaim_due, false);
-        uint64_t oldest = mvcc_oldest(&store->mvcc, NULL);
+    if (store->reserved != NULL) {
+        return;
+    }
+    atomic_store(&store->reclaim_due, false);
+    do {
+        uint64_t oldest = mvcc_oldest(&store->mvcc);
         version_reclaim(store, oldest);
         table_reclaim(store, oldest);
-    }
+    } while (version_find_held_from(store));
 }
 
-/** After a snapshot has gone. */
-static void reclaim_soon(alex_store *store)
+bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old)
 {
-    /* A writer that does not see the snapshot gone has counted what it holds back before. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&store->held_back, memory_order_relaxed) != 0) {
+    const uint64_t limit = store->options.old_snapshot_writes;
+    struct mvcc_open_snapshots open;
+    uint64_t published = mvcc_published(&store->mvcc);
+    mvcc_look(&store->mvcc, &open);
+    if (open.count == 0 || open.oldest + limit > published) {
+        store->old_snapshot_due = open.oldest + limit;
+        return false;
+    }
+    store->old_snapshot_due = published + limit;
+    *out_old = (struct alex_old_snapshot){open.oldest, published - open.oldest, open.oldest_thread};
+    return true;
+}
+
+/** After a snapshot has gone that saw `number`: a writer that did not see it gone has noted what it holds back. */
+static void reclaim_soon(alex_store *store, uint64_t number)
+{
+    uint64_t held_from = atomic_load(&store->held_from);
+    if (BASE_UNLIKELY(held_from != UINT64_MAX && number < held_from)) {
         writer_reclaim_soon(store);
     }
 }
@@ -66,8 +88,10 @@ int alex_renew(alex_txn *txn)
     if (txn->open_cursors > 0) {
         return refuse_open_cursor(store);
     }
+    uint64_t number = txn->snapshot.number;
     mvcc_renew(&store->mvcc, &txn->snapshot);
-    reclaim_soon(store);
+    atomic_thread_fence(memory_order_seq_cst); /* as mvcc_close() has */
+    reclaim_soon(store, number);
     return ALEX_OK;
 }
 
@@ -84,9 +108,10 @@ int alex_end(alex_txn *txn)
     if (txn->open_cursors > 0) {
         return refuse_open_cursor(store);
     }
+    uint64_t number = txn->snapshot.number;
+    txn->snapshot.slot->kept = handle_end_kept(&txn->handle);
     mvcc_close(&txn->snapshot);
-    reclaim_soon(store);
-    handle_end(&txn->handle);
+    reclaim_soon(store, number);
     return ALEX_OK;
 }
 
@@ -129,7 +154,7 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
         return ALEX_NOT_FOUND;
     }
     struct log_value value;
-    result = read_visible(table, txn->snapshot.number, key, ref, &value);
+    result = read_visible(table, txn_view(txn), key, ref, &value);
     if (BASE_LIKELY(result == ALEX_OK)) {
         *out_value = read_slice(&value);
     }
@@ -158,7 +183,7 @@ static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size
             log_prefetch(log, refs + asked, to - asked);
             asked = to;
         }
-        int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn->snapshot.number, keys[i], refs[i], &value);
+        int got = refs[i] == 0 ? ALEX_NOT_FOUND : read_visible(table, txn_view(txn), keys[i], refs[i], &value);
         out_values[i] = got == ALEX_OK ? read_slice(&value) : (struct alex_slice){NULL, 0};
         *found += got == ALEX_OK;
         if (BASE_UNLIKELY(got != ALEX_OK && got != ALEX_NOT_FOUND)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file version.c What a write leaves of the version before it: the accounts, and tombstones. */
+/** @file version.c What a write leaves of the version before it: the accounts, tombstones, shortcuts. */
 #include <string.h>
 
 #include "store/store_internal.h"
@@ -27,9 +27,9 @@ void version_account(struct alex_table *table, uint64_t previous, uint64_t ref)
     }
 }
 
-int version_reserve_tombstones(alex_store *store, size_t count)
+int version_reserve(alex_store *store, size_t count)
 {
-    struct tombstone_queue *queue = &store->tombstones;
+    struct held_queue *queue = &store->held;
     if (queue->first + queue->count + count <= queue->capacity) {
         return ALEX_OK;
     }
@@ -43,7 +43,7 @@ int version_reserve_tombstones(alex_store *store, size_t count)
         return ALEX_OK;
     }
     size_t capacity = needed < 2 * queue->capacity ? 2 * queue->capacity : needed + 64;
-    struct tombstone *items = base_realloc(queue->items, capacity * sizeof *items);
+    struct held_entry *items = base_realloc(queue->items, capacity * sizeof *items);
     if (items == NULL) {
         return ALEX_NO_MEMORY;
     }
@@ -59,38 +59,90 @@ void version_delete(struct alex_table *table, const struct index_position *posit
     version_account(table, position->payload, 0);
 }
 
-void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number)
+/** Queues an entry for which there is room. */
+static void hold_back(alex_store *store, const struct held_entry *entry)
 {
-    alex_store *store = table->store;
-    struct tombstone_queue *queue = &store->tombstones;
+    struct held_queue *queue = &store->held;
     BASE_ASSERT(queue->first + queue->count < queue->capacity);
-    queue->items[queue->first + queue->count++] = (struct tombstone){table, index_key, number, ref};
-    atomic_fetch_add_explicit(&store->held_back, 1, memory_order_relaxed);
+    queue->items[queue->first + queue->count++] = *entry;
+    if (queue->count == 1) {
+        (void)version_find_held_from(store);
+    }
 }
 
-/** Tombstones for which the queue's memory is kept when it is empty. */
-#define TOMBSTONES_KEPT 4096
+void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number)
+{
+    hold_back(table->store, &(struct held_entry){table, index_key, number, ref});
+}
+
+/** Gives a crossing its shortcut, if there is memory; without it reads are right, too. @return false: it is to be tried
+ *  later */
+static bool shorten(alex_store *store, const struct crossing *crossing)
+{
+    uint64_t target;
+    enum mvcc_shortcut found = mvcc_find_shortcut(&store->mvcc, store->shortcuts, store->log, crossing->table,
+                                                  crossing->key, crossing->ref, &target);
+    struct index_position position;
+    if (found == MVCC_SHORTCUT_FOUND && version_reserve(store, 1) == ALEX_OK &&
+        index_prepare(store->shortcuts, mvcc_shortcut_key(crossing->ref), &position) == ALEX_OK) {
+        index_set(store->shortcuts, &position, target);
+        hold_back(store, &(struct held_entry){NULL, 0, log_last_number(store->log), crossing->ref});
+    }
+    return found != MVCC_SHORTCUT_LATER;
+}
+
+void version_shorten(struct alex_table *table, uint64_t index_key, uint64_t ref)
+{
+    alex_store *store = table->store;
+    if (ref == 0 || BASE_LIKELY(!mvcc_is_crossing(ref))) {
+        return;
+    }
+    struct mvcc_open_snapshots open;
+    mvcc_look(&store->mvcc, &open);
+    if (open.count == 0) {
+        return; /* before the record is looked at, whose cache line is far away */
+    }
+    for (size_t i = 0; i < CROSSINGS_MAX; i++) {
+        struct crossing *waiting = &store->crossings[i];
+        if (waiting->ref != 0 && shorten(store, waiting)) {
+            waiting->ref = 0;
+        }
+    }
+    struct crossing crossing = {(uint64_t)table_user_key(table, index_key), ref, table->id};
+    if (!shorten(store, &crossing)) {
+        store->crossings[store->next_crossing++ % CROSSINGS_MAX] = crossing;
+    }
+}
+
+/** Entries for which the queue's memory is kept when it is empty. */
+#define HELD_KEPT 4096
+
+/** Takes a held entry out of its index. */
+static void release(alex_store *store, const struct held_entry *entry)
+{
+    if (entry->table == NULL) {
+        (void)index_remove(store->shortcuts, mvcc_shortcut_key(entry->ref));
+        return;
+    }
+    struct index *index = entry->table->index;
+    struct index_position position = {.payload = 0};
+    (void)index_find_position(index, entry->index_key, &position);
+    if (position.payload == entry->ref) { /* it wasn't written again since */
+        index_remove_at(index, &position);
+    }
+}
 
 void version_reclaim(alex_store *store, uint64_t oldest)
 {
-    struct tombstone_queue *queue = &store->tombstones;
-    uint64_t gone = 0;
+    struct held_queue *queue = &store->held;
     while (queue->count > 0 && queue->items[queue->first].number <= oldest) {
-        const struct tombstone *tombstone = &queue->items[queue->first];
-        struct index *index = tombstone->table->index;
-        struct index_position position = {.payload = 0};
-        (void)index_find_position(index, tombstone->index_key, &position);
-        if (position.payload == tombstone->ref) { /* it wasn't written again since */
-            index_remove_at(index, &position);
-        }
+        release(store, &queue->items[queue->first]);
         queue->first++;
         queue->count--;
-        gone++;
     }
-    atomic_fetch_sub_explicit(&store->held_back, gone, memory_order_relaxed);
     if (queue->count == 0) {
         queue->first = 0;
-        if (queue->capacity > TOMBSTONES_KEPT) {
+        if (queue->capacity > HELD_KEPT) {
             base_free(queue->items);
             queue->items = NULL;
             queue->capacity = 0;
@@ -98,12 +150,25 @@ void version_reclaim(alex_store *store, uint64_t oldest)
     }
 }
 
+bool version_find_held_from(alex_store *store)
+{
+    const struct held_queue *queue = &store->held;
+    uint64_t number = queue->count > 0 ? queue->items[queue->first].number : UINT64_MAX;
+    for (const struct alex_table *table = store->dropped; table != NULL; table = table->next_dropped) {
+        number = table_drop_number(table) < number ? table_drop_number(table) : number;
+    }
+    bool changes = number != atomic_load_explicit(&store->held_from, memory_order_relaxed);
+    atomic_store_explicit(&store->held_from, number, memory_order_relaxed);
+    return changes && number != UINT64_MAX;
+}
+
 /** Whether a tombstone is still queued: then a snapshot may be open that is older. */
 static bool is_held_back(const alex_store *store, uint64_t ref)
 {
-    const struct tombstone_queue *queue = &store->tombstones;
+    const struct held_queue *queue = &store->held;
     for (size_t i = 0; i < queue->count; i++) {
-        if (queue->items[queue->first + i].ref == ref) {
+        const struct held_entry *entry = &queue->items[queue->first + i];
+        if (entry->table != NULL && entry->ref == ref) {
             return true;
         }
     }
@@ -126,10 +191,13 @@ void version_take_back(const struct change *change)
 
 void version_forget_unpublished(alex_store *store)
 {
-    struct tombstone_queue *queue = &store->tombstones;
+    struct held_queue *queue = &store->held;
     uint64_t published = mvcc_published(&store->mvcc);
     while (queue->count > 0 && queue->items[queue->first + queue->count - 1].number > published) {
-        queue->count--;
-        atomic_fetch_sub_explicit(&store->held_back, 1, memory_order_relaxed);
+        const struct held_entry *entry = &queue->items[queue->first + --queue->count];
+        if (entry->table == NULL) {
+            (void)index_remove(store->shortcuts, mvcc_shortcut_key(entry->ref));
+        }
     }
+    (void)version_find_held_from(store);
 }

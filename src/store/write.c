@@ -116,6 +116,7 @@ static void enter(struct single *single, struct alex_table *table, const struct 
     index_set(table->index, position, ref);
     version_account(table, position->payload, ref);
     commit_single(single, table, position, ref, record->number);
+    version_shorten(table, position->key, position->payload);
 }
 
 /** Ends a write. */
@@ -267,7 +268,7 @@ void alex_put_cancel(alex_table *table)
 static void forget(struct alex_table *table, const struct index_position *position, uint64_t ref, uint64_t number)
 {
     alex_store *store = table->store;
-    if (store->tombstones.count == 0 && mvcc_oldest(&store->mvcc, NULL) >= number) {
+    if (store->held.count == 0 && mvcc_oldest(&store->mvcc) >= number) {
         index_remove_at(table->index, position);
         return;
     }
@@ -292,7 +293,7 @@ static int delete_key(struct single *single, alex_table *table, int64_t key)
         commit_follow(store, &single->commit);
         return ALEX_NOT_FOUND;
     }
-    if (version_reserve_tombstones(store, 1) != ALEX_OK) {
+    if (version_reserve(store, 1) != ALEX_OK) {
         return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to delete a key");
     }
     struct record record = record_of(table, key, RECORD_DELETE, position.payload);
@@ -302,6 +303,7 @@ static int delete_key(struct single *single, alex_table *table, int64_t key)
         version_delete(table, &position, ref, record.number);
         commit_single(single, table, &position, ref, record.number);
         forget(table, &position, ref, record.number);
+        version_shorten(table, position.key, position.payload);
     }
     return result;
 }

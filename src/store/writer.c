@@ -70,10 +70,15 @@ int writer_end(alex_store *store, int result)
     if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed) || store->table_waits)) {
         txn_reclaim(store);
     }
+    struct alex_old_snapshot old;
+    bool tells = BASE_UNLIKELY(mvcc_published(&store->mvcc) >= store->old_snapshot_due) && txn_watch(store, &old);
     atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
     os_mutex_unlock(store->lock);
     if (BASE_UNLIKELY(atomic_load(&store->reclaim_due))) {
         writer_reclaim_soon(store); /* a snapshot has ended since, and found the lock taken */
+    }
+    if (BASE_UNLIKELY(tells)) {
+        store->options.on_old_snapshot(store->options.old_snapshot_context, &old);
     }
     return result;
 }

@@ -186,7 +186,7 @@ static void test_tombstones_that_are_over(void **state)
     ASSERT_TXN_VALUE(txn, table, 1, "one");
     ASSERT_OK(alex_end(txn));
     ASSERT_VALUE(fixture->main, 1, "again");
-    assert_int_equal(fixture->store->tombstones.count, 0);
+    assert_int_equal(fixture->store->held.count, 0);
     assert_null(fixture->store->dropped);
 }
 

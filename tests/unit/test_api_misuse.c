@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file test_api_misuse.c
- * Handles used after their end: ALEX_MISUSE in debug builds. In release builds that is undefined, and not tried.
+ * Handles used after their end: ALEX_MISUSE in debug builds. In release builds that is
+ * undefined but for transactions (test_api_txn.c), and not tried.
  */
 #include "support/store_helper.h"
 

@@ -378,7 +378,7 @@ static int write_in_visit(void *context, const struct alex_finding *finding)
     expect(shared, alex_close(shared->store) == ALEX_BUSY);
     expect(shared, alex_exists(shared->table, 1) == ALEX_OK);
     expect(shared, alex_end(shared->txn) == ALEX_OK);
-    expect(shared, atomic_load(&shared->store->held_back) == 1); /* the check's to take away, or a later writer's */
+    expect(shared, shared->store->held.count == 1); /* the check's to take away, or a later writer's */
     return 0;
 }
 
@@ -401,7 +401,7 @@ static void test_writes_within_a_check(void **state)
     assert_int_equal(0, rename(away, path));
     assert_int_equal(report.findings, 1);
     assert_int_equal(atomic_load(&shared.wrong), 0);
-    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    assert_int_equal(fixture->store->held.count, 0);
     helper_put(fixture->main, 2, "two");
 }
 
@@ -437,12 +437,12 @@ static void test_transactions_move(void **state)
     ASSERT_OK(alex_cursor_first(moving.cursor, &entry));
     ASSERT_OK(alex_delete(fixture->main, 1));
     ASSERT_OK(alex_delete(fixture->main, 2));
-    assert_int_equal(atomic_load(&fixture->store->held_back), 2);
+    assert_int_equal(fixture->store->held.count, 2);
     pthread_t thread;
     assert_int_equal(0, pthread_create(&thread, NULL, go_on_reading, &moving));
     assert_int_equal(0, pthread_join(thread, NULL));
     assert_int_equal(atomic_load(&moving.shared.wrong), 0);
-    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    assert_int_equal(fixture->store->held.count, 0);
     assert_int_equal(index_count(fixture->main->index), 0);
 }
 
@@ -463,7 +463,7 @@ static void test_renew(void **state)
     alex_cursor_close(cursor);
     ASSERT_OK(alex_renew(txn));
     ASSERT_TXN_VALUE(txn, fixture->main, 1, NULL);
-    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    assert_int_equal(fixture->store->held.count, 0);
     helper_put(fixture->main, 1, "ein");
     ASSERT_TXN_VALUE(txn, fixture->main, 1, NULL);
     ASSERT_OK(alex_renew(txn));
@@ -533,9 +533,9 @@ static void test_end_beside_a_reservation(void **state)
     ASSERT_OK(alex_delete(fixture->main, 1));
     ASSERT_OK(alex_put_reserve(fixture->main, 2, 3, &buffer));
     ASSERT_OK(alex_end(txn));
-    assert_int_equal(atomic_load(&fixture->store->held_back), 1);
+    assert_int_equal(fixture->store->held.count, 1);
     alex_put_cancel(fixture->main);
-    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    assert_int_equal(fixture->store->held.count, 0);
 }
 
 /* Where there is no memory for another snapshot, the transaction does not begin, and those that are open go on. */

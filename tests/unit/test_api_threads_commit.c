@@ -309,7 +309,7 @@ static void test_failed_sync_takes_all_back(void **state)
     ASSERT_OK(alex_store_stat(fixture->store, &after));
     assert_int_equal(after.keys, before.keys);
     assert_int_equal(after.live_bytes, before.live_bytes);
-    assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+    assert_int_equal(fixture->store->held.count, 0);
     ASSERT_CODE(ALEX_READ_ONLY, put_new(fixture->main, 1));
     ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
     fixture->store = NULL;
@@ -334,7 +334,7 @@ static void test_takes_back_to_tombstone(void **state)
         begin_call(&call, put_new, fixture->main, 1, 1);
         if (ends_before) {
             ASSERT_OK(alex_end(txn));
-            assert_int_equal(atomic_load(&fixture->store->held_back), 0);
+            assert_int_equal(fixture->store->held.count, 0);
         }
         open_gate(true);
         ASSERT_CODE(ALEX_IO, end_call(&call));

@@ -500,6 +500,19 @@ static void test_oldest_snapshot(void **state)
     ASSERT_OK(alex_end(later));
 }
 
+/* A transaction that has ended says so, in every build, until its handle is another one's. */
+static void test_ended_transaction(void **state)
+{
+    struct fixture *fixture = *state;
+    struct alex_slice value;
+    helper_put(fixture->main, 1, "one");
+    alex_txn *txn = helper_begin(fixture->store);
+    ASSERT_OK(alex_end(txn));
+    ASSERT_CODE(ALEX_MISUSE, alex_end(txn));
+    ASSERT_CODE(ALEX_MISUSE, alex_renew(txn));
+    ASSERT_CODE(ALEX_MISUSE, alex_txn_get(txn, fixture->main, 1, &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +532,7 @@ int main(void)
         TEST_WITH_STORE(test_count),
         TEST_WITH_STORE(test_count_unsigned),
         TEST_WITH_STORE(test_oldest_snapshot),
+        TEST_WITH_STORE(test_ended_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,21 @@ static void assert_oldest(const struct mvcc *mvcc, const struct mvcc_snapshot *s
         oldest = open[i] ? snapshots[i].number : oldest;
         expected += open[i];
     }
-    uint64_t count;
-    assert_int_equal(mvcc_oldest(mvcc, &count), oldest);
-    assert_int_equal(count, expected);
+    struct mvcc_open_snapshots found;
+    mvcc_look(mvcc, &found);
+    assert_int_equal(found.oldest, oldest);
+    assert_int_equal(found.count, expected);
+    assert_int_equal(found.oldest_thread, expected > 0 ? os_thread_id() : 0);
+}
+
+/** mvcc_walk_to_value() without shortcuts. @param out_ref  where it ended */
+static enum mvcc_state visible(const struct log *log, uint64_t number, uint32_t table, uint64_t key, uint64_t ref,
+                               struct log_value *out_value, uint64_t *out_ref)
+{
+    struct mvcc_walk walk = {.log = log, .view = {number, NULL}, .table = table, .key = key, .ref = ref};
+    enum mvcc_state state = mvcc_walk_to_value(&walk, out_value);
+    *out_ref = walk.ref;
+    return state;
 }
 
 /* Snapshots may end in any order: the oldest is always known, and none is lost. */
@@ -65,24 +77,26 @@ static void test_many_and_renewed(void **state)
     static struct mvcc_snapshot snapshots[MANY];
     struct mvcc mvcc = {0};
     ASSERT_OK(mvcc_init(&mvcc));
-    uint64_t count;
+    struct mvcc_open_snapshots found;
     for (uint64_t i = 0; i < MANY; i++) {
         mvcc_publish(&mvcc, i + 7);
         ASSERT_OK(mvcc_open(&mvcc, &snapshots[i]));
-        assert_int_equal(mvcc_oldest(&mvcc, &count), 7);
-        assert_int_equal(count, i + 1);
+        mvcc_look(&mvcc, &found);
+        assert_int_equal(found.oldest, 7);
+        assert_int_equal(found.count, i + 1);
     }
     for (uint64_t i = 0; i < MANY; i++) {
         assert_int_equal(snapshots[i].number, i + 7);
         mvcc_renew(&mvcc, &snapshots[i]);
         assert_int_equal(snapshots[i].number, MANY + 6);
-        assert_int_equal(mvcc_oldest(&mvcc, &count), i + 1 < MANY ? i + 8 : MANY + 6);
+        assert_int_equal(mvcc_oldest(&mvcc), i + 1 < MANY ? i + 8 : MANY + 6);
     }
     for (uint64_t i = 0; i < MANY; i++) {
         mvcc_close(&snapshots[i]);
     }
-    assert_int_equal(mvcc_oldest(&mvcc, &count), MANY + 6);
-    assert_int_equal(count, 0);
+    mvcc_look(&mvcc, &found);
+    assert_int_equal(found.oldest, MANY + 6);
+    assert_int_equal(found.count, 0);
     mvcc_release(&mvcc);
 }
 
@@ -108,7 +122,7 @@ static void test_versions(void **state)
     }
     struct log_value value;
     uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, 1));
-    assert_int_equal(mvcc_visible(fixture->store->log, 0, 1, 1, ref, &value, &ref), MVCC_ABSENT);
+    assert_int_equal(visible(fixture->store->log, 0, 1, 1, ref, &value, &ref), MVCC_ABSENT);
     for (int i = 0; i < VERSIONS; i++) {
         ASSERT_OK(alex_end(txns[i]));
     }
@@ -123,14 +137,14 @@ static void test_wrong_references(void **state)
     struct log *log = fixture->store->log;
     helper_put(fixture->main, 1, "one");
     uint64_t ref = index_find(fixture->main->index, table_index_key(fixture->main, 1));
-    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &value, &seen), MVCC_VALUE);
+    assert_int_equal(visible(log, UINT64_MAX, 1, 1, ref, &value, &seen), MVCC_VALUE);
     assert_true(seen == ref);
-    assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 2, ref, &value, &seen), MVCC_DAMAGED);
-    assert_int_equal(mvcc_visible(log, UINT64_MAX, 2, 1, ref, &value, &seen), MVCC_DAMAGED);
+    assert_int_equal(visible(log, UINT64_MAX, 1, 2, ref, &value, &seen), MVCC_DAMAGED);
+    assert_int_equal(visible(log, UINT64_MAX, 2, 1, ref, &value, &seen), MVCC_DAMAGED);
     static const uint64_t nowhere[] = {8, LOG_ADDRESS_LIMIT - 8, (uint64_t)1 << 40, (uint64_t)4 << 20};
     for (size_t i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++) {
         ref = log_ref_make(nowhere[i], 64, false);
-        assert_int_equal(mvcc_visible(log, UINT64_MAX, 1, 1, ref, &value, &seen), MVCC_DAMAGED);
+        assert_int_equal(visible(log, UINT64_MAX, 1, 1, ref, &value, &seen), MVCC_DAMAGED);
         assert_true(seen == ref);
     }
 }
@@ -143,7 +157,7 @@ static void test_wrong_versions(void **state)
     uint64_t seen = 0;
     struct log *log = fixture->store->log;
     alex_table *table = helper_table(fixture->store, "t", ALEX_KEYS_SIGNED); /* its record has key 1 */
-    assert_int_equal(mvcc_visible(log, UINT64_MAX, table->id, 1, table->ref, &value, &seen), MVCC_DAMAGED);
+    assert_int_equal(visible(log, UINT64_MAX, table->id, 1, table->ref, &value, &seen), MVCC_DAMAGED);
 
     helper_put(fixture->main, 1, "one");
     helper_put(fixture->main, 1, "two");
@@ -154,10 +168,10 @@ static void test_wrong_versions(void **state)
     files_read_at(record.path, record.offset + 32, previous, sizeof previous);
     files_patch(record.path, record.offset + 32, &ref, sizeof ref); /* back to itself, without end */
     files_reseal_record(record.path, record.offset);
-    assert_int_equal(mvcc_visible(log, 0, 1, 1, ref, &value, &seen), MVCC_DAMAGED);
+    assert_int_equal(visible(log, 0, 1, 1, ref, &value, &seen), MVCC_DAMAGED);
     files_patch(record.path, record.offset + 32, previous, sizeof previous);
     files_reseal_record(record.path, record.offset);
-    assert_int_equal(mvcc_visible(log, 0, 1, 1, ref, &value, &seen), MVCC_ABSENT);
+    assert_int_equal(visible(log, 0, 1, 1, ref, &value, &seen), MVCC_ABSENT);
 }
 
 int main(void)

@@ -28,7 +28,7 @@ static void test_delete_without_snapshot(void **state)
     helper_put(fixture->main, 1, "one");
     ASSERT_OK(alex_delete(fixture->main, 1));
     assert_int_equal(index_count(fixture->main->index), 0);
-    assert_int_equal(fixture->store->tombstones.count, 0);
+    assert_int_equal(fixture->store->held.count, 0);
 }
 
 /* A tombstone stays until the last snapshot older than it ends, in whatever order the snapshots end. */
@@ -56,7 +56,7 @@ static void test_tombstones_out_of_order(void **state)
     ASSERT_TXN_VALUE(third, fixture->main, 2, "before");
     ASSERT_OK(alex_end(third));
     assert_int_equal(tombstones_in(fixture->main), 0);
-    assert_int_equal(fixture->store->tombstones.count, 0);
+    assert_int_equal(fixture->store->held.count, 0);
 }
 
 /* A tombstone whose key was written again takes nothing away when its turn comes. */
@@ -86,7 +86,7 @@ static void test_queue_is_reused(void **state)
         oldest = txn;
     }
     ASSERT_OK(alex_end(oldest));
-    assert_true(fixture->store->tombstones.capacity <= 128);
+    assert_true(fixture->store->held.capacity <= 128);
     assert_int_equal(tombstones_in(fixture->main), 0);
 }
 
@@ -177,7 +177,7 @@ static void test_dropped_table_with_tombstones(void **state)
     ASSERT_TXN_VALUE(txn, table, 1, "one");
     ASSERT_OK(alex_end(txn));
     assert_int_equal(dropped_tables(fixture->store), 0);
-    assert_int_equal(fixture->store->tombstones.count, 0);
+    assert_int_equal(fixture->store->held.count, 0);
     assert_int_equal(tombstones_in(fixture->main), 0);
 }
 
