@@ -22,6 +22,7 @@
 struct index {
     struct index_pool *pool;
     index_root_slot root;
+    char apart[128]; /**< readers look at the root, and each write changes what follows; lines are fetched in pairs */
     _Atomic uint64_t count;
     uint64_t structure_changes;
     uint64_t moved_bytes;

@@ -41,6 +41,9 @@
 #define GROWTH_MAX_BYTES ((uint64_t)16 << 20)
 #define PAGE_BYTES ((uint64_t)4096)
 
+/** Between what readers look at and what writes change: processors fetch lines in pairs. */
+#define APART_BYTES 128
+
 /** One piece of address space of the segment size. Readers use these four fields and nothing else of the log. */
 struct log_slot {
     uint8_t *base; /**< NULL: not in use */
@@ -55,9 +58,11 @@ struct log_segment {
     uint32_t first_slot;
     uint32_t slots;
     uint32_t seed;
-    int fd;                     /**< -1: closed, as nothing is to be written or synced */
-    uint64_t capacity;          /**< slots << segment_shift */
-    _Atomic uint64_t allocated; /**< bytes that may be read: the file's length, or less */
+    int fd;            /**< -1: closed, as nothing is to be written or synced */
+    uint64_t capacity; /**< slots << segment_shift */
+    _Atomic uint64_t
+        allocated;           /**< bytes that may be read: the file's length, or less. Each read looks at it, so it is */
+    char apart[APART_BYTES]; /**< not beside what writes change */
     uint64_t writable_from;
     _Atomic uint64_t end; /**< bytes written, header included */
     uint64_t live_bytes;
@@ -81,10 +86,10 @@ struct log_region {
 
 struct log_space {
     struct log_slot *slots; /**< LOG_SLOTS_MAX of them, brought in by the system as they are touched */
-    struct log_region regions[LOG_REGIONS_MAX];
-    _Atomic uint32_t region_count; /**< read by the handler of a signal */
-    uint32_t slot_count;           /**< slots in all regions */
     uint32_t segment_shift;
+    uint32_t slot_count;           /**< slots in all regions */
+    _Atomic uint32_t region_count; /**< read by the handler of a signal */
+    struct log_region regions[LOG_REGIONS_MAX];
 };
 
 struct log {
