@@ -237,7 +237,8 @@ ALEX_API int alex_open(const char *path, const struct alex_options *options, ale
  * a forked child of the process that opened it, it frees memory and does nothing else.
  *
  * @param store  may be NULL
- * @return ALEX_OK; ALEX_BUSY if a transaction, cursor, loader or reservation is open (nothing happens then);
+ * @return ALEX_OK; ALEX_BUSY if a transaction, cursor, loader or reservation is open, or another thread's write waits
+ *         for its sync (nothing happens then); in a forked child only if a transaction of the calling thread is open;
  *         ALEX_IO, ALEX_NO_SPACE, ALEX_NO_PERMISSION or ALEX_NO_MEMORY if the end could not be made durable: the next
  *         open then recovers as after a crash
  */

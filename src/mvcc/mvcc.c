@@ -142,11 +142,13 @@ static inline void add_open(void *context, const struct mvcc_slot *slot, uint64_
 {
     struct mvcc_open_snapshots *open = context;
     uint64_t sees = (number & ~MVCC_SETTLING) - 1;
+    int64_t thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
     if (open->count == 0 || sees < open->oldest) {
         open->oldest = sees;
-        open->oldest_thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
+        open->oldest_thread = thread;
     }
     open->count++;
+    open->own += thread == os_thread_id();
 }
 
 void mvcc_look(const struct mvcc *mvcc, struct mvcc_open_snapshots *out_open)

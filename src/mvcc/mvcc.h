@@ -74,6 +74,7 @@ void mvcc_close(struct mvcc_snapshot *snapshot);
 /** What the slots say of the open snapshots. */
 struct mvcc_open_snapshots {
     uint64_t count;
+    uint64_t own;          /**< those that the calling thread has opened or last renewed */
     uint64_t oldest;       /**< the number that the oldest sees; that published if none is open */
     int64_t oldest_thread; /**< os_thread_id() of who opened or last renewed it; 0 if none is open */
 };

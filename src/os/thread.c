@@ -95,6 +95,7 @@ static void resume_after_fork(void)
 static void count_fork(void)
 {
     os_fork_count++;
+    atomic_store_explicit(&os_fork_waits, false, memory_order_relaxed); /* of a thread that isn't here, perhaps */
     if (in_child != NULL) {
         in_child();
     }

@@ -201,6 +201,7 @@ static void note_changes(struct batch *batch, const struct part *part)
 static void finish(struct batch *batch)
 {
     alex_store *store = batch->store;
+    size_t deletes = 0;
     for (size_t p = 0; p < batch->part_count; p++) {
         const struct part *part = &batch->parts[p];
         for (size_t i = part->first; i < part->first + part->puts; i++) {
@@ -216,6 +217,7 @@ static void finish(struct batch *batch)
             version_hold_back(part->table, position.key, ref, batch->numbers[i]);
         }
         note_changes(batch, part);
+        deletes += part->deletes;
     }
     if (batch->group.log_group.count > 0) {
         commit_enter(store, &batch->commit, log_last_number(store->log));
@@ -229,7 +231,7 @@ static void finish(struct batch *batch)
             version_shorten(part->table, batch->entries[i].key, batch->previous[i]);
         }
     }
-    txn_reclaim(store);
+    txn_reclaim(store, 2 * deletes + RECLAIM_STEP); /* its own, and for each as many of others */
 }
 
 /** Appends, enters and commits all parts, or none. */

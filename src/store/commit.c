@@ -87,6 +87,18 @@ void commit_follow(alex_store *store, struct commit *commit)
     }
 }
 
+bool commit_waits(alex_store *store)
+{
+    struct commit_queue *queue = &store->commits;
+    if (!queue->shares || store->forks != os_forks()) {
+        return false;
+    }
+    os_mutex_lock(queue->lock);
+    bool waits = queue->newest != NULL || queue->leads;
+    os_mutex_unlock(queue->lock);
+    return waits;
+}
+
 /** Takes back all writes that wait. Called with the writer's lock and the queue's. */
 static void take_back(alex_store *store)
 {

@@ -37,6 +37,7 @@ static int open_loader(alex_table *table, alex_loader **out_loader)
     loader->group.store = store;
     loader->ascending = true;
     store->loader = loader;
+    store->open_loaders++;
     *out_loader = loader;
     return ALEX_OK;
 }
@@ -258,6 +259,7 @@ void alex_loader_close(alex_loader *loader)
     if (!loader->ended) {
         give_up(loader);
     }
+    loader->group.store->open_loaders--;
     (void)writer_end(loader->group.store, ALEX_OK);
     base_free(loader->entries);
     loader->entries = NULL;

@@ -523,10 +523,18 @@ int alex_close(alex_store *store)
     }
     struct mvcc_open_snapshots open;
     mvcc_look(&store->mvcc, &open);
-    if (open.count > 0 || store->loader != NULL || store->reserved != NULL) {
+    /* What other threads of a parent had open ends with a forked child's store: nobody else can end it there. */
+    bool forked = store->forks != os_forks();
+    uint64_t open_txns = forked ? open.own : open.count;
+    uint32_t open_loaders = forked ? 0 : store->open_loaders;
+    bool reserved = !forked && store->reserved != NULL;
+    if (open_txns > 0 || open_loaders > 0 || reserved) {
         result = base_fail(&store->error, ALEX_BUSY, 0, store->path,
-                           "%" PRIu64 " transactions, %d loads and %d reserved puts are open; end them first",
-                           open.count, store->loader != NULL, store->reserved != NULL);
+                           "%" PRIu64 " transactions, %" PRIu32 " loads and %d reserved puts are open; end them first",
+                           open_txns, open_loaders, reserved);
+    } else if (commit_waits(store)) {
+        result = base_fail(&store->error, ALEX_BUSY, 0, store->path,
+                           "writes of other threads wait for their sync; close the store when they have returned");
     }
     result = writer_end(store, result);
     if (result != ALEX_OK) {

@@ -79,7 +79,7 @@ void replay_end_table(alex_store *store, struct alex_table *table, uint64_t numb
 {
     table_drop(store, table, number);
     mvcc_publish(&store->mvcc, number); /* no snapshot is open: nothing holds the table back */
-    txn_reclaim(store);
+    txn_reclaim(store, SIZE_MAX);
 }
 
 static int replay_create_table(void *context, const struct record *record, uint64_t ref)

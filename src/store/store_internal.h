@@ -75,11 +75,12 @@ struct alex_table {
     uint64_t key_flip; /**< index key = key ^ key_flip */
     char *name;
     struct index *index;
-    uint64_t ref;          /**< of its TABLE record; 0 for the main table */
-    _Atomic uint64_t keys; /**< entries that are no tombstones */
+    uint64_t ref;                 /**< of its TABLE record; 0 for the main table */
+    _Atomic uint64_t drop_number; /**< number of its DROP; 0 while it is not dropped */
+    char apart[128];              /**< readers look at the above, and each write changes what follows */
+    _Atomic uint64_t keys;        /**< entries that are no tombstones */
     uint64_t live_bytes;
     _Atomic uint64_t last_change; /**< number of the newest record of the table, or a greater one */
-    _Atomic uint64_t drop_number; /**< number of its DROP; 0 while it is not dropped */
     uint64_t ticket;              /**< of epoch_ticket(), once no snapshot needs the dropped table; 0 before */
     struct alex_table *next_by_name;
     struct alex_table *next_by_id;
@@ -170,7 +171,9 @@ struct alex_store {
     struct alex_error error;      /**< of the writer; while the store is opened, of that */
     struct os_mutex *lock;        /**< of the writer */
     _Atomic(const char *) writer; /**< a thread that has the lock; NULL: none */
+    _Atomic uint32_t waiting;     /**< writers that wait for the lock */
     atomic_bool reclaim_due;      /**< a snapshot has ended since the last txn_reclaim() */
+    bool reclaim_rest;            /**< which has left something for the next one */
     struct alex_open_report report;
 
     struct os_identity identity; /**< of the directory, in the process's list of open stores */
@@ -188,13 +191,13 @@ struct alex_store {
     struct log *log;
     bool catches_faults; /**< options.catch_sigbus, beside what each read looks at */
     struct index_pool *pool;
+    struct index *shortcuts; /**< of records in the log; see mvcc/chain.h */
     struct mvcc mvcc;
     struct commit_queue commits;
     struct catalog catalog;
     struct alex_table *main;
     struct alex_table *dropped; /**< tables that open snapshots may still read */
     bool table_waits;           /**< one of these waits for sections to end */
-    struct index *shortcuts;    /**< of records in the log; see mvcc/chain.h */
     struct crossing crossings[CROSSINGS_MAX];
     uint32_t next_crossing;
     struct held_queue held;
@@ -204,6 +207,7 @@ struct alex_store {
 
     _Atomic uint64_t entering; /**< odd while index entries are there whose records may not come to count */
     struct alex_loader *loader;
+    uint32_t open_loaders;       /**< not closed, ended ones among them */
     struct alex_table *reserved; /**< the table with a reserved put */
     struct log_claim claim;      /**< of that put */
     struct index_position position;
@@ -281,8 +285,9 @@ void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t re
 /** Keeps the way of older snapshots short past a record that was overwritten, or deleted. After that, and after
  *  version_hold_back() of all that was reserved for. `ref`: the record, 0 or not */
 void version_shorten(struct alex_table *table, uint64_t index_key, uint64_t ref);
-/** Takes entries out of the indexes that no open snapshot is older than. */
-void version_reclaim(alex_store *store, uint64_t oldest);
+/** Takes entries out of the indexes that no open snapshot is older than: `*left` at most, which it counts down.
+ *  @return whether all are out */
+bool version_reclaim(alex_store *store, uint64_t oldest, size_t *left);
 /** Finds held_from anew, after a change of what is held. @return whether it is another number, and something is held:
  *  who ends a snapshot at this moment may go by the number of before */
 bool version_find_held_from(alex_store *store);
@@ -309,7 +314,7 @@ int replay_no_memory(alex_store *store);
 bool writer_keep_out(alex_store *store);
 /** Ends that, if it was so. */
 void writer_let_in(alex_store *store);
-/** Has what an ended snapshot held back taken away: now if no writer is at work, else by that one or the next. */
+/** Has what an ended snapshot held back taken away: now as long as no writer comes, else by writers, in steps. */
 void writer_reclaim_soon(alex_store *store);
 
 /* commit.c */
@@ -325,6 +330,8 @@ void commit_enter(alex_store *store, struct commit *commit, uint64_t number);
 void commit_follow(alex_store *store, struct commit *commit);
 /** writer_end(), and then waits until the write is durable and published. @return `result`, or why it was taken back */
 int commit_end(alex_store *store, const struct commit *commit, int result);
+/** Whether a write of any thread waits for its sync. The writer's. */
+bool commit_waits(alex_store *store);
 /** Publishes all up to a write that is durable, and is made in the writer's turn as a whole. */
 void commit_publish(alex_store *store, uint64_t number);
 
@@ -338,8 +345,10 @@ static inline struct mvcc_view txn_view(const alex_txn *txn)
 }
 /** Takes away what no open snapshot needs any more: held entries and dropped tables. Does nothing while a put is
  *  reserved: the place that it has in an index allows no other change there. Whoever ends the reservation calls it
- *  again. The writer's. */
-void txn_reclaim(alex_store *store);
+ *  again. The writer's. @param entries_max  to take away now; the rest is left to the next call */
+void txn_reclaim(alex_store *store, size_t entries_max);
+/** Held entries that a write takes away for others, beside its own. */
+#define RECLAIM_STEP 64
 /** What txn_check() says of what it refuses. */
 int txn_refuse(alex_txn *txn, const alex_table *table);
 /** Checks a transaction and a table to read in it: one that was dropped can be read if that came later. */

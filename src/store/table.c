@@ -188,7 +188,7 @@ static int drop_by_name(alex_store *store, const char *name)
     if (result == ALEX_OK) {
         table_drop(store, table, record.number);
         commit_publish(store, record.number);
-        txn_reclaim(store);
+        txn_reclaim(store, RECLAIM_STEP);
     }
     return result;
 }

@@ -35,17 +35,21 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     return ALEX_OK;
 }
 
-void txn_reclaim(alex_store *store)
+void txn_reclaim(alex_store *store, size_t entries_max)
 {
     if (store->reserved != NULL) {
         return;
     }
     atomic_store(&store->reclaim_due, false);
+    bool all;
     do {
         uint64_t oldest = mvcc_oldest(&store->mvcc);
-        version_reclaim(store, oldest);
-        table_reclaim(store, oldest);
-    } while (version_find_held_from(store));
+        all = version_reclaim(store, oldest, &entries_max);
+        if (all) {
+            table_reclaim(store, oldest); /* not before the tombstones in them */
+        }
+    } while (version_find_held_from(store) && all);
+    store->reclaim_rest = !all;
 }
 
 bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old)

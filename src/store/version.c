@@ -132,10 +132,14 @@ static void release(alex_store *store, const struct held_entry *entry)
     }
 }
 
-void version_reclaim(alex_store *store, uint64_t oldest)
+bool version_reclaim(alex_store *store, uint64_t oldest, size_t *left)
 {
     struct held_queue *queue = &store->held;
     while (queue->count > 0 && queue->items[queue->first].number <= oldest) {
+        if (*left == 0) {
+            return false;
+        }
+        --*left;
         release(store, &queue->items[queue->first]);
         queue->first++;
         queue->count--;
@@ -148,6 +152,7 @@ void version_reclaim(alex_store *store, uint64_t oldest)
             queue->capacity = 0;
         }
     }
+    return true;
 }
 
 bool version_find_held_from(alex_store *store)

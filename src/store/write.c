@@ -88,6 +88,7 @@ static inline int prepare(struct alex_table *table, int64_t key, enum record_kin
 struct single {
     struct commit commit;
     struct change change;
+    bool replaces; /**< a value, once it is entered */
 };
 
 /** Appends the record of such a write. */
@@ -115,14 +116,19 @@ static void enter(struct single *single, struct alex_table *table, const struct 
     version_change(table, record->number);
     index_set(table->index, position, ref);
     version_account(table, position->payload, ref);
+    single->replaces = log_ref_is_value(position->payload);
     commit_single(single, table, position, ref, record->number);
     version_shorten(table, position->key, position->payload);
 }
 
-/** Ends a write. */
-static inline int end(struct alex_table *table, const struct single *single, int result)
+/** Ends a write. @param out_replaced  optional */
+static inline int end(struct alex_table *table, const struct single *single, int result, bool *out_replaced)
 {
-    return commit_end(table->store, &single->commit, result);
+    result = commit_end(table->store, &single->commit, result);
+    if (result == ALEX_OK && out_replaced != NULL) {
+        *out_replaced = single->replaces;
+    }
+    return result;
 }
 
 int table_begin_write(struct alex_table *table)
@@ -132,7 +138,7 @@ int table_begin_write(struct alex_table *table)
 }
 
 static int put(struct single *single, struct alex_table *table, int64_t key, const void *value, size_t size,
-               bool if_absent, bool *out_replaced)
+               bool if_absent)
 {
     int result = table_check(table);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
@@ -160,9 +166,6 @@ static int put(struct single *single, struct alex_table *table, int64_t key, con
         return result;
     }
     enter(single, table, &position, &record, ref);
-    if (out_replaced != NULL) {
-        *out_replaced = log_ref_is_value(position.payload);
-    }
     return ALEX_OK;
 }
 
@@ -171,7 +174,7 @@ int alex_put(alex_table *table, int64_t key, const void *value, size_t size, boo
     struct single single = {0};
     int result = table_begin_write(table);
     return BASE_LIKELY(result == ALEX_OK)
-               ? end(table, &single, put(&single, table, key, value, size, false, out_replaced))
+               ? end(table, &single, put(&single, table, key, value, size, false), out_replaced)
                : result;
 }
 
@@ -179,7 +182,7 @@ int alex_put_if_absent(alex_table *table, int64_t key, const void *value, size_t
 {
     struct single single = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? end(table, &single, put(&single, table, key, value, size, true, NULL)) : result;
+    return result == ALEX_OK ? end(table, &single, put(&single, table, key, value, size, true), NULL) : result;
 }
 
 static int reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
@@ -216,7 +219,7 @@ int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buf
     return result == ALEX_OK ? writer_end(table->store, reserve(table, key, size, out_buffer)) : result;
 }
 
-static int commit_reserved(struct single *single, alex_table *table, bool *out_replaced)
+static int commit_reserved(struct single *single, alex_table *table)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -237,11 +240,20 @@ static int commit_reserved(struct single *single, alex_table *table, bool *out_r
     }
     if (result == ALEX_OK) {
         enter(single, table, &store->position, &record, ref);
-        if (out_replaced != NULL) {
-            *out_replaced = log_ref_is_value(store->position.payload);
-        }
     }
-    txn_reclaim(store);
+    return result;
+}
+
+/** writer_end() or commit_end() of what ends a reservation. What a snapshot held back that ended meanwhile was left to
+ *  this thread. */
+static int end_reservation(struct alex_table *table, const struct single *single, int result, bool *out_replaced)
+{
+    alex_store *store = table->store;
+    bool due = atomic_load_explicit(&store->reclaim_due, memory_order_relaxed);
+    result = end(table, single, result, out_replaced);
+    if (due) {
+        writer_reclaim_soon(store);
+    }
     return result;
 }
 
@@ -249,7 +261,7 @@ int alex_put_commit(alex_table *table, bool *out_replaced)
 {
     struct single single = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? end(table, &single, commit_reserved(&single, table, out_replaced)) : result;
+    return result == ALEX_OK ? end_reservation(table, &single, commit_reserved(&single, table), out_replaced) : result;
 }
 
 void alex_put_cancel(alex_table *table)
@@ -259,9 +271,9 @@ void alex_put_cancel(alex_table *table)
     }
     if (table->store->reserved == table) {
         table->store->reserved = NULL;
-        txn_reclaim(table->store);
     }
-    (void)writer_end(table->store, ALEX_OK);
+    struct single single = {0};
+    (void)end_reservation(table, &single, ALEX_OK, NULL);
 }
 
 /** Takes the tombstone of a delete away, now if it is published, nothing else waits, and no snapshot needs it. */
@@ -273,7 +285,7 @@ static void forget(struct alex_table *table, const struct index_position *positi
         return;
     }
     version_hold_back(table, position->key, ref, number);
-    txn_reclaim(store);
+    txn_reclaim(store, RECLAIM_STEP);
 }
 
 static int delete_key(struct single *single, alex_table *table, int64_t key)
@@ -312,5 +324,5 @@ int alex_delete(alex_table *table, int64_t key)
 {
     struct single single = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? end(table, &single, delete_key(&single, table, key)) : result;
+    return result == ALEX_OK ? end(table, &single, delete_key(&single, table, key), NULL) : result;
 }

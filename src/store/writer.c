@@ -48,15 +48,36 @@ int writer_begin(alex_store *store)
     }
     if (BASE_UNLIKELY(atomic_load_explicit(&store->writer, memory_order_relaxed) == &self)) {
         return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
-                         "called from within a visit of alex_check(); call it when that has returned");
+                         "called from within a visit of alex_check() or a handler of a fork; call it after that");
     }
     if (BASE_UNLIKELY(atomic_load_explicit(&os_fork_waits, memory_order_relaxed))) {
         os_fork_give_way();
     }
-    os_mutex_lock(store->lock);
+    if (!os_mutex_try_lock(store->lock)) {
+        (void)atomic_fetch_add(&store->waiting, 1);
+        os_mutex_lock(store->lock);
+        (void)atomic_fetch_sub(&store->waiting, 1);
+    }
     atomic_store_explicit(&store->writer, &self, memory_order_relaxed);
     store->error.code = ALEX_OK;
     return ALEX_OK;
+}
+
+/** Held entries that who ends a snapshot takes away before it looks whether a writer waits. */
+#define RECLAIM_STEP_ENDED 512
+
+/** Takes away what ended snapshots held back, as long as no other writer is at work or waits, who will go on with it.
+ *  @param all  else only a writer's step */
+static void reclaim(alex_store *store, bool all)
+{
+    bool more = true;
+    while (more && store->forks == os_forks() && atomic_load(&store->waiting) == 0 && os_mutex_try_lock(store->lock)) {
+        bool reserved = store->reserved != NULL; /* then whoever ends the reservation does it */
+        txn_reclaim(store, all ? RECLAIM_STEP_ENDED : RECLAIM_STEP);
+        more = all && store->reclaim_rest;
+        os_mutex_unlock(store->lock);
+        more = !reserved && (more || atomic_load(&store->reclaim_due));
+    }
 }
 
 int writer_end(alex_store *store, int result)
@@ -67,15 +88,16 @@ int writer_end(alex_store *store, int result)
     if (BASE_UNLIKELY(store->forks != os_forks())) {
         return result;
     }
-    if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed) || store->table_waits)) {
-        txn_reclaim(store);
+    if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed) || store->reclaim_rest ||
+                      store->table_waits)) {
+        txn_reclaim(store, RECLAIM_STEP);
     }
     struct alex_old_snapshot old;
     bool tells = BASE_UNLIKELY(mvcc_published(&store->mvcc) >= store->old_snapshot_due) && txn_watch(store, &old);
     atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
     os_mutex_unlock(store->lock);
     if (BASE_UNLIKELY(atomic_load(&store->reclaim_due))) {
-        writer_reclaim_soon(store); /* a snapshot has ended since, and found the lock taken */
+        reclaim(store, false); /* a snapshot has ended since, and found the lock taken */
     }
     if (BASE_UNLIKELY(tells)) {
         store->options.on_old_snapshot(store->options.old_snapshot_context, &old);
@@ -89,6 +111,10 @@ bool writer_keep_out(alex_store *store)
         return true;
     }
     store->kept_out = os_mutex_try_lock(store->lock);
+    if (store->kept_out) {
+        /* Who writes within another handler of the fork is told so, and doesn't wait for itself. */
+        atomic_store_explicit(&store->writer, &self, memory_order_relaxed);
+    }
     return store->kept_out;
 }
 
@@ -96,6 +122,7 @@ void writer_let_in(alex_store *store)
 {
     if (store->kept_out) {
         store->kept_out = false;
+        atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
         os_mutex_unlock(store->lock);
     }
 }
@@ -103,12 +130,5 @@ void writer_let_in(alex_store *store)
 void writer_reclaim_soon(alex_store *store)
 {
     atomic_store(&store->reclaim_due, true);
-    while (store->forks == os_forks() && atomic_load(&store->reclaim_due) && os_mutex_try_lock(store->lock)) {
-        bool reserved = store->reserved != NULL;
-        txn_reclaim(store);
-        os_mutex_unlock(store->lock);
-        if (reserved) {
-            break; /* whoever ends the reservation does it */
-        }
-    }
+    reclaim(store, true);
 }

@@ -110,22 +110,23 @@ static void test_no_watch(void **state)
 /* ------------------------------------------------------------------------------------------ a parent that writes */
 
 /** Pairs of keys, 2 i and 2 i + 1, that have the same value at each moment, or none. */
-enum { PAIRS = 300, FORKS = 150 };
+enum { PAIRS = 300, FORKS = 150, WRITERS = 2 };
 
 struct full_speed {
     struct fixture *fixture;
+    alex_txn *old; /**< begun before the writers, and read by children */
     atomic_bool done;
     atomic_uint written;
     atomic_uint failed;
 };
 
 #ifdef ALEX_DEBUG
-static pthread_t writing_thread;
+static pthread_t forking_thread;
 
-/** Holds the writer up in the middle of a change, so that most forks would come there. */
+/** Holds a writer up in the middle of a change, so that most forks would come there. */
 static void hold_writer_up(void)
 {
-    if (pthread_equal(pthread_self(), writing_thread)) {
+    if (!pthread_equal(pthread_self(), forking_thread)) {
         (void)usleep(20);
     }
 }
@@ -136,9 +137,6 @@ static void hold_writer_up(void)
 static void *write_pairs(void *context)
 {
     struct full_speed *speed = context;
-#ifdef ALEX_DEBUG
-    writing_thread = pthread_self();
-#endif
     alex_table *table = speed->fixture->main;
     struct helper_random random = {1};
     bool is_there[PAIRS] = {false};
@@ -196,28 +194,35 @@ static int read_pairs(void *context)
     CHILD_REQUIRE(alex_put(table, 1, "x", 1, NULL) == ALEX_READ_ONLY);
     alex_cursor_close(cursor);
     CHILD_REQUIRE(alex_end(txn) == ALEX_OK);
+    CHILD_REQUIRE(alex_txn_count(speed->old, table, &range, &count) == ALEX_OK && count == 0);
+    CHILD_REQUIRE(alex_txn_count(speed->old, table, NULL, &count) == ALEX_OK && count == KEYS);
+    CHILD_REQUIRE(alex_end(speed->old) == ALEX_OK);
     CHILD_REQUIRE(helper_in_child(end_at_once, NULL) == 0);
     CHILD_REQUIRE(alex_close(speed->fixture->store) == ALEX_OK);
     return 0;
 }
 
-/* Children forked while another thread writes at full speed find no write, and no node of an index, half done. */
-static void test_fork_beside_a_writer(void **state)
+/* Children forked while other threads write at full speed find no write, and no node of an index, half done; and a
+ * snapshot that was open before as it was. */
+static void test_fork_beside_writers(void **state)
 {
     struct fixture *fixture = *state;
     for (enum alex_durability durability = ALEX_DURABLE_ON_SYNC; durability <= ALEX_DURABLE_ON_COMMIT; durability++) {
         struct family family;
-        pthread_t thread;
+        pthread_t threads[WRITERS];
         char path[FILES_PATH_MAX];
         alex_store *idle;
         open_and_fill(&family, fixture, durability);
         files_join(path, fixture->directory, "idle");
         ASSERT_OK(alex_open(path, NULL, &idle));
-        struct full_speed speed = {.fixture = fixture};
+        struct full_speed speed = {.fixture = fixture, .old = helper_begin(fixture->store)};
 #ifdef ALEX_DEBUG
+        forking_thread = pthread_self();
         base_interrupt = hold_writer_up;
 #endif
-        assert_int_equal(pthread_create(&thread, NULL, write_pairs, &speed), 0);
+        for (int i = 0; i < WRITERS; i++) {
+            assert_int_equal(pthread_create(&threads[i], NULL, write_pairs, &speed), 0);
+        }
         for (int i = 0; i < FORKS; i++) {
             unsigned before = atomic_load(&speed.written);
             while (atomic_load(&speed.written) == before) { /* it is at full speed again */
@@ -227,16 +232,45 @@ static void test_fork_beside_a_writer(void **state)
             assert_int_equal(helper_in_child(read_pairs, &speed), 0);
         }
         atomic_store(&speed.done, true);
-        assert_int_equal(pthread_join(thread, NULL), 0);
+        for (int i = 0; i < WRITERS; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        }
 #ifdef ALEX_DEBUG
         base_interrupt = NULL;
 #endif
         assert_int_equal(atomic_load(&speed.failed), 0);
+        ASSERT_OK(alex_end(speed.old));
         helper_check(fixture->store);
         fixture_store_close(fixture);
         helper_put(alex_main_table(idle), 1, "kept waiting by no fork any more");
         ASSERT_OK(alex_close(idle));
     }
+}
+
+/** What a handler of forks does that was there before any store was opened, so that the store's own comes first. */
+static struct {
+    alex_table *writes; /**< to this table; NULL: nothing */
+    int result;
+} handler;
+
+static void handle_fork(void)
+{
+    if (handler.writes != NULL) {
+        handler.result = alex_put(handler.writes, 2, "handler", 7, NULL);
+    }
+}
+
+/* A handler of forks that writes while writers are kept out is told so, and doesn't wait for itself. */
+static void test_write_in_a_handler(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_store_open(fixture, NULL);
+    handler.writes = fixture->main;
+    assert_int_equal(helper_in_child(end_at_once, NULL), 0);
+    handler.writes = NULL;
+    ASSERT_CODE(ALEX_BUSY, handler.result);
+    helper_put(fixture->main, 1, "one");
+    ASSERT_VALUE(fixture->main, 2, NULL);
 }
 
 static int fork_once(void *context, const struct alex_finding *finding)
@@ -468,6 +502,39 @@ static void test_close(void **state)
     }
 }
 
+static void *begin_there(void *context)
+{
+    struct family *family = context;
+    family->txn = helper_begin(family->fixture->store);
+    return NULL;
+}
+
+static int close_beside_transaction(void *context)
+{
+    struct family *family = context;
+    (void)alarm(CHILD_SECONDS);
+    ASSERT_OK(alex_close(family->fixture->store));
+    return 0;
+}
+
+/* What another thread of the parent has open keeps no child from closing the store: nobody could end it there. */
+static void test_close_beside_other_threads(void **state)
+{
+    struct family family;
+    pthread_t thread;
+    void *buffer;
+    open_and_fill(&family, *state, ALEX_DURABLE_ON_SYNC);
+    assert_int_equal(pthread_create(&thread, NULL, begin_there, &family), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    run_child(&family, close_beside_transaction);
+    ASSERT_CODE(ALEX_BUSY, alex_close(family.fixture->store));
+    ASSERT_OK(alex_end(family.txn));
+    ASSERT_OK(alex_put_reserve(family.fixture->main, 1, 1, &buffer));
+    run_child(&family, close_beside_transaction);
+    alex_put_cancel(family.fixture->main);
+    assert_goes_on(&family);
+}
+
 /* ------------------------------------------------------------------------------------------------ opening */
 
 static int open_other_store(void *context)
@@ -569,16 +636,19 @@ static void test_take_over(void **state)
 
 int main(void)
 {
+    (void)pthread_atfork(handle_fork, NULL, NULL);
     const struct CMUnitTest tests[] = {
         TEST_WITH_DIRECTORY(test_no_watch),
         TEST_WITH_DIRECTORY(test_reads),
         TEST_WITH_DIRECTORY(test_writes),
         TEST_WITH_DIRECTORY(test_load),
         TEST_WITH_DIRECTORY(test_close),
+        TEST_WITH_DIRECTORY(test_close_beside_other_threads),
         TEST_WITH_DIRECTORY(test_open),
         TEST_WITH_DIRECTORY(test_take_over),
-        TEST_WITH_DIRECTORY(test_fork_beside_a_writer),
+        TEST_WITH_DIRECTORY(test_fork_beside_writers),
         TEST_WITH_DIRECTORY(test_fork_within_a_check),
+        TEST_WITH_DIRECTORY(test_write_in_a_handler),
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
 }

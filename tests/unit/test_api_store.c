@@ -529,6 +529,12 @@ static void test_close_while_busy(void **state)
 
     ASSERT_OK(alex_loader_open(fixture->main, &loader));
     ASSERT_CODE(ALEX_BUSY, alex_close(fixture->store));
+    ASSERT_OK(alex_loader_commit(loader, NULL, NULL));
+    ASSERT_CODE(ALEX_BUSY, alex_close(fixture->store)); /* a loader that has ended is there until it is closed */
+    alex_loader_close(loader);
+    ASSERT_OK(alex_loader_open(fixture->main, &loader));
+    ASSERT_CODE(ALEX_INVALID, alex_loader_add(loader, 1, NULL, 1));
+    ASSERT_CODE(ALEX_BUSY, alex_close(fixture->store));
     alex_loader_close(loader);
     ASSERT_OK(alex_put_reserve(fixture->main, 2, 8, &buffer));
     ASSERT_CODE(ALEX_BUSY, alex_close(fixture->store));

@@ -77,6 +77,14 @@ static int put_new(alex_table *table, int64_t key)
     return alex_put(table, key, "new", 3, NULL);
 }
 
+/** Puts a key that has a value. @return ALEX_OK also if a failed call says that it has replaced it */
+static int put_over(alex_table *table, int64_t key)
+{
+    bool replaced = false;
+    int result = alex_put(table, key, "new", 3, &replaced);
+    return replaced ? ALEX_OK : result;
+}
+
 static int put_absent(alex_table *table, int64_t key)
 {
     return alex_put_if_absent(table, key, "new", 3);
@@ -225,6 +233,7 @@ static void test_answers_wait_for_what_they_rest_on(void **state)
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         assert_false(atomic_load(&calls[i].returned));
     }
+    ASSERT_CODE(ALEX_BUSY, alex_close(fixture->store)); /* nor does the store end under them */
     open_gate(false);
     ASSERT_OK(end_call(&calls[0]));
     ASSERT_OK(end_call(&calls[1]));
@@ -256,6 +265,21 @@ static void test_others_publish_what_waits(void **state)
     ASSERT_OK(alex_loader_commit(loader, NULL, NULL));
     alex_loader_close(loader);
     assert_int_equal(count_keys(fixture->store, fixture->main), 11);
+}
+
+/* A write that was taken back tells nothing of what it has replaced. */
+static void test_failed_call_tells_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    helper_put(fixture->main, 1, "old");
+    close_gate();
+    struct call call;
+    begin_call(&call, put_over, fixture->main, 1, 1);
+    open_gate(true);
+    ASSERT_CODE(ALEX_IO, end_call(&call));
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    open_gate(false);
+    fixture_store_open(fixture, NULL);
 }
 
 /** What the keys of the next test have before. */
@@ -451,6 +475,7 @@ int main(void)
         TEST(test_sync_covers_what_came_before),
         TEST(test_answers_wait_for_what_they_rest_on),
         TEST(test_others_publish_what_waits),
+        TEST(test_failed_call_tells_nothing),
         TEST(test_failed_sync_takes_all_back),
         TEST(test_takes_back_to_tombstone),
         TEST(test_writers_see_their_writes),

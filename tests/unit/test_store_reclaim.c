@@ -90,6 +90,39 @@ static void test_queue_is_reused(void **state)
     assert_int_equal(tombstones_in(fixture->main), 0);
 }
 
+/* What a snapshot held back goes in steps where a writer waits for its turn: none of it keeps that one waiting for
+ * long, and each write takes a little of it. */
+static void test_reclaim_in_steps(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 1000 };
+    for (int64_t key = 0; key < KEYS; key++) {
+        helper_put(fixture->main, key, "value");
+    }
+    alex_txn *txn = helper_begin(fixture->store);
+    for (int64_t key = 0; key < KEYS; key++) {
+        ASSERT_OK(alex_delete(fixture->main, key));
+    }
+    atomic_store(&fixture->store->waiting, 1); /* as if */
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(tombstones_in(fixture->main), KEYS);
+    for (uint64_t left = KEYS; left > 0;) {
+        uint64_t before = left;
+        helper_put(fixture->main, KEYS, "value");
+        left = tombstones_in(fixture->main);
+        assert_in_range(before - left, 1, 2 * RECLAIM_STEP);
+    }
+    atomic_store(&fixture->store->waiting, 0);
+
+    txn = helper_begin(fixture->store);
+    for (int64_t key = 0; key < KEYS; key++) {
+        helper_put(fixture->main, key, "value");
+        ASSERT_OK(alex_delete(fixture->main, key));
+    }
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(tombstones_in(fixture->main), 0); /* nobody waits */
+}
+
 /* The end of a transaction changes nothing in a table with a reserved put, whose place in the index is fixed. */
 static void test_end_while_put_is_reserved(void **state)
 {
@@ -214,11 +247,17 @@ static void test_table_ids_ascend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_WITH_STORE(test_delete_without_snapshot),        TEST_WITH_STORE(test_tombstones_out_of_order),
-        TEST_WITH_STORE(test_tombstone_of_key_written_again), TEST_WITH_STORE(test_queue_is_reused),
-        TEST_WITH_STORE(test_end_while_put_is_reserved),      TEST_WITH_STORE(test_end_while_deleted_key_is_reserved),
-        TEST_WITH_STORE(test_dropped_tables_out_of_order),    TEST_WITH_STORE(test_dropped_table_with_tombstones),
-        TEST_WITH_STORE(test_replay_ends_dropped_tables),     TEST_WITH_STORE(test_table_ids_ascend),
+        TEST_WITH_STORE(test_delete_without_snapshot),
+        TEST_WITH_STORE(test_tombstones_out_of_order),
+        TEST_WITH_STORE(test_tombstone_of_key_written_again),
+        TEST_WITH_STORE(test_queue_is_reused),
+        TEST_WITH_STORE(test_reclaim_in_steps),
+        TEST_WITH_STORE(test_end_while_put_is_reserved),
+        TEST_WITH_STORE(test_end_while_deleted_key_is_reserved),
+        TEST_WITH_STORE(test_dropped_tables_out_of_order),
+        TEST_WITH_STORE(test_dropped_table_with_tombstones),
+        TEST_WITH_STORE(test_replay_ends_dropped_tables),
+        TEST_WITH_STORE(test_table_ids_ascend),
     };
     return cmocka_run_group_tests_name("store reclaim", tests, NULL, NULL);
 }
