@@ -282,9 +282,16 @@ void version_delete(struct alex_table *table, const struct index_position *posit
 int version_reserve(alex_store *store, size_t count);
 /** Queues a tombstone until no snapshot can be open any more that is older. */
 void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number);
-/** Keeps the way of older snapshots short past a record that was overwritten, or deleted. After that, and after
- *  version_hold_back() of all that was reserved for. `ref`: the record, 0 or not */
-void version_shorten(struct alex_table *table, uint64_t index_key, uint64_t ref);
+/** version_shorten() of a crossing. */
+void version_shorten_crossing(struct alex_table *table, uint64_t index_key, uint64_t ref);
+/** Keeps the way of older snapshots short past a record that was overwritten or deleted (0: there was none). After that,
+ *  and after version_hold_back() of all that was reserved for. */
+static inline void version_shorten(struct alex_table *table, uint64_t index_key, uint64_t ref)
+{
+    if (ref != 0 && BASE_UNLIKELY(mvcc_is_crossing(ref))) {
+        version_shorten_crossing(table, index_key, ref);
+    }
+}
 /** Takes entries out of the indexes that no open snapshot is older than: `*left` at most, which it counts down.
  *  @return whether all are out */
 bool version_reclaim(alex_store *store, uint64_t oldest, size_t *left);

@@ -91,12 +91,9 @@ static bool shorten(alex_store *store, const struct crossing *crossing)
     return found != MVCC_SHORTCUT_LATER;
 }
 
-void version_shorten(struct alex_table *table, uint64_t index_key, uint64_t ref)
+void version_shorten_crossing(struct alex_table *table, uint64_t index_key, uint64_t ref)
 {
     alex_store *store = table->store;
-    if (ref == 0 || BASE_LIKELY(!mvcc_is_crossing(ref))) {
-        return;
-    }
     struct mvcc_open_snapshots open;
     mvcc_look(&store->mvcc, &open);
     if (open.count == 0) {
