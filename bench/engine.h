@@ -38,6 +38,8 @@ struct engine_setup {
     uint64_t keys;       /**< those loaded, or to be loaded */
     uint64_t puts;       /**< single puts of new keys that may follow */
     bool sync;           /**< a put or batch is on disk when its call returns */
+    uint32_t threads;    /**< that use the store at the same time */
+    uint32_t writers;    /**< of them, those that write */
 };
 
 /** Figures of a learned index. */
@@ -56,9 +58,11 @@ static inline uint64_t engine_cache_bytes(const struct engine_setup *setup)
 
 struct engine {
     const char *name;
-    const char *settings; /**< one line for people: everything that differs from the engine's defaults */
-    bool by_name_only;    /**< not part of the standard set */
-    const char *variant;  /**< runs are processes of the program alexstorage-bench-<variant>; NULL: of this one */
+    const char *settings;         /**< one line for people: everything that differs from the engine's defaults */
+    const char *threads_settings; /**< what differs from that where several threads use a store; NULL: nothing */
+    bool by_name_only;            /**< not part of the standard set */
+    bool one_writer;              /**< workloads that write are for one thread */
+    const char *variant; /**< runs are processes of the program alexstorage-bench-<variant>; NULL: of this one */
     const char *(*version)(void);
 
     /** The names of the only workloads that it is run with, up to a NULL; the functions that those don't need may be
@@ -69,6 +73,11 @@ struct engine {
     void (*close)(void *store);
     /** Does what the writes so far have left for the background, and waits for it. NULL: there is nothing. */
     void (*settle)(void *store);
+
+    /** Gives the calling thread a handle of its own, which all that follows takes in place of the store, and ends it.
+     *  NULL: threads share the store. */
+    void *(*open_thread)(void *store);
+    void (*close_thread)(void *handle);
 
     void (*put)(void *store, int64_t key, const void *value, size_t size);
     /** All or none; at most BATCH_RECORDS. */
@@ -81,6 +90,13 @@ struct engine {
     void (*get_many)(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context);
     /** Visits up to `limit` entries from the least key not below `first`, ascending. @return how many */
     uint64_t (*scan)(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context);
+
+    /** Begins a read transaction, which is a view of the store that stays as it is, and ends it. NULL: there are none,
+     *  or one takes its view only with its first read. */
+    void (*begin_end)(void *store);
+    /** As get(), in a read transaction of its own. NULL: there are none. */
+    bool (*get_txn)(void *store, int64_t key, visit_fn *visit, void *context);
+
     /** Gives the figures of the index. NULL: the engine has none that learns. */
     void (*index_figures)(void *store, struct index_figures *out_figures);
 };

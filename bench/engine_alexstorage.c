@@ -67,13 +67,31 @@ static void *open_nobackground(const struct engine_setup *setup)
 static void close_store(void *store)
 {
     struct alexstorage *self = store;
-    if (self->reader != NULL) {
-        check(self, alex_end(self->reader), "alex_end");
-    }
+    check(self, alex_end(self->reader), "alex_end");
     int code = alex_close(self->store);
     if (code != ALEX_OK) {
         fail("alexstorage: alex_close: %s", alex_code_text(code));
     }
+    free(self->buffer);
+    free(self);
+}
+
+/** The same store, with a buffer of its own. */
+static void *open_thread(void *store)
+{
+    const struct alexstorage *all = store;
+    struct alexstorage *self = allocate(1, sizeof *self);
+    self->store = all->store;
+    self->table = all->table;
+    self->buffer_bytes = all->buffer_bytes;
+    self->buffer = allocate(self->buffer_bytes, 1);
+    return self;
+}
+
+static void close_thread(void *handle)
+{
+    struct alexstorage *self = handle;
+    check(self, alex_end(self->reader), "alex_end");
     free(self->buffer);
     free(self);
 }
@@ -169,6 +187,30 @@ static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit
     return count;
 }
 
+static void begin_end(void *store)
+{
+    struct alexstorage *self = store;
+    alex_txn *txn;
+    check(self, alex_begin(self->store, ALEX_READ, &txn), "alex_begin");
+    check(self, alex_end(txn), "alex_end");
+}
+
+static bool get_txn(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct alexstorage *self = store;
+    struct alex_slice value;
+    alex_txn *txn;
+    check(self, alex_begin(self->store, ALEX_READ, &txn), "alex_begin");
+    int code = alex_txn_get(txn, self->table, key, &value);
+    if (code == ALEX_OK) {
+        visit(context, key, value.data, value.size);
+    } else if (code != ALEX_NOT_FOUND) {
+        check(self, code, "alex_txn_get");
+    }
+    check(self, alex_end(txn), "alex_end");
+    return code == ALEX_OK;
+}
+
 static void index_figures(void *store, struct index_figures *out_figures)
 {
     struct alexstorage *self = store;
@@ -185,7 +227,8 @@ static void index_figures(void *store, struct index_figures *out_figures)
 
 #define ALEXSTORAGE_CALLS                                                                                            \
     .version = alex_version, .close = close_store, .put = put, .write_batch = write_batch, .delete_key = delete_key, \
-    .get_many = get_many, .scan = scan, .index_figures = index_figures
+    .get_many = get_many, .scan = scan, .open_thread = open_thread, .close_thread = close_thread,                    \
+    .begin_end = begin_end, .get_txn = get_txn, .index_figures = index_figures
 
 const struct engine engine_alexstorage = {
     .name = "alexstorage",

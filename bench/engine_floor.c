@@ -8,6 +8,8 @@
  * prefetched as far as AlexStorage does. Both have the pages that AlexStorage's index and log ask for. An insert is a
  * loop over memory that is there already: a record goes behind the last one, and its address into the table.
  *
+ * Threads read one table without any lock, and write nothing: what a second one gains is what the hardware gives.
+ *
  * What makes it a floor rather than a store: the table is a hash table whose size is known beforehand, with some three
  * slots a key, so nothing is searched, ordered, moved or grown; nothing is checked; puts stay in memory, so that they
  * don't wait for a file; a scan sorts the whole table first.
@@ -257,6 +259,7 @@ const struct engine engine_floor = {
     .name = "floor",
     .settings = "two dependent cache misses for a get: one in a hash table of 26 bytes a key, one in a mapped file of "
                 "the values; an insert goes to memory that is there already, and is gone with the process",
+    .one_writer = true,
     .version = version,
     .only_workloads = served,
     .open = open_store,

@@ -35,6 +35,20 @@ static void check(char *error, const char *call)
     }
 }
 
+/** What a thread has for itself. */
+static void open_own(struct leveldb *self)
+{
+    self->view_options = leveldb_readoptions_create();
+    self->batch = leveldb_writebatch_create();
+}
+
+static void close_own(struct leveldb *self)
+{
+    leveldb_writebatch_destroy(self->batch);
+    leveldb_readoptions_destroy(self->view_options);
+    free(self);
+}
+
 static void *open_store(const struct engine_setup *setup)
 {
     struct leveldb *self = allocate(1, sizeof *self);
@@ -49,10 +63,9 @@ static void *open_store(const struct engine_setup *setup)
     leveldb_options_set_write_buffer_size(self->options, MEMTABLE_BYTES);
     leveldb_options_set_max_open_files(self->options, OPEN_FILES_MAX);
     self->read_options = leveldb_readoptions_create();
-    self->view_options = leveldb_readoptions_create();
     self->write_options = leveldb_writeoptions_create();
     leveldb_writeoptions_set_sync(self->write_options, setup->sync);
-    self->batch = leveldb_writebatch_create();
+    open_own(self);
     self->db = leveldb_open(self->options, setup->path, &error);
     check(error, "leveldb_open");
     return self;
@@ -62,14 +75,25 @@ static void close_store(void *store)
 {
     struct leveldb *self = store;
     leveldb_close(self->db);
-    leveldb_writebatch_destroy(self->batch);
     leveldb_writeoptions_destroy(self->write_options);
-    leveldb_readoptions_destroy(self->view_options);
     leveldb_readoptions_destroy(self->read_options);
     leveldb_options_destroy(self->options);
     leveldb_filterpolicy_destroy(self->filter);
     leveldb_cache_destroy(self->cache);
-    free(self);
+    close_own(self);
+}
+
+static void *open_thread(void *store)
+{
+    struct leveldb *self = allocate(1, sizeof *self);
+    *self = *(const struct leveldb *)store;
+    open_own(self);
+    return self;
+}
+
+static void close_thread(void *handle)
+{
+    close_own(handle);
 }
 
 /** No property tells of compactions that are due or running; asking for one of everything waits for those as well. */
@@ -153,6 +177,22 @@ static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *v
     leveldb_release_snapshot(self->db, snapshot);
 }
 
+static void begin_end(void *store)
+{
+    struct leveldb *self = store;
+    leveldb_release_snapshot(self->db, leveldb_create_snapshot(self->db));
+}
+
+static bool get_txn(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct leveldb *self = store;
+    const leveldb_snapshot_t *snapshot = leveldb_create_snapshot(self->db);
+    leveldb_readoptions_set_snapshot(self->view_options, snapshot);
+    bool found = get_from(self, self->view_options, key, visit, context);
+    leveldb_release_snapshot(self->db, snapshot);
+    return found;
+}
+
 static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context)
 {
     struct leveldb *self = store;
@@ -193,10 +233,14 @@ const struct engine engine_leveldb = {
     .open = open_store,
     .close = close_store,
     .settle = settle,
+    .open_thread = open_thread,
+    .close_thread = close_thread,
     .put = put,
     .write_batch = write_batch,
     .delete_key = delete_key,
     .get = get,
     .get_many = get_many,
     .scan = scan,
+    .begin_end = begin_end,
+    .get_txn = get_txn,
 };

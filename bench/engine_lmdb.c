@@ -43,20 +43,26 @@ static inline int64_t decode_key(const MDB_val *key)
     return (int64_t)(encoded ^ (size_t)1 << 63);
 }
 
+/** Makes a thread's read transaction. */
+static void open_reader(struct lmdb *self)
+{
+    check(mdb_txn_begin(self->env, NULL, MDB_RDONLY, &self->reader), "mdb_txn_begin");
+    check(mdb_cursor_open(self->reader, self->dbi, &self->cursor), "mdb_cursor_open");
+    mdb_txn_reset(self->reader);
+}
+
 static void *open_store(const struct engine_setup *setup, unsigned flags)
 {
     struct lmdb *self = allocate(1, sizeof *self);
     MDB_txn *txn;
     check(mdb_env_create(&self->env), "mdb_env_create");
     check(mdb_env_set_mapsize(self->env, MAP_BYTES_MIN + MAP_TIMES_DATA * setup->data_bytes), "mdb_env_set_mapsize");
-    flags |= MDB_NOLOCK | MDB_NOMEMINIT | (setup->sync ? 0 : MDB_NOSYNC | MDB_NOMETASYNC);
+    flags |= MDB_NOMEMINIT | (setup->threads == 1 ? MDB_NOLOCK : 0) | (setup->sync ? 0 : MDB_NOSYNC | MDB_NOMETASYNC);
     check(mdb_env_open(self->env, setup->path, flags, 0666), "mdb_env_open");
     check(mdb_txn_begin(self->env, NULL, 0, &txn), "mdb_txn_begin");
     check(mdb_dbi_open(txn, NULL, MDB_CREATE | MDB_INTEGERKEY, &self->dbi), "mdb_dbi_open");
     check(mdb_txn_commit(txn), "mdb_txn_commit");
-    check(mdb_txn_begin(self->env, NULL, MDB_RDONLY, &self->reader), "mdb_txn_begin");
-    check(mdb_cursor_open(self->reader, self->dbi, &self->cursor), "mdb_cursor_open");
-    mdb_txn_reset(self->reader);
+    open_reader(self);
     return self;
 }
 
@@ -70,13 +76,28 @@ static void *open_writemap(const struct engine_setup *setup)
     return open_store(setup, MDB_WRITEMAP);
 }
 
+static void *open_thread(void *store)
+{
+    struct lmdb *self = allocate(1, sizeof *self);
+    *self = *(const struct lmdb *)store;
+    open_reader(self);
+    return self;
+}
+
+static void close_thread(void *handle)
+{
+    struct lmdb *self = handle;
+    mdb_cursor_close(self->cursor);
+    mdb_txn_abort(self->reader);
+    free(self);
+}
+
 static void close_store(void *store)
 {
     struct lmdb *self = store;
-    mdb_cursor_close(self->cursor);
-    mdb_txn_abort(self->reader);
-    mdb_env_close(self->env);
-    free(self);
+    MDB_env *env = self->env;
+    close_thread(self);
+    mdb_env_close(env);
 }
 
 static inline void put_in(struct lmdb *self, MDB_txn *txn, int64_t key, const void *value, size_t size)
@@ -148,6 +169,13 @@ static bool get(void *store, int64_t key, visit_fn *visit, void *context)
     return found;
 }
 
+static void begin_end(void *store)
+{
+    struct lmdb *self = store;
+    check(mdb_txn_renew(self->reader), "mdb_txn_renew");
+    mdb_txn_reset(self->reader);
+}
+
 /** LMDB has no call for many keys: single gets, in one transaction. */
 static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context)
 {
@@ -199,9 +227,11 @@ static const char *version(void)
     "data and 4 GB; "                                                                                              \
     "a read transaction kept and renewed for each read; a put or a batch is one transaction"
 
-#define LMDB_CALLS                                                                                              \
-    .version = version, .close = close_store, .put = put, .write_batch = write_batch, .delete_key = delete_key, \
-    .get = get, .get_many = get_many, .scan = scan
+/* Each get is in a read transaction of its own anyway. */
+#define LMDB_CALLS                                                                                               \
+    .threads_settings = "without MDB_NOLOCK, a read transaction each", .version = version, .close = close_store, \
+    .open_thread = open_thread, .close_thread = close_thread, .put = put, .write_batch = write_batch,            \
+    .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan, .begin_end = begin_end, .get_txn = get
 
 const struct engine engine_lmdb = {
     .name = "lmdb",

@@ -23,6 +23,7 @@ struct rocksdb {
     rocksdb_block_based_table_options_t *table_options;
     rocksdb_cache_t *cache;
     rocksdb_readoptions_t *read_options;
+    rocksdb_readoptions_t *view_options; /**< for reads of a snapshot */
     rocksdb_writeoptions_t *write_options;
     rocksdb_writebatch_t *batch;
     char keys[GET_MANY_KEYS][KEY_BYTES]; /**< of a batched read, as are the next four */
@@ -51,7 +52,25 @@ static void tune(struct rocksdb *self, const struct engine_setup *setup)
     rocksdb_options_set_compression(self->options, rocksdb_no_compression);
     rocksdb_options_set_write_buffer_size(self->options, MEMTABLE_BYTES);
     rocksdb_options_set_max_background_jobs(self->options, 2);
-    rocksdb_options_set_allow_concurrent_memtable_write(self->options, 0); /* one thread writes: saves it atomics */
+    rocksdb_options_set_allow_concurrent_memtable_write(self->options, setup->writers > 1); /* one needs no atomics */
+}
+
+/** What a thread has for itself. */
+static void open_own(struct rocksdb *self)
+{
+    self->view_options = rocksdb_readoptions_create();
+    self->batch = rocksdb_writebatch_create();
+    for (size_t i = 0; i < GET_MANY_KEYS; i++) {
+        self->key_pointers[i] = self->keys[i];
+        self->key_sizes[i] = KEY_BYTES;
+    }
+}
+
+static void close_own(struct rocksdb *self)
+{
+    rocksdb_writebatch_destroy(self->batch);
+    rocksdb_readoptions_destroy(self->view_options);
+    free(self);
 }
 
 static void *open_store(const struct engine_setup *setup, bool tuned)
@@ -68,11 +87,7 @@ static void *open_store(const struct engine_setup *setup, bool tuned)
     self->read_options = rocksdb_readoptions_create();
     self->write_options = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(self->write_options, setup->sync);
-    self->batch = rocksdb_writebatch_create();
-    for (size_t i = 0; i < GET_MANY_KEYS; i++) {
-        self->key_pointers[i] = self->keys[i];
-        self->key_sizes[i] = KEY_BYTES;
-    }
+    open_own(self);
     family_options = self->options;
     self->db = rocksdb_open_column_families(self->options, setup->path, 1, &family_name, &family_options, &self->family,
                                             &error);
@@ -95,7 +110,6 @@ static void close_store(void *store)
     struct rocksdb *self = store;
     rocksdb_column_family_handle_destroy(self->family);
     rocksdb_close(self->db);
-    rocksdb_writebatch_destroy(self->batch);
     rocksdb_writeoptions_destroy(self->write_options);
     rocksdb_readoptions_destroy(self->read_options);
     rocksdb_options_destroy(self->options);
@@ -103,7 +117,20 @@ static void close_store(void *store)
         rocksdb_block_based_options_destroy(self->table_options);
         rocksdb_cache_destroy(self->cache);
     }
-    free(self);
+    close_own(self);
+}
+
+static void *open_thread(void *store)
+{
+    struct rocksdb *self = allocate(1, sizeof *self);
+    *self = *(const struct rocksdb *)store;
+    open_own(self);
+    return self;
+}
+
+static void close_thread(void *handle)
+{
+    close_own(handle);
 }
 
 /** Flushes and compacts all there is, and waits for what was due besides. A compaction would flush by itself, but its C
@@ -154,13 +181,14 @@ static void write_batch(void *store, const struct record *records, size_t count)
     check(error, "rocksdb_write");
 }
 
-static bool get(void *store, int64_t key, visit_fn *visit, void *context)
+/** Gets from the view that the options name. */
+static inline bool get_from(struct rocksdb *self, const rocksdb_readoptions_t *options, int64_t key, visit_fn *visit,
+                            void *context)
 {
-    struct rocksdb *self = store;
     char bytes[KEY_BYTES];
     char *error = NULL;
     encode_key(key, bytes);
-    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(self->db, self->read_options, bytes, KEY_BYTES, &error);
+    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(self->db, options, bytes, KEY_BYTES, &error);
     check(error, "rocksdb_get_pinned");
     if (slice == NULL) {
         return false;
@@ -170,6 +198,28 @@ static bool get(void *store, int64_t key, visit_fn *visit, void *context)
     visit(context, key, value, size);
     rocksdb_pinnableslice_destroy(slice);
     return true;
+}
+
+static bool get(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct rocksdb *self = store;
+    return get_from(self, self->read_options, key, visit, context);
+}
+
+static void begin_end(void *store)
+{
+    struct rocksdb *self = store;
+    rocksdb_release_snapshot(self->db, rocksdb_create_snapshot(self->db));
+}
+
+static bool get_txn(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct rocksdb *self = store;
+    const rocksdb_snapshot_t *snapshot = rocksdb_create_snapshot(self->db);
+    rocksdb_readoptions_set_snapshot(self->view_options, snapshot);
+    bool found = get_from(self, self->view_options, key, visit, context);
+    rocksdb_release_snapshot(self->db, snapshot);
+    return found;
 }
 
 /** RocksDB's Delete doesn't tell whether the key was there; asking first would cost it a read that it doesn't need. */
@@ -237,9 +287,10 @@ static const char *version(void)
     return version;
 }
 
-#define ROCKSDB_CALLS                                                                                   \
-    .version = version, .close = close_store, .settle = settle, .put = put, .write_batch = write_batch, \
-    .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan
+#define ROCKSDB_CALLS                                                                                     \
+    .version = version, .close = close_store, .settle = settle, .put = put, .write_batch = write_batch,   \
+    .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan, .open_thread = open_thread, \
+    .close_thread = close_thread, .begin_end = begin_end, .get_txn = get_txn
 
 const struct engine engine_rocksdb = {
     .name = "rocksdb",
@@ -248,6 +299,7 @@ const struct engine engine_rocksdb = {
         "least 512 MB, no compression, memtable of 64 MB without concurrent writes, 2 background jobs; WAL on, "
         "sync off; flushed and compacted as a whole after loading; get by GetPinned, get_many by MultiGet, batches by "
         "WriteBatch",
+    .threads_settings = "the memtable is written concurrently where several threads write",
     .open = open_tuned,
     ROCKSDB_CALLS,
 };

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file engine_sqlite.c
- * SQLite: one table whose primary key is the row id, prepared statements, WAL.
+ * SQLite: one table whose primary key is the row id, prepared statements, WAL, a connection a thread.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include <sqlite3.h>
 
 #include "engine.h"
 #include "support.h"
 
+/** How long a connection that finds the database locked waits before it tries again. SQLite's own handler waits a
+ *  thousandth of a second and more, in which it would be its turn many times over. */
+#define BUSY_WAIT_NS 50000
+
 struct sqlite {
+    char *path; /**< these two open further connections */
+    char *pragmas;
     sqlite3 *db;
     sqlite3_stmt *begin;
     sqlite3_stmt *commit;
@@ -50,23 +57,23 @@ static inline void run(struct sqlite *self, sqlite3_stmt *statement)
     sqlite3_reset(statement);
 }
 
-static void *open_store(const struct engine_setup *setup)
+static int wait_for_lock(void *context, int tries)
 {
-    struct sqlite *self = allocate(1, sizeof *self);
-    char *path = text("%s/records.db", setup->path);
+    (void)context;
+    (void)tries;
+    nanosleep(&(struct timespec){.tv_nsec = BUSY_WAIT_NS}, NULL);
+    return 1;
+}
+
+/** Opens a thread's connection. */
+static void connect_to(struct sqlite *self)
+{
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &self->db, flags, NULL) != SQLITE_OK) {
-        fail_call(self, path);
+    if (sqlite3_open_v2(self->path, &self->db, flags, NULL) != SQLITE_OK) {
+        fail_call(self, self->path);
     }
-    free(path);
-    uint64_t cache_bytes = engine_cache_bytes(setup);
-    /* The page cache stays as small as it is by default: reads come through the mapping, and the larger it is, the
-     * slower are single puts. */
-    char *pragmas = text("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
-                         "PRAGMA mmap_size = %llu;",
-                         setup->sync ? "FULL" : "OFF", (unsigned long long)cache_bytes * 4);
-    execute(self, pragmas);
-    free(pragmas);
+    sqlite3_busy_handler(self->db, wait_for_lock, NULL);
+    execute(self, self->pragmas);
     execute(self, "CREATE TABLE IF NOT EXISTS records (key INTEGER PRIMARY KEY, value BLOB NOT NULL)");
     self->begin = prepare(self, "BEGIN");
     self->commit = prepare(self, "COMMIT");
@@ -74,12 +81,10 @@ static void *open_store(const struct engine_setup *setup)
     self->remove = prepare(self, "DELETE FROM records WHERE key = ?1");
     self->get = prepare(self, "SELECT value FROM records WHERE key = ?1");
     self->scan = prepare(self, "SELECT key, value FROM records WHERE key >= ?1 ORDER BY key LIMIT ?2");
-    return self;
 }
 
-static void close_store(void *store)
+static void disconnect(struct sqlite *self)
 {
-    struct sqlite *self = store;
     sqlite3_stmt *statements[] = {self->begin, self->commit, self->put, self->remove, self->get, self->scan};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         sqlite3_finalize(statements[i]);
@@ -87,7 +92,44 @@ static void close_store(void *store)
     if (sqlite3_close(self->db) != SQLITE_OK) {
         fail_call(self, "sqlite3_close");
     }
+}
+
+static void *open_store(const struct engine_setup *setup)
+{
+    struct sqlite *self = allocate(1, sizeof *self);
+    uint64_t cache_bytes = engine_cache_bytes(setup);
+    self->path = text("%s/records.db", setup->path);
+    /* The page cache stays as small as it is by default: reads come through the mapping, and the larger it is, the
+     * slower are single puts. */
+    self->pragmas = text("PRAGMA locking_mode = %s; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
+                         "PRAGMA mmap_size = %llu;",
+                         setup->threads == 1 ? "EXCLUSIVE" : "NORMAL", setup->sync ? "FULL" : "OFF",
+                         (unsigned long long)cache_bytes * 4);
+    connect_to(self);
+    return self;
+}
+
+static void close_store(void *store)
+{
+    struct sqlite *self = store;
+    disconnect(self);
+    free(self->path);
+    free(self->pragmas);
     free(self);
+}
+
+static void *open_thread(void *store)
+{
+    struct sqlite *self = allocate(1, sizeof *self);
+    *self = *(const struct sqlite *)store;
+    connect_to(self);
+    return self;
+}
+
+static void close_thread(void *handle)
+{
+    disconnect(handle);
+    free(handle);
 }
 
 /** Moves what is in the WAL to the database, where it is read through the mapping. */
@@ -144,6 +186,15 @@ static bool get(void *store, int64_t key, visit_fn *visit, void *context)
     return code == SQLITE_ROW;
 }
 
+static bool get_txn(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct sqlite *self = store;
+    run(self, self->begin);
+    bool found = get(store, key, visit, context);
+    run(self, self->commit);
+    return found;
+}
+
 /** SQLite has no call for many keys: single gets, in one transaction. */
 static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context)
 {
@@ -180,14 +231,18 @@ const struct engine engine_sqlite = {
     .settings = "INTEGER PRIMARY KEY, prepared statements, journal_mode WAL, synchronous OFF, locking_mode EXCLUSIVE, "
                 "mmap_size above the data (2 GB at most: a limit of the library), cache_size as by default, as larger "
                 "ones slow puts down; get_many by single gets in a transaction; a batch is one transaction",
+    .threads_settings = "a connection each, locking_mode NORMAL, and a busy handler that tries again after 50 µs",
     .version = sqlite3_libversion,
     .open = open_store,
     .close = close_store,
     .settle = settle,
+    .open_thread = open_thread,
+    .close_thread = close_thread,
     .put = put,
     .write_batch = write_batch,
     .delete_key = delete_key,
     .get = get,
     .get_many = get_many,
     .scan = scan,
+    .get_txn = get_txn,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file engine_wiredtiger.c
- * WiredTiger: one B-tree, one session, cursors that are kept.
+ * WiredTiger: one B-tree, a session a thread, cursors that are kept.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,6 +29,16 @@ static void check(struct wiredtiger *self, int code, const char *call)
     }
 }
 
+/** Opens a thread's session and its cursors. */
+static void open_session(struct wiredtiger *self)
+{
+    check(self, self->connection->open_session(self->connection, NULL, NULL, &self->session), "open_session");
+    WT_SESSION *session = self->session;
+    check(self, session->create(session, TABLE, "key_format=q,value_format=u"), "create");
+    check(self, session->open_cursor(session, TABLE, NULL, "overwrite=true", &self->cursor), "open_cursor");
+    check(self, session->open_cursor(session, TABLE, NULL, "overwrite=false", &self->remover), "open_cursor");
+}
+
 /** A cache above the data, for records that were put and not yet written take more than twice their size; dirty pages
  *  may fill it, or else puts would wait for their eviction. With transaction_sync's method "none" a commit has written
  *  the log to the operating system; without it, a commit would leave it in the process. No checkpoint falls into what
@@ -41,12 +51,25 @@ static void *open_store(const struct engine_setup *setup)
                         2 * engine_cache_bytes(setup), setup->sync ? "fsync" : "none");
     check(self, wiredtiger_open(setup->path, NULL, config, &self->connection), "wiredtiger_open");
     free(config);
-    check(self, self->connection->open_session(self->connection, NULL, NULL, &self->session), "open_session");
-    WT_SESSION *session = self->session;
-    check(self, session->create(session, TABLE, "key_format=q,value_format=u"), "create");
-    check(self, session->open_cursor(session, TABLE, NULL, "overwrite=true", &self->cursor), "open_cursor");
-    check(self, session->open_cursor(session, TABLE, NULL, "overwrite=false", &self->remover), "open_cursor");
+    open_session(self);
     return self;
+}
+
+static void *open_thread(void *store)
+{
+    struct wiredtiger *self = allocate(1, sizeof *self);
+    self->connection = ((const struct wiredtiger *)store)->connection;
+    open_session(self);
+    return self;
+}
+
+static void close_thread(void *handle)
+{
+    struct wiredtiger *self = handle;
+    int code = self->session->close(self->session, NULL);
+    self->session = NULL;
+    check(self, code, "close");
+    free(self);
 }
 
 static void close_store(void *store)
@@ -139,6 +162,22 @@ static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *v
     check(self, self->session->rollback_transaction(self->session, NULL), "rollback_transaction");
 }
 
+static void begin_end(void *store)
+{
+    struct wiredtiger *self = store;
+    check(self, self->session->begin_transaction(self->session, "isolation=snapshot"), "begin_transaction");
+    check(self, self->session->rollback_transaction(self->session, NULL), "rollback_transaction");
+}
+
+static bool get_txn(void *store, int64_t key, visit_fn *visit, void *context)
+{
+    struct wiredtiger *self = store;
+    check(self, self->session->begin_transaction(self->session, "isolation=snapshot"), "begin_transaction");
+    bool found = get(store, key, visit, context);
+    check(self, self->session->rollback_transaction(self->session, NULL), "rollback_transaction");
+    return found;
+}
+
 static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit, void *context)
 {
     struct wiredtiger *self = store;
@@ -181,14 +220,19 @@ const struct engine engine_wiredtiger = {
         "eviction_dirty_target 80 and _trigger 95, no compression; log enabled, transaction_sync with method "
         "none (written, not synced), checkpoint_sync off, a checkpoint after loading and none by time; log files "
         "of 100 MB made ahead, which disk figures include; a batch is one transaction",
+    .threads_settings = "a session and cursors each",
     .version = version,
     .open = open_store,
     .close = close_store,
     .settle = settle,
+    .open_thread = open_thread,
+    .close_thread = close_thread,
     .put = put,
     .write_batch = write_batch,
     .delete_key = delete_key,
     .get = get,
     .get_many = get_many,
     .scan = scan,
+    .begin_end = begin_end,
+    .get_txn = get_txn,
 };

@@ -12,7 +12,11 @@
 #include "report.h"
 #include "run.h"
 
-/** Runs everything on small sizes, with stores of both states, and then puts and gets with every distribution. */
+/** Threads of a smoke run: more than two, and operations that can't be divided evenly. */
+#define SMOKE_THREADS 3
+
+/** Runs everything on small sizes, with stores of both states, in several threads, and then puts and gets with every
+ *  distribution. */
 static void run_smoke(struct options *options)
 {
     size_t workloads_run = options->workloads.count;
@@ -20,6 +24,11 @@ static void run_smoke(struct options *options)
         options->loads_each = loads_each != 0;
         free(plan_run(options, NULL));
     }
+    options->threads = SMOKE_THREADS;
+    options_set_workloads(options, "threads");
+    size_t shared_run = options->workloads.count;
+    free(plan_run(options, NULL));
+    options->threads = 1;
     options_set_workloads(options, "mixed,get_missing");
     size_t distributions_run = 0;
     for (uint32_t i = 0; i < distribution_count; i++) {
@@ -29,8 +38,8 @@ static void run_smoke(struct options *options)
             free(plan_run(options, NULL));
         }
     }
-    printf("%zu workloads with %zu engines, and %zu distributions: all answers agree\n", workloads_run,
-           options->engines.count, distributions_run);
+    printf("%zu workloads with %zu engines, %zu of them in %d threads, and %zu distributions: all answers agree\n",
+           workloads_run, options->engines.count, shared_run, SMOKE_THREADS, distributions_run);
 }
 
 int main(int argc, char **argv)

@@ -31,6 +31,15 @@ uint64_t peak_rss_bytes(void)
     return kilobytes * 1024;
 }
 
+void histogram_merge(struct histogram *histogram, const struct histogram *other)
+{
+    for (size_t class = 0; class < sizeof histogram->classes / sizeof *histogram->classes; class ++) {
+        histogram->classes[class] += other->classes[class];
+    }
+    histogram->count += other->count;
+    histogram->max_ns = other->max_ns > histogram->max_ns ? other->max_ns : histogram->max_ns;
+}
+
 /** The greatest value that falls into a class. */
 static uint64_t class_end(size_t class)
 {

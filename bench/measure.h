@@ -42,6 +42,9 @@ static inline void histogram_add(struct histogram *histogram, uint64_t ns)
     }
 }
 
+/** Adds all that another has counted. */
+void histogram_merge(struct histogram *histogram, const struct histogram *other);
+
 /** The latency that a share of `share` (0 to 1) of what was added does not pass; 0 if nothing was added. */
 uint64_t histogram_percentile(const struct histogram *histogram, double share);
 

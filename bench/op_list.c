@@ -10,6 +10,7 @@
 
 #include "measure.h"
 #include "support.h"
+#include "team.h"
 
 static void visit_read(void *context, int64_t key, const void *value, size_t size)
 {
@@ -19,12 +20,6 @@ static void visit_read(void *context, int64_t key, const void *value, size_t siz
         session_wrong_value(session, key, size);
     }
     session_count(session, key, value, size);
-}
-
-static inline void put(struct session *session, int64_t key, uint32_t version)
-{
-    session->engine->put(session->store, key, session->value,
-                         dataset_value(session->dataset, key, version, session->value));
 }
 
 static inline void perform(struct op_list *list, const struct op *op)
@@ -41,12 +36,18 @@ static inline void perform(struct op_list *list, const struct op *op)
     case OP_GET:
         found = engine->get(session->store, op->key, visit_read, list);
         break;
+    case OP_GET_TXN:
+        found = engine->get_txn(session->store, op->key, visit_read, list);
+        break;
+    case OP_BEGIN_END:
+        engine->begin_end(session->store);
+        break;
     case OP_PUT:
-        put(session, op->key, op->number);
+        session_put(session, op->key, op->number);
         break;
     case OP_READ_WRITE:
         found = engine->get(session->store, op->key, visit_read, list);
-        put(session, op->key, op->number + 1);
+        session_put(session, op->key, op->number + 1);
         break;
     case OP_SCAN:
         list->version = 0; /* where there are scans, nothing is overwritten */
@@ -71,24 +72,34 @@ void op_list_add(struct op_list *list, enum op_kind kind, uint64_t index, uint32
     list->ops[list->count++] = (struct op){dataset_key(list->session->dataset, index), number, kind};
 }
 
+/** Performs a thread's piece of both parts of a list. */
+static void measure_part(struct part *part)
+{
+    const struct op_list *whole = part->work;
+    uint64_t throughput_ops = whole->session->ops;
+    const struct op *singly = whole->ops + throughput_ops;
+    uint64_t first = part_first(part, throughput_ops);
+    uint64_t end = part_end(part, throughput_ops);
+    struct op_list list = {.session = part->session};
+    part->ops = end - first;
+    team_wait(part);
+    part->begin_ns = now_ns();
+    for (uint64_t i = first; i < end; i++) {
+        perform(&list, &whole->ops[i]);
+    }
+    part->end_ns = now_ns();
+    first = part_first(part, whole->count - throughput_ops);
+    end = part_end(part, whole->count - throughput_ops);
+    team_wait(part);
+    for (uint64_t i = first; i < end; i++) {
+        uint64_t before = now_ns();
+        perform(&list, &singly[i]);
+        histogram_add(&part->calls, now_ns() - before);
+    }
+}
+
 void op_list_measure(struct op_list *list)
 {
-    struct measurement *measured = list->session->measured;
-    struct histogram *histogram = allocate(1, sizeof *histogram);
-    uint64_t throughput_ops = list->session->ops;
-    uint64_t begin = now_ns();
-    for (uint64_t i = 0; i < throughput_ops; i++) {
-        perform(list, &list->ops[i]);
-    }
-    uint64_t end = now_ns();
-    for (uint64_t i = throughput_ops; i < list->count; i++) {
-        uint64_t before = now_ns();
-        perform(list, &list->ops[i]);
-        histogram_add(histogram, now_ns() - before);
-    }
-    measured->ops = throughput_ops;
-    measured->ns_per_op = (double)(end - begin) / (double)throughput_ops;
-    session_report_calls(list->session, histogram);
-    free(histogram);
+    team_run(list->session, measure_part, list);
     free(list->ops);
 }

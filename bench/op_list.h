@@ -7,6 +7,8 @@
  * ns_per_op. The second goes on from there with a read before and after each operation: that gives the percentiles,
  * which therefore hold some 20 ns for the clock itself. Within the timed parts lies what the harness does: making the
  * value of a put and comparing that of a get, byte for byte.
+ *
+ * Several threads have a piece of each part, one behind the other, and begin each part together.
  */
 #ifndef BENCH_OP_LIST_H
 #define BENCH_OP_LIST_H
@@ -16,6 +18,8 @@
 enum op_kind {
     OP_GET,
     OP_GET_MISSING,
+    OP_GET_TXN,   /**< in a read transaction of its own */
+    OP_BEGIN_END, /**< a read transaction without a read */
     OP_PUT,
     OP_DELETE,
     OP_READ_WRITE, /**< a get, and a put of the next version */
@@ -42,7 +46,7 @@ void op_list_begin(struct op_list *list, struct session *session);
 /** Appends an operation on the `index`-th key. */
 void op_list_add(struct op_list *list, enum op_kind kind, uint64_t index, uint32_t number);
 
-/** Performs a full list and frees it. */
+/** Performs a full list in the session's threads, and frees it. */
 void op_list_measure(struct op_list *list);
 
 #endif /* BENCH_OP_LIST_H */

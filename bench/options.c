@@ -20,8 +20,10 @@
 #define COUNT_MAX 1000000000u
 #define VALUE_BYTES_MAX ((uint64_t)1 << 20)
 #define ROUNDS_MAX 100
+#define THREADS_MAX 64
 #define SMOKE_KEYS 2500
 #define SEED_SET "seed"
+#define THREADS_SET "threads"
 
 static const char help[] =
     "Usage: alexstorage-bench [OPTION]...\n"
@@ -31,7 +33,9 @@ static const char help[] =
     "  --engines NAME,...       engines, 'standard' or 'all'; the others are divided by the first (default: standard,\n"
     "                           which leaves out variants of AlexStorage that are there to be compared with it)\n"
     "  --workloads NAME,...     workloads, or 'seed' for those that begin with it, 'standard' for the others,\n"
-    "                           'all' for both (default: standard)\n"
+    "                           'all' for both, 'threads' for those that several threads can share\n"
+    "                           (default: standard; with more than one thread: threads)\n"
+    "  --threads N              threads that share each workload's operations, 1 to 64 (default: 1)\n"
     "  --keys N                 keys in the store (default: 1M; the seed's workloads have 100K whatever is said here)\n"
     "  --ops N                  operations of a workload (default, and which are fixed: see --list)\n"
     "  --values MIN-MAX         sizes of values in bytes (default: 16-256)\n"
@@ -61,7 +65,8 @@ static const char help[] =
     "every one does. ns_per_op comes from a pass without clock reads between operations; percentiles come\n"
     "from a further fifth of operations, and at least 100,000 or as many again, each timed by itself. Where a\n"
     "call handles many records (bulk_insert, batch_sync, get_many, scan, full_scan), each call is timed,\n"
-    "ns_per_op is per record, and percentiles are those of calls.\n"
+    "ns_per_op is per record, and percentiles are those of calls. Threads begin together, and ns_per_op is\n"
+    "their one time from the first's begin to the last's end, divided by the operations of all.\n"
     "peak_rss_bytes includes mapped files, 16 bytes an operation of the harness, and 8 bytes a key where keys\n"
     "are made in memory; disk_bytes are those allocated after closing.\n"
     "\n"
@@ -160,12 +165,13 @@ static bool choose_set(struct choice *choice, const char *name)
 {
     bool seed = strcmp(name, SEED_SET) == 0;
     bool standard = strcmp(name, "standard") == 0;
-    if (!seed && !standard && strcmp(name, "all") != 0) {
+    bool threads = strcmp(name, THREADS_SET) == 0;
+    if (!seed && !standard && !threads && strcmp(name, "all") != 0) {
         return false;
     }
     for (size_t i = 0; i < workload_count; i++) {
         bool of_seed = strncmp(workloads[i].name, SEED_SET "_", strlen(SEED_SET) + 1) == 0;
-        if ((!seed || of_seed) && (!standard || !of_seed)) {
+        if ((!seed || of_seed) && (!standard || !of_seed) && (!threads || workloads[i].threads)) {
             choose(choice, i);
         }
     }
@@ -253,6 +259,12 @@ static void print_list(void)
     for (size_t i = 0; i < engine_count; i++) {
         printf("  %-18s %s; %s\n", engines[i]->name, engines[i]->version(), engines[i]->settings);
     }
+    puts("\nEngines, where several threads use a store:");
+    for (size_t i = 0; i < engine_count; i++) {
+        if (engines[i]->threads_settings != NULL) {
+            printf("  %-18s %s\n", engines[i]->name, engines[i]->threads_settings);
+        }
+    }
     puts("\nWorkloads:");
     for (size_t i = 0; i < workload_count; i++) {
         printf("  %-18s %s", workloads[i].name, workloads[i].summary);
@@ -273,11 +285,11 @@ static void set_defaults(struct options *options)
     *options = (struct options){
         .keys = 1000000,
         .rounds = 3,
+        .threads = 1,
         .dataset = {.value_min = 16, .value_max = 256, .random_seed = 1},
         .directory = directory != NULL && *directory != '\0' ? directory : "/var/tmp",
     };
     choose_engine_set(&options->engines, "standard");
-    options_set_workloads(options, "standard");
 }
 
 static void set_smoke(struct options *options)
@@ -310,6 +322,9 @@ static void take(struct options *options, int option, char *value)
         break;
     case 'd':
         parse_distribution(&options->dataset, value);
+        break;
+    case 'T':
+        options->threads = (uint32_t)parse_number("--threads", value, 1, THREADS_MAX);
         break;
     case 'r':
         options->rounds = (uint32_t)parse_number("--rounds", value, 1, ROUNDS_MAX);
@@ -347,26 +362,30 @@ static void take(struct options *options, int option, char *value)
     }
 }
 
+/** Refuses workloads that several threads can't share, if there are to be several. */
+static void check_threads(const struct options *options)
+{
+    for (size_t i = 0; i < options->workloads.count; i++) {
+        const struct workload *workload = &workloads[options->workloads.index[i]];
+        if (options->threads > 1 && !workload->threads) {
+            refuse("--threads %" PRIu32 ": '%s' is for one thread; those for several are --workloads " THREADS_SET,
+                   options->threads, workload->name);
+        }
+    }
+}
+
 void options_parse(struct options *options, int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"engines", required_argument, NULL, 'e'},
-        {"workloads", required_argument, NULL, 'w'},
-        {"keys", required_argument, NULL, 'k'},
-        {"ops", required_argument, NULL, 'o'},
-        {"values", required_argument, NULL, 'v'},
-        {"distribution", required_argument, NULL, 'd'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"state", required_argument, NULL, 's'},
-        {"random-seed", required_argument, NULL, 'n'},
-        {"dir", required_argument, NULL, 'D'},
-        {"results", required_argument, NULL, 'R'},
-        {"format", required_argument, NULL, 'f'},
-        {"details", no_argument, NULL, 't'},
-        {"smoke", no_argument, NULL, 'S'},
-        {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"engines", required_argument, NULL, 'e'}, {"workloads", required_argument, NULL, 'w'},
+        {"keys", required_argument, NULL, 'k'},    {"ops", required_argument, NULL, 'o'},
+        {"values", required_argument, NULL, 'v'},  {"distribution", required_argument, NULL, 'd'},
+        {"rounds", required_argument, NULL, 'r'},  {"threads", required_argument, NULL, 'T'},
+        {"state", required_argument, NULL, 's'},   {"random-seed", required_argument, NULL, 'n'},
+        {"dir", required_argument, NULL, 'D'},     {"results", required_argument, NULL, 'R'},
+        {"format", required_argument, NULL, 'f'},  {"details", no_argument, NULL, 't'},
+        {"smoke", no_argument, NULL, 'S'},         {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     set_defaults(options);
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
@@ -378,6 +397,10 @@ void options_parse(struct options *options, int argc, char **argv)
     if (options->smoke && options->results != NULL) {
         refuse("--smoke measures nothing, so it has no results for --results");
     }
+    if (options->workloads.count == 0) {
+        options_set_workloads(options, options->threads > 1 ? THREADS_SET : "standard");
+    }
+    check_threads(options);
     const struct distribution *distribution = &distributions[options->dataset.distribution];
     if (distribution->make != NULL && options->keys > DATASET_MADE_KEYS_MAX) {
         refuse("--distribution %s has %u keys at most: they are made in memory", distribution->name,

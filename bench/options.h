@@ -26,6 +26,7 @@ struct options {
     uint64_t keys;
     uint64_t ops; /**< 0: each workload's own default */
     uint32_t rounds;
+    uint32_t threads;
     struct dataset dataset;
     bool loads_each; /**< each run loads its store itself and goes on, instead of opening one that was loaded before */
     bool json;

@@ -203,6 +203,10 @@ static double disk(const struct measurement *measured)
     return (double)measured->disk_bytes;
 }
 
+static double writer(const struct measurement *measured)
+{
+    return measured->writer_ns_per_op;
+}
 static double index_bytes(const struct measurement *measured)
 {
     return measured->index.bytes_per_key;
@@ -226,6 +230,14 @@ static char *index_text(const struct options *options, const struct measurement 
     }
     return text("%.1f B/key, %.0f %%, %.0f", median(options, results, workload, engine, index_bytes),
                 100 * median(options, results, workload, engine, predicted), levels);
+}
+
+/** The time of a put of the thread that wrote meanwhile, or that there was none. */
+static char *writer_text(const struct options *options, const struct measurement *results, size_t workload,
+                         size_t engine)
+{
+    double ns = median(options, results, workload, engine, writer);
+    return ns == 0 ? text("-") : time_text(ns);
 }
 
 /** Prints an item of a list, broken between words. */
@@ -265,6 +277,7 @@ static void print_settings(const struct options *options)
 {
     const struct dataset *dataset = &options->dataset;
     char *distribution = dataset_distribution_text(dataset);
+    char *threads = options->threads == 1 ? text("One thread") : text("%" PRIu32 " threads", options->threads);
     putchar('\n');
     if (options->engines.count > 1) {
         print_item_of("\"vs\": the other's time divided by %s's. Times are those of one operation, medians of %" PRIu32
@@ -272,18 +285,24 @@ static void print_settings(const struct options *options)
                       engines[options->engines.index[0]]->name, options->rounds, options->rounds == 1 ? "" : "s");
     }
     print_item_of("Keys: %s, %s. Values: %" PRIu32 " to %" PRIu32
-                  " bytes. One thread. No write that is timed asks for a sync, but in insert_sync and batch_sync. "
+                  " bytes. %s. No write that is timed asks for a sync, but in insert_sync and batch_sync. "
                   "Every value read was compared byte for byte.",
-                  distribution, distributions[dataset->distribution].summary, dataset->value_min, dataset->value_max);
+                  distribution, distributions[dataset->distribution].summary, dataset->value_min, dataset->value_max,
+                  threads);
+    free(threads);
     free(distribution);
+    bool shared = options->threads > 1;
     for (size_t i = 0; i < options->workloads.count; i++) {
         uint32_t workload = options->workloads.index[i];
+        shared = shared || workloads[workload].writer_beside;
         print_item_of("%s: %s (store of %" PRIu64 " keys, %s)", workloads[workload].name, workloads[workload].summary,
                       plan_size(options, workload).keys, plan_state(options, workload));
     }
     for (size_t i = 0; i < options->engines.count; i++) {
         const struct engine *engine = engines[options->engines.index[i]];
-        print_item_of("%s %s: %s", engine->name, engine->version(), engine->settings);
+        bool differs = shared && engine->threads_settings != NULL;
+        print_item_of("%s %s: %s%s%s", engine->name, engine->version(), engine->settings,
+                      differs ? "; with several threads: " : "", differs ? engine->threads_settings : "");
     }
 }
 
@@ -327,8 +346,9 @@ static char *percentile_text(const struct options *options, const struct measure
 
 void report_details(const struct options *options, const struct measurement *results)
 {
-    static const char *const head[] = {"workload, engine", "median",  "least",  "greatest", "call p50", "p99", "p99.9",
-                                       "p99.99",           "longest", "memory", "disk",     "index"};
+    static const char *const head[] = {
+        "workload, engine", "median",  "least",  "greatest", "call p50", "p99",         "p99.9",
+        "p99.99",           "longest", "memory", "disk",     "index",    "writer's put"};
     struct table table = {.columns = sizeof head / sizeof *head};
     size_t place = 0;
     double *sorted = allocate(options->rounds, sizeof *sorted);
@@ -356,6 +376,7 @@ void report_details(const struct options *options, const struct measurement *res
             table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, rss)));
             table_add(&table, &place, bytes_text((uint64_t)median(options, results, workload, engine, disk)));
             table_add(&table, &place, index_text(options, results, workload, engine));
+            table_add(&table, &place, writer_text(options, results, workload, engine));
         }
     }
     free(sorted);

@@ -94,7 +94,7 @@ static json_t *encode_name(const struct options *options, struct run_name name)
     set(object, "distribution", json_string(distribution));
     set_count(object, "value_min", dataset->value_min);
     set_count(object, "value_max", dataset->value_max);
-    set_count(object, "threads", 1);
+    set_count(object, "threads", options->threads);
     set(object, "sync", json_string(workloads[name.workload].sync ? "commit" : "none"));
     set_count(object, "random_seed", dataset->random_seed);
     set_count(object, "ops_asked", size.ops);
@@ -114,6 +114,9 @@ static void encode_measurement(json_t *object, const struct measurement *measure
         char hexadecimal[17];
         snprintf(hexadecimal, sizeof hexadecimal, "%016" PRIx64, value_of(measured, &checksums[i]));
         set(object, checksums[i].name, json_string(hexadecimal));
+    }
+    if (measured->writer_ns_per_op > 0) {
+        set(object, "writer_ns_per_op", json_real(measured->writer_ns_per_op));
     }
     if (measured->index.depth > 0) {
         set(object, "index_bytes_per_key", json_real(measured->index.bytes_per_key));
@@ -170,6 +173,7 @@ static const char *decode(const json_t *run, struct measurement *out_measured)
         return "ns_per_op";
     }
     out_measured->ns_per_op = json_number_value(ns_per_op);
+    out_measured->writer_ns_per_op = json_number_value(json_object_get(run, "writer_ns_per_op"));
     out_measured->index = (struct index_figures){
         json_number_value(json_object_get(run, "index_bytes_per_key")),
         json_number_value(json_object_get(run, "predicted_line_share")),

@@ -26,14 +26,6 @@ static uint64_t estimated_bytes(const struct run_request *request)
     return request->keys * (value_bytes + sizeof(int64_t));
 }
 
-/** Writes the first key's value again, untimed: what a store does once before it takes writes is not an operation's. */
-static void rewrite_one(struct session *session)
-{
-    int64_t key = dataset_key(session->dataset, 0);
-    size_t size = dataset_value(session->dataset, key, session->versions[0], session->value);
-    session->engine->put(session->store, key, session->value, size);
-}
-
 static void run_workload(const struct run_request *request, struct session *session)
 {
     const struct workload *workload = &workloads[request->workload];
@@ -48,7 +40,8 @@ static void run_workload(const struct run_request *request, struct session *sess
         }
         session_check_contents(session);
         if (workload->writes) {
-            rewrite_one(session);
+            /* Untimed: what a store does once before it takes writes is not an operation's. */
+            session_put(session, dataset_key(session->dataset, 0), session->versions[0]);
         }
     }
     workload->run(session);
@@ -66,8 +59,30 @@ static double rounded(double number, double steps)
 static void round_figures(struct measurement *measured)
 {
     measured->ns_per_op = rounded(measured->ns_per_op, 10);
+    measured->writer_ns_per_op = rounded(measured->writer_ns_per_op, 10);
     measured->index.bytes_per_key = rounded(measured->index.bytes_per_key, 100);
     measured->index.predicted_line_share = rounded(measured->index.predicted_line_share, 10000);
+}
+
+/** What the engine is told of the run. */
+static struct engine_setup setup_of(const struct run_request *request)
+{
+    const struct workload *workload = &workloads[request->workload];
+    struct engine_setup setup = {
+        .path = request->path,
+        .value_max = request->dataset.value_max,
+        .data_bytes = estimated_bytes(request),
+        .keys = request->keys,
+        .threads = 1,
+        .writers = 1,
+    };
+    if (!request->prepares) {
+        setup.puts = workload->writes ? 2 * request->ops + 1 : 0;
+        setup.sync = workload->sync;
+        setup.threads = request->threads + workload->writer_beside;
+        setup.writers = workload->writer_beside ? 1 : request->threads;
+    }
+    return setup;
 }
 
 int run_serve(void)
@@ -81,9 +96,8 @@ int run_serve(void)
     struct session session = {
         .engine = engines[request.engine],
         .dataset = &request.dataset,
-        .setup = {request.path, request.dataset.value_max, estimated_bytes(&request), request.keys,
-                  request.prepares || !workloads[request.workload].writes ? 0 : 2 * request.ops + 1,
-                  !request.prepares && workloads[request.workload].sync},
+        .setup = setup_of(&request),
+        .threads = request.threads,
         .keys = request.keys,
         .ops = request.ops,
         .random = request.random_seed,

@@ -24,6 +24,7 @@ struct run_request {
     bool prepares;       /**< loads the store and does nothing else */
     bool loaded_already; /**< the store at `path` was prepared by another run */
     struct dataset dataset;
+    uint32_t threads;
     uint64_t keys;
     uint64_t ops;
     uint64_t random_seed; /**< for the operations */

@@ -26,7 +26,15 @@ void fail(const char *format, ...)
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
-    exit(1);
+    fflush(stdout);
+    quick_exit(1);
+}
+
+void at_end(void (*function)(void))
+{
+    if (atexit(function) != 0 || at_quick_exit(function) != 0) {
+        fail("out of memory");
+    }
 }
 
 void *allocate(size_t count, size_t size)

@@ -10,8 +10,12 @@
 #include <stdint.h>
 
 /** Prints `alexstorage-bench: <message>` to stderr and exits with 1. A benchmark has nothing to recover: whatever fails
- *  ends the process, and in a run's own process that fails the run. */
+ *  ends the process, and in a run's own process that fails the run. Any thread: what engines do at a process's end is
+ *  left out, for other threads may be using them. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** Has a function called at the end of the process, also that by fail(). */
+void at_end(void (*function)(void));
 
 /** As calloc() and realloc(), but never NULL. */
 void *allocate(size_t count, size_t size);

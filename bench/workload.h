@@ -35,6 +35,7 @@ struct measurement {
     uint64_t checksum;          /**< over what reads found, in their order */
     uint64_t contents_count;    /**< entries in the store at the end */
     uint64_t contents_checksum; /**< over them, in any order */
+    double writer_ns_per_op;    /**< of the thread that wrote meanwhile; 0: there was none */
     uint64_t peak_rss_bytes;
     uint64_t disk_bytes;
     struct index_figures index; /**< at the end */
@@ -46,7 +47,8 @@ struct session {
     const struct dataset *dataset;
     struct engine_setup setup;
     void *store;
-    uint64_t keys; /**< loaded, or to be loaded */
+    uint32_t threads; /**< that share the operations */
+    uint64_t keys;    /**< loaded, or to be loaded */
     uint64_t ops;
     uint64_t random;      /**< state of random_next(): the same for all engines in a round */
     uint32_t *versions;   /**< by index of key: what the store holds at the end; VERSION_ABSENT for nothing */
@@ -74,8 +76,11 @@ struct workload {
     const char *name;
     const char *summary;
     enum workload_start start;
-    bool writes; /**< so it needs a store of its own */
-    bool sync;   /**< each put or batch is on disk when its call returns */
+    bool writes;        /**< so it needs a store of its own */
+    bool sync;          /**< each put or batch is on disk when its call returns */
+    bool threads;       /**< its operations don't depend on each other: any number of threads may share them */
+    bool writer_beside; /**< a thread more puts meanwhile, as much as there is time for: contents depend on that */
+    bool (*served)(const struct engine *engine); /**< whether an engine has the calls that it takes; NULL: all have */
     enum workload_others others;
     bool fixed_ops;      /**< the number of operations is the default, whatever --ops says */
     uint32_t call_ops;   /**< operations in a call, where that is fixed; 0: all keys are one call */
@@ -87,6 +92,9 @@ struct workload {
 
 extern const struct workload workloads[];
 extern const size_t workload_count;
+
+/** Whether an engine is run with a workload, in so many threads. */
+bool workload_served_by(const struct workload *workload, const struct engine *engine, uint32_t threads);
 
 /** How many operations a workload does by default on `keys` keys. */
 uint64_t workload_default_ops(const struct workload *workload, uint64_t keys);
@@ -112,14 +120,23 @@ void session_settle(struct session *session);
 /** Reads the whole store and fails unless it holds exactly what `versions` says. Warms the caches by the way. */
 void session_check_contents(struct session *session);
 
-/** Enters the percentiles of calls into the session's measurement. */
-void session_report_calls(struct session *session, const struct histogram *calls);
+/** Begins a copy of a session for the calling thread, with a handle of the store and a buffer of its own, and ends
+ *  it. */
+void session_open_thread(struct session *thread, const struct session *session);
+void session_close_thread(struct session *thread);
 
 /** Gives a new key its place in `versions`. @return its index */
 uint64_t session_add_index(struct session *session);
 
 /** Fails with the session's engine and a key. */
 _Noreturn void session_wrong_value(const struct session *session, int64_t key, size_t size);
+
+/** Puts a key's version. */
+static inline void session_put(struct session *session, int64_t key, uint32_t version)
+{
+    session->engine->put(session->store, key, session->value,
+                         dataset_value(session->dataset, key, version, session->value));
+}
 
 /** Adds what a read found to the session's measurement. */
 static inline void session_count(struct session *session, int64_t key, const void *value, size_t size)
@@ -137,6 +154,9 @@ void run_get(struct session *session);
 void run_get_missing(struct session *session);
 void run_get_new(struct session *session);
 void run_get_many(struct session *session);
+void run_get_txn(struct session *session);
+void run_begin_end(struct session *session);
+void run_get_beside_writer(struct session *session);
 void run_mixed(struct session *session);
 void run_delete(struct session *session);
 void run_scan(struct session *session);

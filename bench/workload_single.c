@@ -1,21 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file workload_single.c
- * Workloads of single operations on evenly chosen keys: get, get_new, get_missing, insert, mixed, delete.
+ * Workloads of single operations on evenly chosen keys: get, get_txn, begin_end, get_new, get_missing, insert, mixed,
+ * delete.
  */
 #include <inttypes.h>
 
 #include "op_list.h"
 #include "support.h"
 
-void run_get(struct session *session)
+/** The same operation on loaded keys. */
+static void run_loaded(struct session *session, enum op_kind kind)
 {
     struct op_list list;
     op_list_begin(&list, session);
     while (list.count < list.room) {
-        op_list_add(&list, OP_GET, random_below(&session->random, session->keys), 0);
+        op_list_add(&list, kind, random_below(&session->random, session->keys), 0);
     }
     op_list_measure(&list);
+}
+
+void run_get(struct session *session)
+{
+    run_loaded(session, OP_GET);
+}
+
+void run_get_txn(struct session *session)
+{
+    run_loaded(session, OP_GET_TXN);
+}
+
+void run_begin_end(struct session *session)
+{
+    run_loaded(session, OP_BEGIN_END);
 }
 
 void run_get_missing(struct session *session)
@@ -44,9 +61,7 @@ void run_get_new(struct session *session)
     struct op_list list;
     uint64_t first = session->index_count;
     for (uint64_t i = 0; i < session->ops; i++) {
-        int64_t key = dataset_key(session->dataset, session_add_index(session));
-        size_t size = dataset_value(session->dataset, key, 0, session->value);
-        session->engine->put(session->store, key, session->value, size);
+        session_put(session, dataset_key(session->dataset, session_add_index(session)), 0);
     }
     session_settle(session);
     op_list_begin(&list, session);

@@ -22,6 +22,16 @@
 /** but at least this many, or as many as others where those are fewer: ten of them make the slowest 0.01 %. */
 #define LATENCY_OPS_MIN 100000
 
+static bool begins_and_ends(const struct engine *engine)
+{
+    return engine->begin_end != NULL;
+}
+
+static bool gets_in_txn(const struct engine *engine)
+{
+    return engine->get_txn != NULL;
+}
+
 const struct workload workloads[] = {
     {
         .name = "seed_bulk_insert",
@@ -76,6 +86,7 @@ const struct workload workloads[] = {
         .summary = "puts of new keys, one by one",
         .start = START_LOADED,
         .writes = true,
+        .threads = true,
         .others = OTHERS_PUT,
         .call_ops = 1,
         .ops_max = 200000,
@@ -86,6 +97,7 @@ const struct workload workloads[] = {
         .name = "get",
         .summary = "gets of random keys that are there",
         .start = START_LOADED,
+        .threads = true,
         .call_ops = 1,
         .ops_max = 500000,
         .run = run_get,
@@ -94,15 +106,51 @@ const struct workload workloads[] = {
         .name = "get_loaded",
         .summary = "the same, always by the process that loaded the store",
         .start = START_OWN,
+        .threads = true,
         .call_ops = 1,
         .ops_max = 500000,
         .run = run_get,
+    },
+    {
+        .name = "get_txn",
+        .summary = "gets of random keys that are there, each in a read transaction of its own",
+        .start = START_LOADED,
+        .threads = true,
+        .served = gets_in_txn,
+        .call_ops = 1,
+        .ops_max = 500000,
+        .run = run_get_txn,
+    },
+    {
+        .name = "begin_end",
+        .summary = "beginning and ending a read transaction, without a read",
+        .start = START_LOADED,
+        .threads = true,
+        .served = begins_and_ends,
+        .call_ops = 1,
+        .ops_max = 500000,
+        .run = run_begin_end,
+    },
+    {
+        .name = "get_beside_writer",
+        .summary = "gets of random keys that are there, while a thread more puts others without a pause: new ones, and "
+                   "every tenth of those that are there, in turn",
+        .start = START_LOADED,
+        .writes = true,
+        .threads = true,
+        .writer_beside = true,
+        .others = OTHERS_PUT,
+        .call_ops = 1,
+        .ops_max = 500000,
+        .op_keys = 1,
+        .run = run_get_beside_writer,
     },
     {
         .name = "get_new",
         .summary = "gets of random keys of those put before, one by one, into the loaded store",
         .start = START_LOADED,
         .writes = true,
+        .threads = true,
         .others = OTHERS_PUT,
         .call_ops = 1,
         .ops_max = 200000,
@@ -113,6 +161,7 @@ const struct workload workloads[] = {
         .name = "get_many",
         .summary = "gets of random keys that are there, 64 keys a call",
         .start = START_LOADED,
+        .threads = true,
         .call_ops = GET_MANY_KEYS,
         .ops_max = 500000,
         .run = run_get_many,
@@ -121,6 +170,7 @@ const struct workload workloads[] = {
         .name = "get_missing",
         .summary = "gets of keys that are not there",
         .start = START_LOADED,
+        .threads = true,
         .others = OTHERS_GET,
         .call_ops = 1,
         .ops_max = 500000,
@@ -141,6 +191,7 @@ const struct workload workloads[] = {
         .name = "scan",
         .summary = "100 records from a random key on; a record is an operation",
         .start = START_LOADED,
+        .threads = true,
         .call_ops = SCAN_RECORDS,
         .ops_max = 1000000,
         .run = run_scan,
@@ -160,6 +211,7 @@ const struct workload workloads[] = {
         .summary = "deletes of random keys, one by one",
         .start = START_LOADED,
         .writes = true,
+        .threads = true,
         .call_ops = 1,
         .ops_max = 200000,
         .op_keys = 3,
@@ -180,6 +232,7 @@ const struct workload workloads[] = {
         .start = START_LOADED,
         .writes = true,
         .sync = true,
+        .threads = true,
         .others = OTHERS_PUT,
         .call_ops = 1,
         .ops_max = 2000,
@@ -192,6 +245,7 @@ const struct workload workloads[] = {
         .start = START_LOADED,
         .writes = true,
         .sync = true,
+        .threads = true,
         .others = OTHERS_PUT,
         .fixed_ops = true,
         .call_ops = BATCH_RECORDS,
@@ -221,6 +275,7 @@ const struct workload workloads[] = {
         .name = "ycsb_c",
         .summary = "YCSB C: gets of zipfian keys",
         .start = START_LOADED,
+        .threads = true,
         .call_ops = 1,
         .ops_max = 200000,
         .run = run_ycsb_c,
@@ -259,6 +314,12 @@ const struct workload workloads[] = {
     },
 };
 const size_t workload_count = sizeof workloads / sizeof *workloads;
+
+bool workload_served_by(const struct workload *workload, const struct engine *engine, uint32_t threads)
+{
+    return engine_serves(engine, workload->name) && (workload->served == NULL || workload->served(engine)) &&
+           !(engine->one_writer && workload->writes && threads > 1);
+}
 
 uint64_t workload_default_ops(const struct workload *workload, uint64_t keys)
 {
@@ -333,15 +394,21 @@ uint64_t session_add_index(struct session *session)
     return session->index_count++;
 }
 
-void session_report_calls(struct session *session, const struct histogram *calls)
+void session_open_thread(struct session *thread, const struct session *session)
 {
-    struct measurement *measured = session->measured;
-    measured->calls = calls->count;
-    measured->p50_ns = histogram_percentile(calls, 0.5);
-    measured->p99_ns = histogram_percentile(calls, 0.99);
-    measured->p999_ns = histogram_percentile(calls, 0.999);
-    measured->p9999_ns = histogram_percentile(calls, 0.9999);
-    measured->max_ns = calls->max_ns;
+    *thread = *session;
+    thread->value = allocate(1, dataset_buffer_bytes(session->dataset));
+    if (session->engine->open_thread != NULL) {
+        thread->store = session->engine->open_thread(session->store);
+    }
+}
+
+void session_close_thread(struct session *thread)
+{
+    if (thread->engine->close_thread != NULL) {
+        thread->engine->close_thread(thread->store);
+    }
+    free(thread->value);
 }
 
 void session_wrong_value(const struct session *session, int64_t key, size_t size)

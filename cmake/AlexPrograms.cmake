@@ -50,7 +50,7 @@ elseif(ALEX_BUILD_BENCH)
     target_include_directories(alex_bench SYSTEM PRIVATE "${LEVELDB_INCLUDE_DIR}")
     target_link_libraries(alex_bench PRIVATE alex_compiler PUBLIC "${LEVELDB_LIBRARY}"
         PkgConfig::LMDB PkgConfig::ROCKSDB PkgConfig::SQLITE PkgConfig::WIREDTIGER
-        PkgConfig::JANSSON PkgConfig::ZLIB m)
+        PkgConfig::JANSSON PkgConfig::ZLIB Threads::Threads m)
     target_compile_definitions(alex_bench PRIVATE BENCH_DATA_DIRECTORY="${PROJECT_SOURCE_DIR}/data")
 
     add_executable(alexstorage-bench)

@@ -413,7 +413,7 @@ int main(int argc, char **argv)
     records_init(&records);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    atexit(remove_work_directory);
+    at_end(remove_work_directory);
     work_directory = make_temporary_directory(options.directory);
     run_writes(&options, &records);
     run_headers(&options, &records);

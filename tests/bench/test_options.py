@@ -70,6 +70,11 @@ class Options(BenchTest):
             (["--engines", "alexstorage,none"], "--engines: there is no 'none', but alexstorage"),
             (["--workloads", ","], "--workloads names none"),
             (["--workloads", "ycsb_g"], "there is no 'ycsb_g'"),
+            (["--threads", "0"], "--threads takes a number from 1 to 64"),
+            (["--threads", "65"], "--threads takes a number from 1 to 64"),
+            (["--threads", "2", "--workloads", "get,mixed"],
+             "--threads 2: 'mixed' is for one thread; those for several are --workloads threads"),
+            (["--workloads", "seed", "--threads", "2"], "'seed_bulk_insert' is for one thread"),
             (["--distribution", "normal"], "--distribution: there is no 'normal', but uniform"),
             (["--distribution", "file"], "'file' needs a path"),
             (["--distribution", "file:"], "'file' needs a path"),
@@ -116,6 +121,73 @@ class Options(BenchTest):
     def test_bulk_insert_above_a_million_keys_puts_a_million_more(self):
         run = self.run_one("bulk_insert", "--keys", 1_001_000, "--values", "0-8")
         self.assertEqual((run["state"], run["ops"], run["contents_count"]), ("reopened", 1_000_000, 2_001_000))
+
+
+class Threads(BenchTest):
+    def test_several_threads_are_given_what_they_can_share(self):
+        runs = self.runs("--threads", 3, "--engines", "alexstorage", "--ops", 30)
+        self.assertEqual({run["threads"] for run in runs}, {3})
+        names = {run["workload"] for run in runs}
+        self.assertLessEqual({"get", "get_many", "scan", "insert", "batch_sync", "get_beside_writer"}, names)
+        self.assertFalse({"mixed", "open", "ycsb_a"} & names)
+
+    def test_each_operation_is_done_once_however_they_are_divided(self):
+        """1,000 operations don't divide by 7, and 5 leave two of the threads without any."""
+        for ops in (1000, 5):
+            for run in self.runs("--threads", 7, "--engines", "alexstorage", "--ops", ops, "--workloads",
+                                 "get,insert,delete,get_many"):
+                with self.subTest(workload=run["workload"], ops=ops):
+                    self.assertEqual(run["ops"], ops)
+                    done = {"get": 0, "get_many": 0, "insert": 2 * ops, "delete": -2 * ops}[run["workload"]]
+                    self.assertEqual(run["contents_count"], KEYS + done)
+                    self.assertEqual(run["calls"], {5: 5, 1000: 7 * 3}[ops] if run["workload"] == "get_many" else ops)
+                    self.assertEqual(run["found"], {"get": 2 * ops, "get_many": ops}.get(run["workload"], 0))
+
+    def test_answers_do_not_depend_on_which_thread_was_first(self):
+        for workload in ("get", "get_many", "scan", "get_beside_writer"):
+            checksums = {self.run_one(workload, "--threads", 3, "--ops", 900)["checksum"] for _ in range(3)}
+            self.assertEqual(len(checksums), 1)
+        contents = {self.run_one("insert", "--threads", threads)["contents_checksum"] for threads in (1, 3)}
+        self.assertEqual(len(contents), 1)
+
+    def test_a_thread_more_writes_beside_readers(self):
+        """Its speed is told, and what it has written is checked, but it may be different for each engine."""
+        options = ["--engines", "alexstorage,lmdb", "--workloads", "get_beside_writer", "--results", self.results]
+        self.bench(*options)
+        with open(self.results, encoding="utf-8") as file:
+            first, second = file.readlines()
+        run = json.loads(first)
+        self.assertEqual(set(run), FIELDS | INDEX_FIELDS | {"writer_ns_per_op"})
+        self.assertGreater(run["writer_ns_per_op"], 0)
+        self.assertGreater(run["contents_count"], KEYS)
+        self.assertEqual(self.bench("--format", "json", *options)[0], first + second)
+        self.write("results", first + json.dumps(json.loads(second) | {"contents_count": 0}) + "\n")
+        self.bench(*options)
+        self.write("results", first + json.dumps(json.loads(second) | {"found": 0}) + "\n")
+        self.assertIn("the answers differ", self.bench(*options, code=1)[1])
+
+    def test_engines_do_what_they_can(self):
+        """The floor writes in one thread only and has no transactions; SQLite's view begins with its first read."""
+        for options, engines in [
+            (["--threads", 2, "--workloads", "insert"], ["alexstorage", "sqlite"]),
+            (["--threads", 2, "--workloads", "get"], ["alexstorage", "floor", "sqlite"]),
+            (["--workloads", "begin_end"], ["alexstorage"]),
+            (["--workloads", "get_txn"], ["alexstorage", "sqlite"]),
+        ]:
+            runs = self.runs("--engines", "alexstorage,floor,sqlite", "--ops", 20, *options)
+            self.assertEqual(sorted(run["engine"] for run in runs), engines)
+
+    def test_the_table_tells_threads_and_settings(self):
+        options = ["--engines", "sqlite", "--ops", 20]
+        several = "with several threads: a connection each"
+        for more, told in [(["--workloads", "get"], ["One thread."]),
+                           (["--workloads", "get", "--threads", 2], ["2 threads.", several]),
+                           (["--workloads", "get_beside_writer"], ["One thread.", several])]:
+            text = " ".join(self.bench(*options, *more)[0].split())
+            for part in told:
+                self.assertIn(part, text)
+            self.assertEqual(several in told, several in text)
+        self.assertIn("writer's put", self.bench(*options, "--workloads", "get_beside_writer", "--details")[0])
 
 
 class Keys(BenchTest):
@@ -212,7 +284,8 @@ class Results(BenchTest):
         self.go_on()
         for option, value, runs in [
             ("--keys", 1999, 8), ("--ops", 999, 8), ("--values", "16-255", 8), ("--values", "15-256", 8),
-            ("--random-seed", 2, 8), ("--distribution", "osm", 8), ("--state", "loaded", 8), ("--rounds", 3, 4),
+            ("--random-seed", 2, 8), ("--distribution", "osm", 8), ("--state", "loaded", 8), ("--threads", 2, 8),
+            ("--rounds", 3, 4),
         ]:
             with self.subTest(option=option, value=value):
                 before = len(self.lines())
