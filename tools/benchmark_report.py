@@ -51,6 +51,9 @@ LEARNED = ["uniform", "sequential", "timestamps"]
 ROUNDS = 5
 ROUNDS_END = re.compile(r", \d+ rounds?$")
 
+# How long Linux lets a thread go on before it is another's turn, on two cores: 0.7 ms times 1 + log2(cores).
+QUANTUM_NS = 1_400_000
+
 # The calls that it takes for a percentile to be told from the longest one; as in bench/report.c.
 PERCENTILE_CALLS = {"50": 1, "99": 100, "999": 1000, "9999": 10000}
 
@@ -116,6 +119,10 @@ class Surroundings:
 
 def ratio(numerator, denominator):
     return numerator / denominator if numerator is not None and denominator else None
+
+
+def percent(share):
+    return None if share is None else 100 * share
 
 
 def ratio_to(results, engine, workload, other=""):
@@ -276,15 +283,55 @@ def other_targets(tables, distributions, attacks):
     return ["target", "measured"], rows
 
 
+def time_of(results, workload, threads=1, engine=OURS, field="ns_per_op"):
+    return results.where(engine=engine, workload=workload, threads=threads).median(field)
+
+
+def gain(results, workload, threads, engine=OURS):
+    """One thread's time divided by that of several; None if either was not measured."""
+    return ratio(time_of(results, workload, 1, engine), time_of(results, workload, threads, engine))
+
+
+def threads_targets(threads, syncs, transactions):
+    """Head and rows of what the targets say of threads and read transactions."""
+    alone, beside = (time_of(threads, workload, field="p999_ns") for workload in ("get", "get_beside_writer"))
+    allowed = None if alone is None else 2 * alone + QUANTUM_NS
+    note = "" if alone is None or beside is None else f"{time_text(alone)}, {time_text(beside)}"
+    share = ratio(time_of(transactions, "begin_end"), time_of(transactions, "get"))
+    rows = [
+        [f"what a second thread gains a get, divided by what it gains the floor's{rounds_text(threads)}",
+         verdict(ratio(gain(threads, "get", 2), gain(threads, "get", 2, "floor")), 0.95)],
+        [f"speed that a get keeps beside a thread that writes, %{rounds_text(threads)}",
+         verdict(percent(ratio(time_of(threads, "get"), time_of(threads, "get_beside_writer"))), 75)],
+        ["p99.9 of a get beside a thread that writes, divided by twice that without one and a scheduling quantum of "
+         f"{time_text(QUANTUM_NS)}{rounds_text(threads)}",
+         verdict(ratio(beside, allowed), 1, at_least=False, note=note)],
+        [f"insert_sync: what 16 threads gain{rounds_text(syncs)}", verdict(gain(syncs, "insert_sync", 16), 6)],
+        [f"insert_sync of 16 threads: RocksDB's time divided by ours{rounds_text(syncs)}",
+         verdict(ratio(time_of(syncs, "insert_sync", 16, "rocksdb"), time_of(syncs, "insert_sync", 16)), 1)],
+        [f"beginning and ending a read transaction, % of a get{rounds_text(transactions)}",
+         verdict(percent(share), 10, at_least=False)],
+    ]
+    return ["target: threads and transactions, 1M", "measured"], rows
+
+
 # ---- tables of results
 
+def threads_text(count):
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
 def rows_of(results):
-    """Label and runs of each row: a workload, or where there are several distributions one of each."""
-    several = len(results.values("distribution")) > 1
+    """Label and runs of each row: a workload, or where there are several distributions or numbers of threads one of
+    each."""
+    several = {field: len(results.values(field)) > 1 for field in ("distribution", "threads")}
     for distribution in results.values("distribution"):
         for workload in results.where(distribution=distribution).values("workload"):
-            label = f"{distribution}, {workload}" if several else workload
-            yield label, results.where(distribution=distribution, workload=workload)
+            of_workload = results.where(distribution=distribution, workload=workload)
+            for threads in of_workload.values("threads"):
+                label = f"{distribution}, {workload}" if several["distribution"] else workload
+                label += f", {threads_text(threads)}" if several["threads"] else ""
+                yield label, of_workload.where(threads=threads)
 
 
 def comparison(results, wanted=None):
@@ -299,8 +346,10 @@ def comparison(results, wanted=None):
 
 
 def details(results):
-    """Every engine's median with spread, percentiles, memory and disk."""
+    """Every engine's median with spread, percentiles, memory and disk; and where a thread wrote meanwhile, what a put
+    took it."""
     rows = []
+    writes = results.median("writer_ns_per_op") is not None
     for label, row in rows_of(results):
         for engine in row.values("engine"):
             own = row.where(engine=engine)
@@ -308,8 +357,28 @@ def details(results):
             rows.append([f"{label}, {engine}", time_text(own.median()), time_text(own.least()),
                          time_text(own.greatest()), *percentiles, time_text(own.greatest("max_ns")),
                          f"{own.median('peak_rss_bytes') / 1e6:.0f} MB", f"{own.median('disk_bytes') / 1e6:.0f} MB"])
+            if writes:
+                put = own.median("writer_ns_per_op")
+                rows[-1].append("" if put is None else time_text(put))
     return markdown_table(["workload, engine", "median", "least", "greatest", "call p50", "p99", "p99.9", "p99.99",
-                           "longest", "memory", "disk"], rows)
+                           "longest", "memory", "disk", *(["writer's put"] if writes else [])], rows)
+
+
+def quotients(results):
+    """What threads and transactions do to each engine; empty where the results are of neither."""
+    engines = results.values("engine")
+    cases = []
+    for workload in results.values("workload"):
+        for threads in results.where(workload=workload).values("threads"):
+            if workload == "get_beside_writer":
+                cases.append((f"get / {workload}, {threads_text(threads)}", ("get", threads), (workload, threads)))
+            elif threads > 1:
+                cases.append((f"{workload}: 1 thread / {threads_text(threads)}", (workload, 1), (workload, threads)))
+            elif workload in ("get_txn", "begin_end"):
+                cases.append((f"{workload} / get", (workload, 1), ("get", 1)))
+    rows = [[label, *(ratio_text(ratio(time_of(results, *case, engine), time_of(results, *other, engine)))
+                      for engine in engines)] for label, case, other in cases]
+    return markdown_table(["time / time", *engines], rows) if rows else ""
 
 
 def index_figures(results):
@@ -406,9 +475,8 @@ def table_section(table, results, commands, surroundings):
     missing = [engine for engine in table.engines if not results.where(engine=engine).runs]
     text += [f"Medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}, {surroundings.text()}." +
              (f" Not measured: {', '.join(missing)}." if missing else ""), "", comparison(results), ""]
-    if table.several_distributions:
-        figures = index_figures(results)
-        text += [figures, ""] if figures else []
+    figures = index_figures(results) if table.several_distributions else quotients(results)
+    text += [figures, ""] if figures else []
     return "\n".join([*text, "<details><summary>Spread, percentiles, memory, disk</summary>", "", details(results),
                       "", "</details>"])
 
@@ -448,8 +516,10 @@ that rest on it.
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
 asks for a sync, but in `insert_sync` and `batch_sync` every one does. Every value read is compared, and checksums are
-verified on every read. `full_scan` times all keys, every other workload a million operations at most. How it is
-measured: [bench/README.md](../bench/README.md)."""
+verified on every read. `full_scan` times all keys, every other workload a million operations at most. Where several
+threads share the operations, a time is theirs together divided by the operations of all, so that two threads that don't
+hinder each other halve it; `get_beside_writer` has one thread more, which puts. How it is measured:
+[bench/README.md](../bench/README.md)."""
 
 
 def sections_by_title(text):

@@ -32,9 +32,9 @@ SURROUNDINGS = {"machine": {"processor": "made up, 2 cores"}, "commit": "9d2a21d
 
 def run(engine, workload, ns, round_number=1, **fields):
     """A line of results."""
-    return {"engine": engine, "workload": workload, "distribution": "uniform", "round": round_number, "ns_per_op": ns,
-            "calls": 10000, "p50_ns": 90, "p99_ns": 200, "p999_ns": 3000, "p9999_ns": 40000, "max_ns": 5000000,
-            "peak_rss_bytes": 7e6, "disk_bytes": 8e6} | fields
+    return {"engine": engine, "workload": workload, "distribution": "uniform", "threads": 1, "round": round_number,
+            "ns_per_op": ns, "calls": 10000, "p50_ns": 90, "p99_ns": 200, "p999_ns": 3000, "p9999_ns": 40000,
+            "max_ns": 5000000, "peak_rss_bytes": 7e6, "disk_bytes": 8e6} | fields
 
 
 def runs(engine, workload, *times, **fields):
@@ -99,6 +99,34 @@ class Figures(unittest.TestCase):
         self.assertEqual(["250 ns"], row(report.comparison(results), "osm, get"))
         self.assertEqual(["2.50x", "24.0", "95.0 %", "3"], row(report.index_figures(results), "osm, get"))
 
+    def test_threads(self):
+        """Several numbers of threads have a row each, and one number needs no telling."""
+        lines = runs("alexstorage", "get", 100) + runs("alexstorage", "get", 50, threads=2)
+        text = report.comparison(report.Results(lines))
+        self.assertEqual(["100 ns"], row(text, "get, 1 thread"))
+        self.assertEqual(["50.0 ns"], row(text, "get, 2 threads"))
+        self.assertEqual(["100 ns"], row(report.comparison(report.Results(lines[:1])), "get"))
+
+    def test_quotients(self):
+        """What threads gain, what a writer beside leaves, and what a transaction costs, each engine by itself."""
+        lines = []
+        for engine, pace in (("alexstorage", 1), ("lmdb", 3)):
+            lines += (runs(engine, "get", 100 * pace) + runs(engine, "get", 60 * pace - 10, threads=2) +
+                      runs(engine, "get_beside_writer", 125 * pace) + runs(engine, "begin_end", 20))
+        text = report.quotients(report.Results(lines))
+        self.assertEqual(["2.00x", "1.76x"], row(text, "get: 1 thread / 2 threads"))
+        self.assertEqual(["0.80x", "0.80x"], row(text, "get / get_beside_writer, 1 thread"))
+        self.assertEqual(["0.20x", "0.067x"], row(text, "begin_end / get"))
+        self.assertEqual("", report.quotients(report.Results(runs("lmdb", "get", 1) + runs("lmdb", "insert", 1))))
+
+    def test_writers_put(self):
+        """The time of a writer's put is beside that of the gets, where there was one."""
+        lines = runs("lmdb", "get", 100) + runs("lmdb", "get_beside_writer", 100, writer_ns_per_op=3000)
+        text = report.details(report.Results(lines))
+        self.assertEqual("3.00 µs", row(text, "get_beside_writer, lmdb")[-1])
+        self.assertEqual("", row(text, "get, lmdb")[-1])
+        self.assertNotIn("writer", report.details(report.Results(lines[:1])))
+
     def test_interrupted_line(self):
         """A last line that was cut off is not a result."""
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
@@ -159,6 +187,51 @@ class Targets(unittest.TestCase):
         self.assertEqual(["3.00 µs, 2.00 µs"], row(text, "p99.99 of a put beside that of the floor's bare loop, 1M"))
         text = self.others(one_million=runs("alexstorage", "get", 150, index_bytes_per_key=26.5))
         self.assertEqual(["**26.5 > 26 missed**"], row(text, "index, bytes a key, loaded, 1M"))
+
+    def threads(self, threads=(), syncs=(), transactions=()):
+        return report.markdown_table(*report.threads_targets(*(
+            report.Results(list(lines)) for lines in (threads, syncs, transactions))))
+
+    def test_second_thread(self):
+        """What a second thread gains is held against what it gains the floor, not against two."""
+        label = "what a second thread gains a get, divided by what it gains the floor's, 1 round"
+        lines = (runs("alexstorage", "get", 180) + runs("alexstorage", "get", 100, threads=2) +
+                 runs("floor", "get", 95) + runs("floor", "get", 50, threads=2))
+        self.assertEqual(["**0.95 < 0.95 missed**"], row(self.threads(lines), label))
+        lines[1]["ns_per_op"] = 99
+        self.assertEqual(["0.96 ≥ 0.95 met"], row(self.threads(lines), label))
+
+    def test_beside_writer(self):
+        """Gets keep a share of their speed; and their p99.9 may double, and be a scheduling quantum longer."""
+        share = "speed that a get keeps beside a thread that writes, %, 1 round"
+        tail = ("p99.9 of a get beside a thread that writes, divided by twice that without one and a scheduling "
+                "quantum of 1.40 ms, 1 round")
+        lines = (runs("alexstorage", "get", 75, p999_ns=300_000) +
+                 runs("alexstorage", "get_beside_writer", 100, p999_ns=2_000_000))
+        text = self.threads(lines)
+        self.assertEqual(["75.0 ≥ 75 met"], row(text, share))
+        self.assertEqual(["1.00 ≤ 1 met (300 µs, 2.00 ms)"], row(text, tail))
+        lines[1] |= {"ns_per_op": 101, "p999_ns": 2_100_000}
+        text = self.threads(lines)
+        self.assertEqual(["**74.3 < 75 missed**"], row(text, share))
+        self.assertEqual(["**1.05 > 1 missed** (300 µs, 2.10 ms)"], row(text, tail))
+
+    def test_shared_syncs(self):
+        """Sixteen writers are held against one, and against RocksDB's sixteen."""
+        text = self.threads(syncs=runs("alexstorage", "insert_sync", 600) + runs("rocksdb", "insert_sync", 100) +
+                            runs("alexstorage", "insert_sync", 100, threads=16) +
+                            runs("rocksdb", "insert_sync", 90, threads=16))
+        self.assertEqual(["6.00 ≥ 6 met"], row(text, "insert_sync: what 16 threads gain, 1 round"))
+        self.assertEqual(["**0.90 < 1 missed**"],
+                         row(text, "insert_sync of 16 threads: RocksDB's time divided by ours, 1 round"))
+
+    def test_transaction(self):
+        """Beginning and ending a transaction is held against a get of the same table."""
+        label = "beginning and ending a read transaction, % of a get"
+        text = self.threads(transactions=runs("alexstorage", "get", *[500] * 5) +
+                            runs("alexstorage", "begin_end", *[51] * 5))
+        self.assertEqual(["**10.2 > 10 missed**"], row(text, label))
+        self.assertEqual(["not measured (target ≤ 10)"], row(self.threads(), label))
 
     def test_worst_distribution(self):
         """The distribution that is farthest from uniform is named, and the deepest index of all counts."""
@@ -261,6 +334,18 @@ class Documents(unittest.TestCase):
                       "- Gets in the process that loaded the store, 1M keys: processor: of old\n", text)
         self.assertIn("- `sqlite` 3.0; settings of it\n\nMeasured with other versions or settings:\n\n"
                       "- Gets in the process that loaded the store, 1M keys: `sqlite` 2.0; settings of it\n\n", text)
+
+    def test_settings_of_threads(self):
+        """What differs for an engine where several threads use it is told once such a table is measured, and kept."""
+        engines = SURROUNDINGS["engines"] | {"sqlite, threads": "`sqlite`, several threads: a connection each"}
+        self.write("1m", runs("alexstorage", "get", 100) + runs("sqlite", "get", 700), engines=engines)
+        self.assertNotIn("a connection each", self.render())
+        self.write("threads-1m", runs("alexstorage", "get", 100) + runs("sqlite", "get", 900, threads=2),
+                   engines=engines)
+        text = self.render()
+        self.assertIn("- `sqlite` 3.0; settings of it\n- `sqlite`, several threads: a connection each\n", text)
+        self.progress("threads-1m").forget()
+        self.assertEqual(text, self.render())
 
     def test_sittings(self):
         """A table that was measured in several sittings has all their days and commits, each once."""
@@ -438,6 +523,25 @@ class Sets(unittest.TestCase):
         self.assertEqual([("uniform", "1"), ("osm", "1"), ("uniform", "2"), ("osm", "2")],
                          [(command[command.index("--distribution") + 1], command[-1])
                           for command in benchmark.commands_in_turn(table, ["alexstorage"], 2)])
+
+    def test_threads(self):
+        """Each number of threads is a command, and they take turns."""
+        tables = {table.name: table for table in benchmark.FULL}
+        self.assertEqual([("1", "1"), ("2", "1"), ("1", "2"), ("2", "2")],
+                         [(command[command.index("--threads") + 1], command[-1])
+                          for command in benchmark.commands_in_turn(tables["threads-1m"], ["alexstorage"], 2)])
+        self.assertIn("floor", tables["threads-1m"].engines)
+        self.assertEqual(["1", "16"], tables["sync-threads-1m"].threads)
+
+    def test_engine_lines(self):
+        """Engines have their settings, and what differs with several threads under a name of its own."""
+        listing = ("Engines:\n  sqlite   3.0; settings, of it\n  floor    (no store); none\n\n"
+                   "Engines, where several threads use a store:\n  sqlite   a connection each\n\n"
+                   "Workloads:\n  get  all\n")
+        with mock.patch.object(subprocess, "run", return_value=argparse.Namespace(stdout=listing)):
+            self.assertEqual({"sqlite": "`sqlite` 3.0; settings, of it", "floor": "`floor` (no store); none",
+                              "sqlite, threads": "`sqlite`, several threads: a connection each"},
+                             benchmark.engine_lines())
 
     def test_ablations(self):
         """make bench-remap runs the models of layouts, and each of our variants beside the library as it is."""
