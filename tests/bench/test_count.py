@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What reads cost other processors, as tools/count-instructions counts it."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+BENCH = os.environ.get("ALEXSTORAGE_BENCH", "")
+TOOL = os.path.join(os.environ.get("ALEX_SOURCE_DIR", ""), "tools", "count-instructions")
+
+
+class Counts(unittest.TestCase):
+    def test_locked_instructions(self):
+        """A get has its section's fence, a transaction the exchange that takes its slot and the fence at its end. More
+        would be felt on every core."""
+        done = subprocess.run([sys.executable, TOOL, "--program", BENCH, "--keys", "2000"], capture_output=True,
+                              text=True, check=True)
+        locked = re.findall(r"^(\w[\w ]+): \d+ instructions, ([\d.]+) of them locked", done.stdout, re.MULTILINE)
+        self.assertEqual([("a get", "1.00"), ("beginning and ending a read transaction", "2.00"),
+                          ("a get in a read transaction of its own", "3.00")], locked)
+
+
+if __name__ == "__main__":
+    TOOLS = all(map(shutil.which, ("valgrind", "objdump")))
+    if not BENCH or not TOOLS or platform.machine() != "x86_64" or os.environ.get("ALEX_BUILD_TYPE") == "Debug":
+        print("skipped: needs the benchmark without debugging aids, an x86-64, valgrind and objdump")
+        sys.exit(77)
+    unittest.main(verbosity=2)
