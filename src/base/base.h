@@ -36,9 +36,11 @@
 #define BASE_DEBUG_ASSERT(condition) ((void)0)
 #endif
 
-/** A place where another thread may come between. In debug builds tests hold threads up there, so that what happens
- *  rarely happens often. `base_interrupt` is NULL, or set while no other thread runs. */
-#ifdef ALEX_DEBUG
+/** A place where another thread may come between. In debug builds, and in others with ALEX_INTERRUPTS, tests hold
+ *  threads up there, so that what happens rarely happens often. `base_interrupt` is NULL, or set while no other thread
+ *  runs. */
+#if defined(ALEX_DEBUG) || defined(ALEX_INTERRUPTS)
+#define BASE_INTERRUPTS 1
 extern void (*base_interrupt)(void);
 #define BASE_INTERRUPTIBLE() (base_interrupt != NULL ? base_interrupt() : (void)0)
 #else

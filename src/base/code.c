@@ -109,6 +109,6 @@ _Noreturn void base_assert_failed(const char *condition, const char *file, int l
     abort();
 }
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 void (*base_interrupt)(void) = NULL;
 #endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_history.c
+ * Threads on one store, and the proof of each history that every snapshot saw the writes of one moment (checker.h).
+ *
+ * ALEX_HISTORY_OPS sets the operations of each run, ALEX_HISTORY_SEED the seed. A run that fails prints its own.
+ */
+#include "base/base.h"
+#include "history/run.h"
+
+#if defined(ALEX_DEBUG) || defined(BASE_SANITIZED) || defined(ALEX_COVERAGE)
+#define OPERATIONS_DEFAULT 40000
+#define MANY_KEYS 6000 /* debug builds verify the whole index after each change of its structure */
+#else
+#define OPERATIONS_DEFAULT 400000
+#define MANY_KEYS 60000
+#endif
+
+static const struct plan plans[] = {
+    {
+        .name = "8 keys",
+        .layout = LAYOUT_DENSE,
+        .keys = 8,
+        .writers = 2,
+        .readers = 2,
+        .staying = 2,
+        .passing = true,
+        .moving = true,
+        .held = 300,
+        .rounds = 2,
+    },
+    {
+        .name = "64 keys, loads, synced at intervals",
+        .durability = ALEX_DURABLE_WITHIN_INTERVAL,
+        .layout = LAYOUT_SPREAD,
+        .keys = 64,
+        .writers = 3,
+        .readers = 2,
+        .staying = 2,
+        .passing = true,
+        .moving = true,
+        .loads = 40,
+        .held = 300,
+        .rounds = 2,
+        .pause_us = 300,
+    },
+    {
+        .name = "1000 keys, some of them hot, and long snapshots",
+        .layout = LAYOUT_CLUSTERS,
+        .choice = CHOICE_HOT,
+        .keys = 1000,
+        .writers = 2,
+        .readers = 3,
+        .staying = 2,
+        .passing = true,
+        .moving = true,
+        .held = 5000,
+        .rounds = 3,
+    },
+    {
+        .name = "many keys side by side, put and deleted in their order",
+        .layout = LAYOUT_DENSE,
+        .choice = CHOICE_TIDE,
+        .keys = MANY_KEYS,
+        .writers = 2,
+        .readers = 2,
+        .staying = 1,
+        .held = 500,
+        .rounds = 3,
+    },
+    {
+        .name = "many keys everywhere, put and deleted, with loads",
+        .layout = LAYOUT_SPREAD,
+        .choice = CHOICE_TIDE,
+        .keys = MANY_KEYS / 2,
+        .writers = 2,
+        .readers = 2,
+        .staying = 2,
+        .passing = true,
+        .loads = MANY_KEYS / 8,
+        .held = 500,
+        .rounds = 3,
+    },
+    {
+        .name = "many keys in groups",
+        .layout = LAYOUT_CLUSTERS,
+        .keys = MANY_KEYS,
+        .writers = 2,
+        .readers = 2,
+        .staying = 2,
+        .passing = true,
+        .moving = true,
+        .loads = MANY_KEYS / 4,
+        .held = 500,
+        .rounds = 2,
+    },
+    {
+        .name = "synced on commit",
+        .durability = ALEX_DURABLE_ON_COMMIT,
+        .layout = LAYOUT_DENSE,
+        .keys = 64,
+        .writers = 6,
+        .readers = 2,
+        .staying = 2,
+        .passing = true,
+        .moving = true,
+        .loads = 40,
+        .held = 300,
+        .rounds = 2,
+        .pause_us = 150,
+    },
+    {
+        .name = "synced on commit, until a sync fails",
+        .durability = ALEX_DURABLE_ON_COMMIT,
+        .layout = LAYOUT_DENSE,
+        .keys = 64,
+        .writers = 6,
+        .readers = 2,
+        .staying = 2,
+        .held = 300,
+        .failing = true,
+        .rounds = 2,
+        .pause_us = 150,
+    },
+};
+
+#define PLANS (sizeof plans / sizeof plans[0])
+
+/* Each snapshot saw exactly the writes of one moment, and each read and write fits its time, with this plan. */
+static void test_plan(void **state)
+{
+    const struct plan *plan = *state;
+    void *inner = NULL;
+    assert_int_equal(fixture_directory(&inner), 0);
+    const struct fixture *fixture = inner; /* stays on disk if the run fails */
+    run_plan(plan, fixture->directory, helper_environment("ALEX_HISTORY_OPS", OPERATIONS_DEFAULT),
+             helper_environment("ALEX_HISTORY_SEED", 1));
+    assert_int_equal(fixture_close(&inner), 0);
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[PLANS];
+    for (size_t i = 0; i < PLANS; i++) {
+        tests[i] = (struct CMUnitTest){plans[i].name, test_plan, NULL, NULL, (void *)&plans[i]};
+    }
+    return cmocka_run_group_tests_name("history", tests, NULL, NULL);
+}
