@@ -23,11 +23,12 @@ static void require(bool holds, const char *what)
     }
 }
 
-/** Notes what a write has returned. */
-static int written(struct event *event, int code)
+/** Notes what a write has returned. One that was refused, as a load or a reservation is open, is forgotten. */
+static int written(struct recorder *recorder, struct event *event, int code)
 {
     recorder_back(event, code);
     if (code == ALEX_BUSY) {
+        recorder_forget(recorder);
         (void)sched_yield();
     }
     return code;
@@ -44,9 +45,8 @@ int call_put(struct recorder *recorder, const struct tables *tables, const struc
     size_t size = recorder_value(event->id, event->table, key, value);
     recorder_call(event);
     int code = alex_put(table->handle, key, value, size, &replaced);
-    (void)written(event, code);
     event->flags = replaced ? EVENT_REPLACED : 0;
-    return code;
+    return written(recorder, event, code);
 }
 
 int call_put_absent(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key)
@@ -56,7 +56,7 @@ int call_put_absent(struct recorder *recorder, const struct tables *tables, cons
     event->id = recorder_ids(recorder, 1);
     size_t size = recorder_value(event->id, event->table, key, value);
     recorder_call(event);
-    return written(event, alex_put_if_absent(table->handle, key, value, size));
+    return written(recorder, event, alex_put_if_absent(table->handle, key, value, size));
 }
 
 int call_put_reserved(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key)
@@ -73,16 +73,15 @@ int call_put_reserved(struct recorder *recorder, const struct tables *tables, co
         memcpy(buffer, value, size);
         code = alex_put_commit(table->handle, &replaced);
     }
-    (void)written(event, code);
     event->flags = replaced ? EVENT_REPLACED : 0;
-    return code;
+    return written(recorder, event, code);
 }
 
 int call_delete(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key)
 {
     struct event *event = recorder_add(recorder, EVENT_DELETE, number_of(tables, table), key);
     recorder_call(event);
-    return written(event, alex_delete(table->handle, key));
+    return written(recorder, event, alex_delete(table->handle, key));
 }
 
 int call_make_table(struct recorder *recorder, alex_store *store, const struct tables *tables, struct table *table)
@@ -92,9 +91,8 @@ int call_make_table(struct recorder *recorder, alex_store *store, const struct t
     struct event *event = recorder_add(recorder, EVENT_MAKE, number_of(tables, table), 0);
     recorder_call(event);
     int code = alex_table_open(store, table->name, &options, &table->handle);
-    (void)written(event, code);
     table->id = code == ALEX_OK ? table->handle->id : 0;
-    return code;
+    return written(recorder, event, code);
 }
 
 int call_drop_table(struct recorder *recorder, alex_store *store, const struct tables *tables,
@@ -102,7 +100,7 @@ int call_drop_table(struct recorder *recorder, alex_store *store, const struct t
 {
     struct event *event = recorder_add(recorder, EVENT_DROP, number_of(tables, table), 0);
     recorder_call(event);
-    return written(event, alex_table_drop(store, table->name));
+    return written(recorder, event, alex_table_drop(store, table->name));
 }
 
 static void add_to_batch(struct batch *batch, const struct tables *tables, const struct table *table, int64_t key,
@@ -139,7 +137,7 @@ int call_batch(struct recorder *recorder, alex_store *store, const struct batch 
         recorder_add_entry(recorder, entry->key, entry->id);
     }
     recorder_call(event);
-    return written(event, alex_write(store, ops, batch->count));
+    return written(recorder, event, alex_write(store, ops, batch->count));
 }
 
 bool call_load_begin(struct load *load, struct recorder *recorder, const struct tables *tables,
@@ -176,7 +174,7 @@ int call_load_end(struct load *load)
     if (load->code == ALEX_OK) {
         load->code = alex_loader_commit(load->loader, &added, &replaced);
     }
-    (void)written(load->event, load->code);
+    recorder_back(load->event, load->code);
     load->event->key = (int64_t)replaced;
     alex_loader_close(load->loader);
     return load->code;

@@ -18,7 +18,7 @@ struct kept {
 
 /* ------------------------------------------------------------------------------------------------ writes
  *
- * Each returns what the store did. ALEX_BUSY is fine, and gives the processor away. */
+ * Each returns what the store did. One that is ALEX_BUSY is not recorded, and gives the processor away. */
 
 int call_put(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key);
 int call_put_absent(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key);

@@ -156,12 +156,11 @@ static const struct event *find_call(const struct check *check, const struct cal
     return commit->count == 1 && !commit->grouped ? find_delete(check, calls, &changes[0]) : NULL;
 }
 
-/** Whether a write may return this. Every one may be refused while a load or a reservation is open. */
+/** Whether a write may return this. */
 static bool is_allowed(const struct check *check, const struct event *event)
 {
     switch (event->code) {
     case ALEX_OK:
-    case ALEX_BUSY:
         return true;
     case ALEX_NOT_FOUND:
         return event->kind == EVENT_DELETE;

@@ -32,6 +32,7 @@ struct run {
     struct state state; /**< at the beginning of the round */
     struct findings sum;
     uint64_t operations; /**< of all rounds */
+    uint64_t structure_changes;
     uint64_t rounds;
 };
 
@@ -92,9 +93,13 @@ static void make_store(struct run *run)
     atomic_store(&run->workload.passing, NULL);
 }
 
+/** Reads all tables as a whole, and looks how often their nodes have changed since the store was opened. */
 static void read_tables(struct run *run)
 {
     for (uint32_t i = 0; i < run->plan->staying; i++) {
+        struct alex_table_stats stats;
+        ASSERT_OK(alex_table_stat(run->tables.items[i].handle, &stats));
+        run->structure_changes += stats.structure_changes;
         workload_read_all(&run->workload, &run->recorders[0], &run->tables.items[i]);
     }
     struct table *passing = atomic_load(&run->workload.passing);
@@ -156,6 +161,7 @@ static void check(struct run *run, bool failed)
     if (!checker_run(&history, &findings, &after)) {
         print_error("history \"%s\", ALEX_HISTORY_SEED=%" PRIu64 ", round %" PRIu64 ": %s", run->plan->name, run->seed,
                     run->rounds, findings.wrong);
+        syncs_remove(); /* for the tests that follow */
         fail();
     }
     state_release(&run->state);
@@ -201,7 +207,7 @@ void run_plan(const struct plan *plan, const char *directory, uint64_t operation
     uint64_t round = operations / plan->rounds;
     round = round < ROUND_OPERATIONS_MAX ? round : ROUND_OPERATIONS_MAX;
     for (uint32_t i = 0; i < run->threads; i++) {
-        recorder_init(&run->recorders[i], i, round + 4096, 4 * round + 16 * (size_t)plan->keys + 65536);
+        recorder_init(&run->recorders[i], i, round + 4096, 16 * round + 16 * (size_t)plan->keys + 65536);
     }
     while (run->operations < operations) {
         syncs_install(plan->pause_us);
@@ -212,9 +218,10 @@ void run_plan(const struct plan *plan, const char *directory, uint64_t operation
         syncs_remove();
     }
     (void)printf("history \"%s\": %" PRIu64 " operations, %" PRIu64 " commits of %" PRIu64 " changes, %" PRIu64
-                 " snapshots with %" PRIu64 " reads, %" PRIu64 " lone reads, %" PRIu64 " rounds; wrong: 0\n",
+                 " snapshots with %" PRIu64 " reads, %" PRIu64 " lone reads, %" PRIu64 " nodes replaced, %" PRIu64
+                 " rounds; wrong: 0\n",
                  plan->name, run->operations, run->sum.commits, run->sum.changes, run->sum.snapshots,
-                 run->sum.snapshot_reads, run->sum.lone_reads, run->rounds);
+                 run->sum.snapshot_reads, run->sum.lone_reads, run->structure_changes, run->rounds);
     for (uint32_t i = 0; i < run->threads; i++) {
         recorder_release(&run->recorders[i]);
     }

@@ -16,8 +16,8 @@
 
 struct sync {
     uint64_t inode;
-    uint64_t end; /**< bytes before it were written when the sync was called */
-    uint64_t moment;
+    uint64_t end;            /**< bytes before it were written when the sync was called */
+    _Atomic uint64_t moment; /**< 0: the rest isn't there yet */
 };
 
 static struct os_calls real;
@@ -26,6 +26,9 @@ static uint32_t pause_max_us;
 static _Atomic uint64_t written[FILES_MAX];
 static struct sync *syncs;
 static _Atomic size_t sync_count;
+/** What was collected: copies, by file, then by their ends. */
+static struct sync *collected;
+static size_t collected_count;
 static _Atomic uint64_t called;
 static _Atomic uint64_t fails_after;
 
@@ -68,7 +71,10 @@ static int noting_fdatasync(int fd)
     if (place >= SYNCS_MAX || real.fstat(fd, &status) != 0) {
         abort();
     }
-    syncs[place] = (struct sync){(uint64_t)status.st_ino, end, recorder_now()};
+    struct sync *sync = &syncs[place];
+    sync->inode = (uint64_t)status.st_ino;
+    sync->end = end;
+    atomic_store_explicit(&sync->moment, recorder_now(), memory_order_release);
     return 0;
 }
 
@@ -81,7 +87,10 @@ static int noting_fsync(int fd)
 void syncs_install(uint32_t pause_us)
 {
     syncs = calloc(SYNCS_MAX, sizeof *syncs);
+    collected = calloc(SYNCS_MAX, sizeof *collected);
     assert_non_null(syncs);
+    assert_non_null(collected);
+    collected_count = 0;
     pause_max_us = pause_us;
     atomic_store(&sync_count, 0);
     atomic_store(&called, 0);
@@ -97,6 +106,7 @@ void syncs_remove(void)
 {
     os_calls = real;
     free(syncs);
+    free(collected);
 }
 
 void syncs_fail_after(uint64_t count)
@@ -120,10 +130,16 @@ static int compare_syncs(const void *a, const void *b)
 void syncs_collect(void)
 {
     size_t count = atomic_load(&sync_count);
-    qsort(syncs, count, sizeof *syncs, compare_syncs);
-    for (size_t i = count; i-- > 1;) { /* each also stands for those of the same file that reach farther */
-        if (syncs[i].inode == syncs[i - 1].inode && syncs[i].moment < syncs[i - 1].moment) {
-            syncs[i - 1].moment = syncs[i].moment;
+    collected_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (atomic_load_explicit(&syncs[i].moment, memory_order_acquire) != 0) {
+            collected[collected_count++] = syncs[i];
+        }
+    }
+    qsort(collected, collected_count, sizeof *collected, compare_syncs);
+    for (size_t i = collected_count; i-- > 1;) { /* each also stands for those of the same file that reach farther */
+        if (collected[i].inode == collected[i - 1].inode && collected[i].moment < collected[i - 1].moment) {
+            collected[i - 1].moment = collected[i].moment;
         }
     }
 }
@@ -131,15 +147,15 @@ void syncs_collect(void)
 uint64_t syncs_durable_from(uint64_t inode, uint64_t end)
 {
     size_t low = 0;
-    size_t high = atomic_load(&sync_count);
+    size_t high = collected_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct sync *sync = &syncs[middle];
+        const struct sync *sync = &collected[middle];
         if (sync->inode < inode || (sync->inode == inode && sync->end < end)) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < atomic_load(&sync_count) && syncs[low].inode == inode ? syncs[low].moment : UINT64_MAX;
+    return low < collected_count && collected[low].inode == inode ? collected[low].moment : UINT64_MAX;
 }

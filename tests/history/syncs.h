@@ -21,7 +21,7 @@ void syncs_remove(void);
 /** Lets the syncs after the next `count` fail. */
 void syncs_fail_after(uint64_t count);
 
-/** Looks at what was recorded. While nothing is synced. */
+/** Looks at what was recorded so far. */
 void syncs_collect(void);
 /** The moment from which on the bytes before `end` of a file were durable; UINT64_MAX: they aren't. */
 uint64_t syncs_durable_from(uint64_t inode, uint64_t end);

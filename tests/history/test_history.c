@@ -18,6 +18,17 @@
 
 static const struct plan plans[] = {
     {
+        .name = "8 keys, of which nothing is held back for long",
+        .layout = LAYOUT_DENSE,
+        .choice = CHOICE_TIDE,
+        .keys = 8,
+        .writers = 2,
+        .readers = 1,
+        .staying = 1,
+        .passing = true,
+        .rounds = 2,
+    },
+    {
         .name = "8 keys",
         .layout = LAYOUT_DENSE,
         .keys = 8,
@@ -82,6 +93,18 @@ static const struct plan plans[] = {
         .rounds = 3,
     },
     {
+        .name = "groups of keys that come and go",
+        .layout = LAYOUT_CLUSTERS,
+        .choice = CHOICE_TIDE,
+        .keys = 4000,
+        .writers = 2,
+        .readers = 2,
+        .staying = 1,
+        .moving = true,
+        .held = 200,
+        .rounds = 2,
+    },
+    {
         .name = "many keys in groups",
         .layout = LAYOUT_CLUSTERS,
         .keys = MANY_KEYS,
@@ -117,7 +140,7 @@ static const struct plan plans[] = {
         .writers = 6,
         .readers = 2,
         .staying = 2,
-        .held = 300,
+        .passing = true,
         .failing = true,
         .rounds = 2,
         .pause_us = 150,

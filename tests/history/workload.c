@@ -185,7 +185,7 @@ static void read_snapshot(struct worker *worker, const struct kept *kept)
     int64_t key = key_of(worker, choose(worker));
     int64_t other = key_of(worker, choose(worker));
     int64_t keys[GET_MANY_MAX];
-    uint64_t entries = below(worker, 2) == 0 ? 3 : below(worker, 120);
+    uint64_t entries = below(worker, 2) == 0 ? 3 : below(worker, below(worker, 16) == 0 ? 1500 : 120);
     switch (below(worker, 16)) {
     case 0:
         for (size_t i = 0; i < GET_MANY_MAX; i++) {
@@ -293,7 +293,7 @@ static void read_next(struct worker *worker)
     uint64_t way = below(worker, 16);
     if (way < 5) {
         read_lone(worker);
-    } else if (way < 8) {
+    } else if (way < 8 || worker->workload->plan->held == 0) {
         read_shortly(worker);
     } else {
         read_kept(worker);

@@ -40,7 +40,7 @@ struct plan {
     bool moving;       /**< threads hand their snapshots to each other */
     bool failing;      /**< a sync fails at last */
     uint32_t loads;    /**< entries of a load; 0: there are none */
-    uint32_t held;     /**< a snapshot is kept for up to so many operations */
+    uint32_t held;     /**< a snapshot is kept for up to so many operations; 0: none is kept */
     uint32_t rounds;   /**< between which the store is reopened */
     uint32_t pause_us; /**< a sync takes up to so long */
 };
