@@ -143,6 +143,7 @@ static inline uint64_t index_node_greatest(const struct index_node *node)
 /** Begins a reader's look at a node's slots. @return false if they are being changed, or the node was replaced */
 static inline bool index_read_begin(const struct index_node *node, uint64_t *out_version)
 {
+    BASE_INTERRUPTIBLE();
     *out_version = atomic_load_explicit(&node->version, memory_order_acquire);
     return (*out_version & (INDEX_VERSION_WRITING | INDEX_VERSION_OBSOLETE)) == 0;
 }

@@ -155,6 +155,7 @@ void mvcc_look(const struct mvcc *mvcc, struct mvcc_open_snapshots *out_open)
 {
     *out_open = (struct mvcc_open_snapshots){.oldest = mvcc_published(mvcc)};
     atomic_thread_fence(memory_order_seq_cst);
+    BASE_INTERRUPTIBLE();
     uint64_t published = out_open->oldest;
     visit_slots(mvcc, add_open, out_open);
     out_open->oldest = out_open->oldest < published ? out_open->oldest : published;
@@ -193,6 +194,7 @@ enum mvcc_below mvcc_newest_below(const struct mvcc *mvcc, uint64_t number, uint
     }
     struct below below = {.number = number, .found = MVCC_BELOW_NONE};
     atomic_thread_fence(memory_order_seq_cst);
+    BASE_INTERRUPTIBLE();
     visit_slots(mvcc, add_below, &below);
     *out_newest = below.newest;
     return below.found;

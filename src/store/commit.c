@@ -66,6 +66,7 @@ int commit_settle(alex_store *store)
 void commit_enter(alex_store *store, struct commit *commit, uint64_t number)
 {
     struct commit_queue *queue = &store->commits;
+    BASE_INTERRUPTIBLE();
     if (BASE_LIKELY(!queue->shares)) {
         mvcc_publish(&store->mvcc, number);
         return;

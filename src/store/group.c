@@ -23,6 +23,7 @@ int group_append(struct group *group, struct alex_table *table, struct record *r
 
 int group_commit(struct group *group)
 {
+    BASE_INTERRUPTIBLE();
     int result = log_append_commit(group->store->log, &group->log_group, &group->store->error);
     return result == ALEX_OK ? commit_settle(group->store) : result;
 }

@@ -271,6 +271,7 @@ void table_reclaim(alex_store *store, uint64_t oldest);
 static inline void version_change(struct alex_table *table, uint64_t number)
 {
     atomic_store_explicit(&table->last_change, number, memory_order_release);
+    BASE_INTERRUPTIBLE();
 }
 /** Gives a key its new record in the accounts: `ref` (0: none) in place of `previous` (0: none). Tombstones count for
  *  nothing. */

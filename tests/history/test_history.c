@@ -37,7 +37,7 @@ static const struct plan plans[] = {
         .staying = 2,
         .passing = true,
         .moving = true,
-        .held = 300,
+        .held = 3000,
         .rounds = 2,
     },
     {
