@@ -49,6 +49,7 @@ static void publish(alex_store *store, uint64_t number)
 
 void commit_publish(alex_store *store, uint64_t number)
 {
+    BASE_INTERRUPTIBLE();
     if (BASE_LIKELY(!store->commits.shares)) {
         mvcc_publish(&store->mvcc, number);
         return;

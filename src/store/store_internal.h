@@ -253,9 +253,9 @@ int table_create(alex_store *store, uint32_t id, const char *name, size_t name_l
 void table_destroy(struct alex_table *table);
 
 /* table.c */
-/** What table_check() says of a table that it refuses. */
+/** What table_check() says where more is to be looked at. */
 int table_refuse(struct alex_table *table);
-/** ALEX_OK, or why a table's handle is refused: NULL, ended, dropped. */
+/** ALEX_OK, or why a table's handle is refused: NULL, ended, dropped, and the drop published. */
 static inline int table_check(struct alex_table *table)
 {
     bool good = handle_check(table, HANDLE_TABLE) == ALEX_OK && table_drop_number(table) == 0;

@@ -8,9 +8,11 @@
 int table_refuse(struct alex_table *table)
 {
     int result = handle_check(table, HANDLE_TABLE);
-    return result != ALEX_OK ? result
-                             : base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
-                                         "the table \"%s\" was dropped; its handle has ended", table->name);
+    if (result != ALEX_OK || table_drop_number(table) > mvcc_published(&table->store->mvcc)) {
+        return result; /* a snapshot that begins now still sees the table */
+    }
+    return base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
+                     "the table \"%s\" was dropped; its handle has ended", table->name);
 }
 
 alex_table *alex_main_table(alex_store *store)

@@ -671,6 +671,49 @@ static void test_snapshot_opened_beside_a_delete(void **state)
     }
     assert_true(held_up.at >= 3);
 }
+
+/** A table that another thread drops, read by who comes between. */
+static struct {
+    alex_table *table;
+    unsigned reads; /**< after the drop was noted in the table and before it was published */
+} dropping;
+
+static void read_amid_drop(void)
+{
+    alex_table *table = dropping.table;
+    alex_store *store = table->store;
+    char buffer[8];
+    struct alex_slice value;
+    if (table_drop_number(table) == 0) {
+        return;
+    }
+    base_interrupt = NULL;
+    if (table_drop_number(table) > mvcc_published(&store->mvcc)) {
+        int alone = alex_get(table, 1, buffer, sizeof buffer, NULL);
+        int exists = alex_exists(table, 1);
+        alex_txn *txn = helper_begin(store);
+        int later = alex_txn_get(txn, table, 1, &value);
+        ASSERT_OK(alex_end(txn));
+        ASSERT_OK(later);
+        ASSERT_OK(alone);
+        ASSERT_OK(exists);
+        dropping.reads++;
+        base_interrupt = read_amid_drop;
+    }
+}
+
+/* A table that is being dropped is there until the drop is published, for reads without a snapshot as for the snapshots
+ * that begin after them. */
+static void test_reads_amid_a_drop(void **state)
+{
+    struct fixture *fixture = *state;
+    dropping.table = helper_table(fixture->store, "goes", ALEX_KEYS_SIGNED);
+    helper_put(dropping.table, 1, "one");
+    base_interrupt = read_amid_drop;
+    ASSERT_OK(alex_table_drop(fixture->store, "goes"));
+    base_interrupt = NULL;
+    assert_true(dropping.reads > 0);
+}
 #endif
 
 int main(void)
@@ -691,6 +734,7 @@ int main(void)
         TEST_WITH_STORE(test_count_beside_a_tombstone),
 #ifdef ALEX_DEBUG
         TEST_WITH_STORE(test_snapshot_opened_beside_a_delete),
+        TEST_WITH_STORE(test_reads_amid_a_drop),
 #endif
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
