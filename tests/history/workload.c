@@ -257,7 +257,7 @@ static void end(struct kept *kept)
 static void read_shortly(struct worker *worker)
 {
     struct kept *kept = begin(worker);
-    for (uint64_t reads = 1 + below(worker, 6); reads > 0 && recorder_has_room(worker->recorder, 400, 400); reads--) {
+    for (uint64_t reads = 1 + below(worker, 4); reads > 0 && recorder_has_room(worker->recorder, 400, 400); reads--) {
         read_snapshot(worker, kept);
     }
     end(kept);
