@@ -9,10 +9,10 @@
 #include "history/run.h"
 
 #if defined(ALEX_DEBUG) || defined(BASE_SANITIZED) || defined(ALEX_COVERAGE)
-#define OPERATIONS_DEFAULT 40000
+#define OPERATIONS_DEFAULT 30000
 #define MANY_KEYS 6000 /* debug builds verify the whole index after each change of its structure */
 #else
-#define OPERATIONS_DEFAULT 400000
+#define OPERATIONS_DEFAULT 300000
 #define MANY_KEYS 60000
 #endif
 
@@ -27,6 +27,34 @@ static const struct plan plans[] = {
         .staying = 1,
         .passing = true,
         .rounds = 2,
+    },
+    {
+        .name = "synced on commit",
+        .durability = ALEX_DURABLE_ON_COMMIT,
+        .layout = LAYOUT_DENSE,
+        .keys = 64,
+        .writers = 6,
+        .readers = 2,
+        .staying = 2,
+        .passing = true,
+        .moving = true,
+        .loads = 40,
+        .held = 300,
+        .rounds = 2,
+        .pause_us = 150,
+    },
+    {
+        .name = "synced on commit, until a sync fails",
+        .durability = ALEX_DURABLE_ON_COMMIT,
+        .layout = LAYOUT_DENSE,
+        .keys = 64,
+        .writers = 6,
+        .readers = 2,
+        .staying = 2,
+        .passing = true,
+        .failing = true,
+        .rounds = 2,
+        .pause_us = 150,
     },
     {
         .name = "8 keys",
@@ -116,34 +144,6 @@ static const struct plan plans[] = {
         .loads = MANY_KEYS / 4,
         .held = 500,
         .rounds = 2,
-    },
-    {
-        .name = "synced on commit",
-        .durability = ALEX_DURABLE_ON_COMMIT,
-        .layout = LAYOUT_DENSE,
-        .keys = 64,
-        .writers = 6,
-        .readers = 2,
-        .staying = 2,
-        .passing = true,
-        .moving = true,
-        .loads = 40,
-        .held = 300,
-        .rounds = 2,
-        .pause_us = 150,
-    },
-    {
-        .name = "synced on commit, until a sync fails",
-        .durability = ALEX_DURABLE_ON_COMMIT,
-        .layout = LAYOUT_DENSE,
-        .keys = 64,
-        .writers = 6,
-        .readers = 2,
-        .staying = 2,
-        .passing = true,
-        .failing = true,
-        .rounds = 2,
-        .pause_us = 150,
     },
 };
 

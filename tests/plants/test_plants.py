@@ -9,6 +9,8 @@ concerns is built again. A plant whose text isn't in the source any more fails: 
 import os
 import shutil
 import subprocess
+import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -20,15 +22,19 @@ BUILD = PLANTS_DIR / "build"
 # What the library and its tests are built from.
 PARTS = ("CMakeLists.txt", "cmake", "include", "src", "tests")
 
-# Power cuts enough to catch what is planted here, and no more.
-ENVIRONMENT = {"ALEX_POWER_CUTS": "1", "ALEX_POWER_EVERY": "4"}
+# Power cuts enough to catch what is planted here, and no more. Histories that are right are short ones, wrong ones end
+# where they are found to be.
+ENVIRONMENT = {"ALEX_POWER_CUTS": "1", "ALEX_POWER_EVERY": "4", "ALEX_HISTORY_OPS": "40000"}
+HISTORY_OPERATIONS = "400000"
+HISTORY_IS_WRONG = ", ALEX_HISTORY_SEED="
 
 TEST_SECONDS = 120
 
+HISTORY = "history_test_history"
 POWER = "crash_test_power"
 THREADS = "unit_test_api_threads"
 COMMITS = "unit_test_api_threads_commit"
-PROGRAMS = (POWER, THREADS, COMMITS, "crash_test_flips", "limits_test_space", "unit_test_api_damage",
+PROGRAMS = (HISTORY, POWER, THREADS, COMMITS, "crash_test_flips", "limits_test_space", "unit_test_api_damage",
             "unit_test_api_durability", "unit_test_api_fork", "unit_test_api_salvage", "unit_test_api_sigbus",
             "unit_test_api_store", "unit_test_log_cut", "unit_test_log_pwrite", "unit_test_log_record",
             "unit_test_os_file", "unit_test_store_faults")
@@ -75,7 +81,7 @@ def setUpModule():
     """Builds all without a plant, and sees every program pass."""
     copy_sources()
     generator = ["-G", "Ninja"] if shutil.which("ninja") and not (BUILD / "CMakeCache.txt").exists() else []
-    done = run("cmake", "-S", COPY, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_C_FLAGS=-O1",
+    done = run("cmake", "-S", COPY, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_C_FLAGS=-O1 -DALEX_INTERRUPTS",
                "-DALEX_BUILD_TOOL=OFF", "-DALEX_BUILD_BENCH=OFF", "-DALEX_BUILD_EXAMPLES=OFF")
     if done.returncode != 0:
         raise AssertionError(f"configuring failed:\n{done.stdout}")
@@ -87,16 +93,34 @@ def setUpModule():
 
 
 class Plants(unittest.TestCase):
-    def assert_caught(self, program, path, text, planted):
-        """Plants a mistake, and sees the program fail because of it."""
+    def plant(self, program, path, text, planted):
+        """Plants a mistake, until the test's end, and builds a program with it."""
         source = COPY / path
         original = source.read_text(encoding="utf-8")
         self.assertEqual(1, original.count(text), f"{path} does not hold this text once:\n{text}")
         source.write_text(original.replace(text, planted), encoding="utf-8")
         self.addCleanup(source.write_text, original, encoding="utf-8")
         build(program)
+
+    def assert_caught(self, program, path, text, planted):
+        """Plants a mistake, and sees the program fail because of it."""
+        self.plant(program, path, text, planted)
         done = run_test(program)
         self.assertNotEqual(0, done.returncode, f"{program} passes with this in {path}:\n{planted}")
+
+    def assert_disproved(self, path, text, planted):
+        """Plants a mistake, and sees the checker of histories find one that is wrong."""
+        self.plant(HISTORY, path, text, planted)
+        with tempfile.TemporaryDirectory() as directory:
+            environment = os.environ | {"ALEX_HISTORY_OPS": HISTORY_OPERATIONS, "TMPDIR": directory}
+            with subprocess.Popen([BUILD / "tests" / HISTORY], env=environment, text=True, errors="replace",
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:
+                watch = threading.Timer(TEST_SECONDS, program.kill)
+                watch.start()
+                disproved = any(HISTORY_IS_WRONG in line for line in program.stdout)
+                watch.cancel()
+                program.kill()
+        self.assertTrue(disproved, f"no history is found wrong with this in {path}:\n{planted}")
 
     # ---- syncs left out
 
@@ -304,6 +328,74 @@ class Plants(unittest.TestCase):
         """A dropped table that ends while a read is under way."""
         self.assert_caught(THREADS, "src/store/table.c", "table->ticket == 0 || !epoch_over(table->ticket)",
                            "table->ticket == 0")
+
+    # ---- histories of threads
+
+    def test_version(self):
+        """A reader that doesn't look at a node's version again."""
+        self.assert_disproved("src/index/node.h",
+                              "return atomic_load_explicit(&node->version, memory_order_relaxed) == version;",
+                              "return (void)version, true;")
+
+    def test_version_of_a_scan(self):
+        """A scan that doesn't look whether its node has changed while it copied."""
+        self.assert_disproved("src/index/scan.c",
+                              "return index_read_holds(reader->steps[0].node, reader->steps[0].version);",
+                              "return reader != NULL;")
+
+    def test_put_published_early(self):
+        """A put that is published before it is in the index."""
+        self.assert_disproved("src/store/write.c", "    version_change(table, record->number);\n",
+                              "    commit_publish(table->store, record->number);\n"
+                              "    version_change(table, record->number);\n")
+
+    def test_delete_published_early(self):
+        """A delete that is published before it is in the index."""
+        self.assert_disproved("src/store/version.c", "    version_change(table, number);\n",
+                              "    commit_publish(table->store, number);\n    version_change(table, number);\n")
+
+    def test_batch_published_early(self):
+        """A batch that is published before its COMMIT."""
+        self.assert_disproved("src/store/batch.c", "        result = group_commit(",
+                              "        commit_publish(batch->store, batch->group.last_number);\n"
+                              "        result = group_commit(")
+
+    def test_published_beside_its_sync(self):
+        """A write that is published before its sync is made."""
+        self.assert_disproved("src/store/commit.c", "    queue->leads = true;\n",
+                              "    queue->leads = true;\n    publish(store, number);\n")
+
+    def test_published_with_an_earlier_sync(self):
+        """A write that is published with a sync that it came too late for."""
+        self.assert_disproved("src/store/commit.c",
+                              "        os_mutex_lock(queue->lock);\n        publish(store, number);",
+                              "        os_mutex_lock(queue->lock);\n        number = queue->newest->number;\n"
+                              "        publish(store, number);")
+
+    def test_node_freed_early(self):
+        """A node that is freed though readers may be in it."""
+        self.assert_disproved("src/index/pool.c", "if (pool->grace == NULL) {", "if (pool != NULL) {")
+
+    def test_tombstone_reclaimed_early(self):
+        """A deleted key that goes though a snapshot is open which sees it."""
+        self.assert_disproved("src/store/version.c", "queue->items[queue->first].number <= oldest", "oldest != 0")
+
+    def test_snapshot_not_settled(self):
+        """A snapshot that goes by what was published before it was announced."""
+        self.assert_disproved("src/mvcc/mvcc.c",
+                              "    out_snapshot->slot = slot;\n    settle(mvcc, out_snapshot);",
+                              "    BASE_INTERRUPTIBLE();\n    *out_snapshot = (struct mvcc_snapshot){number, slot};\n"
+                              "    atomic_store(&slot->number, number + 1);")
+
+    def test_snapshot_taken_as_settled(self):
+        """A shortcut for snapshots of which one may yet come to see more."""
+        self.assert_disproved("src/mvcc/mvcc.c", "    if ((number & MVCC_SETTLING) != 0) {",
+                              "    number &= ~MVCC_SETTLING;\n    if (number == 0) {")
+
+    def test_count_not_looked_at_again(self):
+        """A count that doesn't look whether a writer came meanwhile."""
+        self.assert_disproved("src/store/txn.c", "as_it_was = is_as_it_was(txn, table, &after) && after == before;",
+                              "(void)after;")
 
 
 if __name__ == "__main__":
