@@ -59,7 +59,8 @@ static struct mvcc_slot *take_slot(struct mvcc_slot *block, uint32_t slots, _Ato
         /* unreached: two threads that are after the same slot at one moment, and raise the mark at one */
         if (atomic_load_explicit(&slot->number, memory_order_relaxed) == 0 &&
             atomic_compare_exchange_strong(&slot->number, &free_number, (number + 1) | MVCC_SETTLING)) {
-            uint32_t before = atomic_load_explicit(used, memory_order_relaxed);
+            /* Not relaxed: one that another thread has raised must be up before settle() loads what is published. */
+            uint32_t before = atomic_load(used);
             /* unreached: as above */
             while (before <= at && !atomic_compare_exchange_weak(used, &before, at + 1)) {
             }
@@ -78,6 +79,7 @@ static void settle(const struct mvcc *mvcc, struct mvcc_snapshot *snapshot)
     snapshot->number = atomic_load(&mvcc->published);
     BASE_INTERRUPTIBLE();
     atomic_store_explicit(&snapshot->slot->thread, os_thread_id(), memory_order_relaxed);
+    /* Release suffices: a writer that still sees the announcement takes the snapshot for older than it is, or waits. */
     atomic_store_explicit(&snapshot->slot->number, snapshot->number + 1, memory_order_release);
 }
 
