@@ -29,7 +29,8 @@ static void populate(struct log_segment *segment, uint64_t from, uint64_t to)
 static void grow_ahead(struct log *log)
 {
     struct log_segment *tail = log->tail;
-    uint64_t end = atomic_load_explicit(&tail->end, memory_order_relaxed);
+    /* An end of before serves as well: the records up to it are complete, and only pages before it are protected. */
+    uint64_t end = atomic_load_explicit(&tail->end, memory_order_acquire);
     uint64_t allocated = atomic_load_explicit(&tail->allocated, memory_order_relaxed);
     uint64_t target = segment_target(log, tail, allocated + 1);
     /* Where nothing was allocated yet, the writer has still to find out whether anything can be. */
