@@ -34,13 +34,17 @@
  *   table, is for when no other thread is about to use it; reads of a dropped table that are under way are safe. What
  *   is called back, as from alex_check(), may read. Different stores are independent. The calls that make, drop and
  *   list tables, give statistics, sync and check take a writer's turn; so within a visit of alex_check(), which holds
- *   writers up while it runs, they are ALEX_BUSY like any write.
+ *   writers up while it runs, they are ALEX_BUSY like any write. Nothing is called from a signal's handler; no thread
+ *   is cancelled or ended within a call; and what is called back returns, without longjmp() or an exception.
  * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork, in a
- *   transaction of before or a new one. fork() waits for the write that is under way, and keeps the next ones waiting
- *   meanwhile; no thread may be opening or closing the store then. The store remains the parent's: the child's writes
- *   are ALEX_READ_ONLY, its alex_close() frees memory and changes nothing else, and the memory of a reserved put is not
- *   its to write. Where the child opens the store itself, that is ALEX_LOCKED while the parent has it open. Other
- *   stores it opens as it likes.
+ *   transaction of before or a new one. fork() waits for the write that is under way, or whatever else has a writer's
+ *   turn, and keeps the next ones waiting meanwhile; no thread may be opening or closing the store then. Fork
+ *   handlers that call the library, or take a lock which is held across its calls, are registered after the first
+ *   alex_open(). A child of _Fork(), vfork() or clone() may not use the library, as it isn't told of these. The store
+ *   remains the parent's: the child's writes are ALEX_READ_ONLY, its alex_close() frees memory and changes nothing
+ *   else, and the memory of a reserved put is not its to write; calls there that would take a writer's turn are for
+ *   one thread at a time. Where the child opens the store itself, that is ALEX_LOCKED while the parent has it open.
+ *   Other stores it opens as it likes.
  * - **Keys** are passed as int64_t. A table of unsigned keys takes the bits of a uint64_t: cast it.
  * - **Options** may be NULL for the defaults; in an option struct, zero means the default.
  */

@@ -166,6 +166,7 @@ int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use
         return ALEX_READ_ONLY;
     }
     uint64_t bytes = record_bytes(value_bytes, has_previous);
+    /* Relaxed: a claim that misses it leaves it to the next one. The place to mark is read with the lock. */
     bool mark_due = atomic_load_explicit(&log->mark_due, memory_order_relaxed);
     uint64_t mark_bytes = mark_due ? record_bytes(RECORD_MARK_VALUE_BYTES, false) : 0;
     uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);

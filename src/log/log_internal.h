@@ -142,7 +142,8 @@ static inline bool log_forked(const struct log *log)
 /** Says why a log takes no writes. @return ALEX_READ_ONLY */
 int log_refuse(const struct log *log, struct alex_error *error);
 
-/** What log_writable() says. */
+/** What log_writable() says. Relaxed: who sees a failure late appends a record more, which nothing calls durable, as
+ *  whoever syncs asks with the lock. */
 static inline int log_check(const struct log *log, struct alex_error *error)
 {
     int failed = atomic_load_explicit(&log->failed, memory_order_relaxed);

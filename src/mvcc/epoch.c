@@ -80,6 +80,7 @@ uint64_t epoch_ticket(void)
 
 bool epoch_over(uint64_t ticket)
 {
+    /* Relaxed, as the fences order it like the slots: a thread raises it before it first enters a section. */
     uint32_t used = atomic_load_explicit(&slots_used, memory_order_relaxed);
     for (uint32_t i = 0; i < used; i++) {
         uint64_t epoch = atomic_load_explicit(&slots[i].epoch, memory_order_acquire);

@@ -94,6 +94,7 @@ bool os_guarded(const struct os_guarded_space *space, void (*run)(void *context)
         return false;
     }
     innermost = &guard;
+    /* The handler runs in this thread: only the compiler has to keep `run` between the two. */
     atomic_signal_fence(memory_order_seq_cst);
     run(context);
     atomic_signal_fence(memory_order_seq_cst);

@@ -173,7 +173,8 @@ int os_fork_watch(bool (*quiet)(void), void (*resume)(void), struct alex_error *
 /** Has `run` called in every child of a fork that is counted, by its only thread, before the fork returns. For one
  *  function. */
 void os_fork_in_child(void (*run)(void));
-/** Whether a fork waits for that: who might keep it waiting for ever gives way with os_fork_give_way(). */
+/** Whether a fork waits for that: who might keep it waiting for ever gives way with os_fork_give_way(). A hint, stored
+ *  and loaded relaxed. */
 extern _Atomic bool os_fork_waits;
 /** Waits for the fork, but no longer than some milliseconds, for it may wait for something that this thread has. */
 void os_fork_give_way(void);

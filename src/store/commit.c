@@ -169,6 +169,7 @@ int commit_end(alex_store *store, const struct commit *commit, int result)
     if (waited != ALEX_OK) {
         return waited;
     }
+    /* Relaxed: what this thread has held back it has noted itself, or found noted in its turn. */
     if (atomic_load_explicit(&store->held_from, memory_order_relaxed) <= number) {
         writer_reclaim_soon(store); /* tombstones, which could not go before */
     }

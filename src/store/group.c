@@ -41,6 +41,7 @@ void group_abort(struct group *group)
 static void begin_entering(alex_store *store)
 {
     uint64_t entering = atomic_load_explicit(&store->entering, memory_order_relaxed);
+    /* Relaxed, as the entries' own stores are releases: whoever sees one of them sees this too. */
     atomic_store_explicit(&store->entering, entering | 1, memory_order_relaxed);
 }
 

@@ -53,6 +53,7 @@ static int write_manifest(void *context, struct alex_error *error)
         .generation = store->generation + 1,
         .next_file_id = log.next_file_id,
         .number_floor = log.number_floor,
+        /* Relaxed, in the log's thread too: of a table made since the log has a record, and replay goes by that. */
         .next_table_id = atomic_load_explicit(&store->next_table_id, memory_order_relaxed),
         .clean = log.finished,
         .durable = log.durable,

@@ -13,8 +13,10 @@
  *  S4  At most one of `reserved` and `loader` is set, and while one is, nothing else is appended.
  *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that
  *      lie in it.
- *  S6  What isn't atomic is read and changed between writer_begin() and writer_end() only, but for what never changes
- *      once the store or table is open.
+ *  S6  What isn't atomic is read and changed with the writer's lock only, as between writer_begin() and writer_end(),
+ *      but for: what never changes once the store or table is open; `commits`, by its own lock; `next_open`,
+ *      `listed_open`, `lock_fd` and `kept_out`, by the process's; `generation`, by who writes the manifest, one at a
+ *      time (log_internal.h). Opening and closing take no turn: nobody else uses the store then.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H

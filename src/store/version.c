@@ -159,6 +159,7 @@ bool version_find_held_from(alex_store *store)
     for (const struct alex_table *table = store->dropped; table != NULL; table = table->next_dropped) {
         number = table_drop_number(table) < number ? table_drop_number(table) : number;
     }
+    /* Relaxed, as the look at the slots that follows begins with a fence. */
     bool changes = number != atomic_load_explicit(&store->held_from, memory_order_relaxed);
     atomic_store_explicit(&store->held_from, number, memory_order_relaxed);
     return changes && number != UINT64_MAX;
