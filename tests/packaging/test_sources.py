@@ -130,6 +130,32 @@ class Findings(unittest.TestCase):
         body = "    x();\n" * 99
         self.assert_finds("src/log/log.c", f"{SPDX}void f(void)\n{{\n{body}}}\n", "function of 101 lines")
 
+    ORDERS = "# Concurrency\n\n## Memory orders\n\n| variable | why |\n|---|---|\n"
+
+    def test_atomic_without_its_order(self):
+        """An atomic variable that is not in the table of memory orders is found, wherever it is declared."""
+        rows = "| `log.end`, `log.slots` | `end` |\n| `serials` | |\n"
+        self.write("docs/CONCURRENCY.md", f"{self.ORDERS}{rows}\n## Forks\n\n| `fork` | |\n")
+        self.write("src/log/log.h", f"{SPDX}struct log {{\n    _Alignas(128) _Atomic uint64_t end; /**< bytes */\n"
+                                    "    _Atomic(struct slot *) slots[4];\n};\n")
+        self.write("src/log/log.c", f"{SPDX}static _Atomic long\n    serials = 1;\nvoid f(_Atomic long *given);\n")
+        self.assertEqual("", self.findings())
+        for path, code, expected in (
+                ("os/os.h", "struct os {\n    atomic_bool waits;\n};\n", "os.h:3: os.waits"),
+                ("os/os.c", "void f(void)\n{\n    static _Atomic int end;\n}\n", "os.c:4: end"),
+                ("os/os.h", "typedef _Atomic(struct node *) os_root;\nstruct tree {\n    os_root root;\n};\n",
+                 "os.h:4: tree.root")):
+            with self.subTest(code):
+                self.write(f"src/{path}", SPDX + code)
+                self.assertEqual(f'src/os/{expected} is atomic and not in the table "Memory orders" of '
+                                 "docs/CONCURRENCY.md\n", self.findings())
+                self.write(f"src/{path}", SPDX)
+
+    def test_order_of_nothing(self):
+        """A row of that table whose variable is gone is found."""
+        self.assert_finds("docs/CONCURRENCY.md", f"{self.ORDERS}| `log.end` | |\n",
+                          "CONCURRENCY.md:7: log.end is no atomic variable")
+
 
 if __name__ == "__main__":
     unittest.main()
