@@ -287,8 +287,8 @@ int version_reserve(alex_store *store, size_t count);
 void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t ref, uint64_t number);
 /** version_shorten() of a crossing. */
 void version_shorten_crossing(struct alex_table *table, uint64_t index_key, uint64_t ref);
-/** Keeps the way of older snapshots short past a record that was overwritten or deleted (0: there was none). After that,
- *  and after version_hold_back() of all that was reserved for. */
+/** Keeps the way of older snapshots short past a record that was overwritten or deleted (0: there was none). After
+ *  that, and after version_hold_back() of all that was reserved for. */
 static inline void version_shorten(struct alex_table *table, uint64_t index_key, uint64_t ref)
 {
     if (ref != 0 && BASE_UNLIKELY(mvcc_is_crossing(ref))) {
