@@ -51,11 +51,13 @@ static uint64_t segment_lead(const struct log_segment *segment)
     return 2 * GROWTH_MAX_BYTES < segment->capacity / 2 ? 2 * GROWTH_MAX_BYTES : segment->capacity / 2;
 }
 
-/** Whether the tail is so near its segment's end that the next one is due. Called with the lock. */
+/** Whether the tail is so near its segment's end that the next one is due: not where nothing more can be written.
+ *  Called with the lock. */
 static bool segment_due(const struct log *log)
 {
     uint64_t end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
-    return log->next == NULL && !log->preparing && log->tail->capacity - end < segment_lead(log->tail);
+    bool is_near = log->tail->capacity - end < segment_lead(log->tail);
+    return is_near && log->next == NULL && !log->preparing && log_check(log, NULL) == ALEX_OK;
 }
 
 /** Whether so many segments wait for a sync that one is made without being asked for. Called with the lock. */
@@ -222,6 +224,9 @@ static int need_next(struct log *log, uint64_t bytes, struct alex_error *error)
 {
     while (log->preparing) {
         os_condition_wait(log->changed, log->lock);
+    }
+    if (log_check(log, error) != ALEX_OK) {
+        return ALEX_READ_ONLY; /* what was waited for has failed, and is not tried again */
     }
     int result = log_reserve_listing(log);
     if (result != ALEX_OK) {

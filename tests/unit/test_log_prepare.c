@@ -394,6 +394,74 @@ static void test_thread_writes_no_clean_manifest(void **state)
     assert_true(report.clean);
 }
 
+static _Atomic int fsyncs;
+
+/** The first sync of a directory fails, once the writer has had time to wait for what it belongs to. */
+static int first_fsync_fails(int fd)
+{
+    if (atomic_fetch_add(&fsyncs, 1) > 0) {
+        return real_calls.fsync(fd);
+    }
+    pause_ms(100);
+    errno = EIO;
+    return -1;
+}
+
+/* A sync that fails in the log's thread is not made again by a write that has waited for it: it would succeed, and a
+ * manifest be written of files whose names are on no disk. */
+static void test_failed_sync_of_the_thread(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char value[100] = {0};
+    open_small(fixture, false);
+    real_calls = os_calls;
+    os_calls.fsync = first_fsync_fails;
+    int code = ALEX_OK;
+    int64_t keys = 0;
+    for (; code == ALEX_OK; keys++) {
+        if (atomic_load(&fsyncs) == 0) {
+            pause_ms(1); /* for the log's thread to be first */
+        }
+        code = alex_put(fixture->main, keys, value, sizeof value, NULL);
+    }
+    os_calls = real_calls;
+    assert_int_equal(code, ALEX_READ_ONLY);
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    fixture->store = NULL;
+    assert_int_equal(atomic_load(&fsyncs), 1);
+    fixture_store_open(fixture, NULL);
+    ASSERT_CODE(ALEX_NOT_FOUND, alex_exists(fixture->main, keys - 1));
+    ASSERT_OK(alex_exists(fixture->main, keys - 2));
+}
+
+/* Once a sync has failed the log's thread makes no segment any more, though it was woken for one. */
+static void test_thread_after_a_failure(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char value[1000] = {0};
+    real_calls = os_calls;
+    os_calls.thread_create = create_waiting;
+    atomic_store(&thread_may_run, false);
+    open_small(fixture, false);
+    uint64_t segments = segment_files(fixture);
+    for (int64_t key = 0; key < 40; key++) {
+        ASSERT_OK(alex_put(fixture->main, key, value, sizeof value, NULL));
+    }
+    assert_true(store_log(fixture->store)->work_due);
+    assert_int_equal(segment_files(fixture), segments);
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
+    ASSERT_CODE(ALEX_IO, alex_sync(fixture->store));
+    let_thread_work(fixture);
+    os_calls = real_calls;
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store)); /* which waits for the thread */
+    fixture->store = NULL;
+    assert_int_equal(faults_count(FAULTS_FDATASYNC), 1);
+    assert_int_equal(faults_count(FAULTS_FSYNC), 0);
+    faults_clear();
+    fixture_store_open(fixture, NULL);
+    assert_int_equal(segment_files(fixture), segments);
+}
+
 /* Closing takes away the segment that was prepared and not used, from the directory and from the manifest. */
 static void test_close_removes_prepared_segment(void **state)
 {
@@ -461,6 +529,8 @@ int main(void)
         TEST(test_failed_rollover_of_resumed_tail),
         TEST(test_files_are_forgotten_first),
         TEST(test_thread_writes_no_clean_manifest),
+        TEST(test_failed_sync_of_the_thread),
+        TEST(test_thread_after_a_failure),
         TEST(test_close_removes_prepared_segment),
         TEST(test_no_thread),
     };
