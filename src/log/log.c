@@ -135,6 +135,7 @@ static int start_segment(struct log *log, struct log_segment *sealing, struct al
     }
     log_add_segment(log, segment);
     log->tail = segment;
+    log->next_file_id++;
     return ALEX_OK;
 }
 

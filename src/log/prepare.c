@@ -70,11 +70,7 @@ int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_se
 {
     uint64_t slot_bytes = (uint64_t)1 << log->config.segment_shift;
     uint32_t slots = (uint32_t)((SEGMENT_HEADER_BYTES + bytes + slot_bytes - 1) / slot_bytes);
-    int result = segment_create(log, log->next_file_id, slots, bytes, log_last_number(log) + 1, out_segment, error);
-    if (result == ALEX_OK) {
-        log->next_file_id++;
-    }
-    return result;
+    return segment_create(log, log->next_file_id, slots, bytes, log_last_number(log) + 1, out_segment, error);
 }
 
 /** Whether a failure may pass by itself: a full disk, no memory, no descriptors. A failed sync is always ALEX_IO. */
@@ -120,6 +116,7 @@ static int make_next(struct log *log, uint64_t bytes, struct alex_error *error)
         return failed(log, result, &failure, error);
     }
     log->next = segment;
+    log->next_file_id++;
     return list(log, error);
 }
 
