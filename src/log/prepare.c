@@ -293,7 +293,7 @@ int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error)
         if (result == ALEX_OK) {
             result = roll(log, error);
         }
-        if (result == ALEX_OK && sync_due(log, (log->thread != NULL ? 2 : 1) * UNSYNCED_SEGMENTS_MAX)) {
+        if (result == ALEX_OK && sync_due(log, (size_t)UNSYNCED_SEGMENTS_MAX * (log->thread != NULL ? 2 : 1))) {
             result = sync_files(log, error);
         }
         end = atomic_load_explicit(&log->tail->end, memory_order_relaxed);
