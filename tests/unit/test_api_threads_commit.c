@@ -342,6 +342,83 @@ static void test_failed_sync_takes_all_back(void **state)
     helper_check(fixture->store);
 }
 
+/* A write to the log's file that fails while others wait for a sync fails them too, and takes them back, but for what
+ * the sync under way covers. */
+static void test_failed_write_takes_all_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[3];
+    helper_put(fixture->main, 2, "old");
+    close_gate();
+    begin_call(&calls[0], put_new, fixture->main, 1, 1);
+    while (atomic_load(&syncs) == 0) {
+        pause_briefly();
+    }
+    begin_call(&calls[1], put_new, fixture->main, 2, 2);
+    begin_call(&calls[2], write_both, fixture->main, 3, 3);
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_PWRITE), .first = 1, .torn = true, .os_errno = EIO});
+    ASSERT_CODE(ALEX_IO, put_new(fixture->main, 5));
+    faults_clear();
+    ASSERT_CODE(ALEX_READ_ONLY, put_new(fixture->main, 6));
+    open_gate(false);
+    ASSERT_OK(end_call(&calls[0]));
+    for (int i = 1; i < 3; i++) {
+        ASSERT_CODE(ALEX_READ_ONLY, end_call(&calls[i]));
+        assert_int_equal(calls[i].error.code, ALEX_READ_ONLY);
+        assert_true(calls[i].error.message[0] != '\0');
+    }
+    assert_int_equal(atomic_load(&syncs), 1);
+    ASSERT_VALUE(fixture->main, 1, "new");
+    ASSERT_VALUE(fixture->main, 2, "old");
+    ASSERT_VALUE(fixture->main, 3, NULL);
+    ASSERT_VALUE(fixture->main, 5, NULL);
+    helper_check(fixture->store);
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "new");
+    ASSERT_VALUE(fixture->main, 5, NULL);
+}
+
+static int sync_all(alex_table *table, int64_t key)
+{
+    (void)key;
+    return alex_sync(table->store);
+}
+
+/* A sync that fails is not made again by another thread that has waited for it: that would be told that all is well. */
+static void test_failed_sync_of_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[3];
+    close_gate();
+    begin_call(&calls[0], put_new, fixture->main, 1, 1);
+    while (atomic_load(&syncs) == 0) {
+        pause_briefly();
+    }
+    begin_call(&calls[1], put_new, fixture->main, 2, 2);
+    begin_call(&calls[2], sync_all, fixture->main, 0, 2);
+    for (int i = 0; i < 100; i++) {
+        pause_briefly();
+    }
+    atomic_store(&gate_lets, 1);
+    ASSERT_OK(end_call(&calls[0]));
+    for (int i = 0; i < 100 || atomic_load(&syncs) == 1; i++) {
+        pause_briefly(); /* the second sync is begun, by one of the two, and the other one waits for it */
+    }
+    open_gate(true);
+    for (int i = 1; i < 3; i++) {
+        int result = end_call(&calls[i]);
+        assert_true(result == ALEX_IO || result == ALEX_READ_ONLY);
+    }
+    assert_int_equal(atomic_load(&syncs), 2);
+    ASSERT_VALUE(fixture->main, 1, "new");
+    ASSERT_VALUE(fixture->main, 2, NULL);
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    open_gate(false);
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "new");
+}
+
 /* A put over a tombstone is taken back to the tombstone while a snapshot needs that, and to nothing when none does any
  * more. */
 static void test_takes_back_to_tombstone(void **state)
@@ -477,6 +554,8 @@ int main(void)
         TEST(test_others_publish_what_waits),
         TEST(test_failed_call_tells_nothing),
         TEST(test_failed_sync_takes_all_back),
+        TEST(test_failed_write_takes_all_back),
+        TEST(test_failed_sync_of_another),
         TEST(test_takes_back_to_tombstone),
         TEST(test_writers_see_their_writes),
         TEST(test_no_memory_to_take_back),
