@@ -5,11 +5,13 @@
  */
 #include "support/disk.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -32,6 +34,8 @@ struct file {
     int fd; /**< for reading it; -1: it had no name any more when the disk was installed, and never changes */
     struct content *durable;
     struct content *latest; /**< when it was last looked at */
+    uint64_t synced;        /**< the number of the sync that made `durable` so */
+    bool given_up;          /**< a sync of it has failed */
 };
 
 /** A name in the directory. */
@@ -69,6 +73,12 @@ static struct {
     struct names durable;
     struct change changes[CHANGES_MAX]; /**< since the directory was synced */
     size_t change_count;
+    uint64_t durable_changes; /**< before those */
+    bool given_up;            /**< a sync of the directory has failed */
+    uint64_t syncs;           /**< begun */
+    uint64_t sync_us_max;
+    uint64_t until_failure[DISK_FAILURES]; /**< calls, the one that fails included; 0: none fails */
+    bool failed;
 } disk;
 
 /** Ends the tests: what went wrong may have been asked for by a thread of the library's. */
@@ -202,16 +212,28 @@ static struct content *look_at(struct file *file)
     return now;
 }
 
-static void sync_file(struct file *file)
+/** Makes durable what a file held when a sync began, unless one that began later has ended before. */
+static void make_durable(struct file *file, struct content *begun, uint64_t number)
 {
+    if (number < file->synced) {
+        release(begun);
+        return;
+    }
     release(file->durable);
-    file->durable = look_at(file);
+    file->durable = begun;
+    file->synced = number;
 }
 
-static void sync_directory(void)
+/** Makes the first so many changes of the directory durable, unless they are. */
+static void make_changes_durable(uint64_t changes)
 {
-    disk.durable = disk.now;
-    disk.change_count = 0;
+    size_t count = changes > disk.durable_changes ? (size_t)(changes - disk.durable_changes) : 0;
+    for (size_t i = 0; i < count; i++) {
+        apply(&disk.durable, &disk.changes[i]);
+    }
+    disk.change_count -= count;
+    disk.durable_changes += count;
+    memmove(disk.changes, disk.changes + count, disk.change_count * sizeof disk.changes[0]);
 }
 
 /* ---- the calls */
@@ -238,7 +260,7 @@ static void tell(const char *call, const char *file, bool done)
     }
 }
 
-/** Makes a call between its two boundaries. */
+/** Makes a call between its two boundaries, with the lock. */
 #define BETWEEN(call, file, type, expression)                         \
     do {                                                              \
         char file_name[NAME_BYTES];                                   \
@@ -252,7 +274,9 @@ static void tell(const char *call, const char *file, bool done)
         (void)pthread_mutex_lock(&lock);                              \
         type result = (expression);                                   \
         (void)pthread_mutex_unlock(&lock);                            \
+        int os_errno = errno;                                         \
         tell(call, found != NULL ? file_name : NULL, true);           \
+        errno = os_errno;                                             \
         return result;                                                \
     } while (0)
 
@@ -289,9 +313,32 @@ static int disk_open(const char *path, int flags, mode_t mode)
     BETWEEN("open", name_in(path), int, do_open(path, flags, mode));
 }
 
+/** Counts a call on an open file, and tells whether it is the one that fails. Sets errno if so. */
+static bool fails(enum disk_failure failure, int fd)
+{
+    bool inside = disk.is_directory[fd] || disk.by_fd[fd] != NULL;
+    if (!inside || disk.until_failure[failure] == 0 || --disk.until_failure[failure] > 0) {
+        return false;
+    }
+    disk.failed = true;
+    errno = EIO;
+    return true;
+}
+
+/** A write that fails leaves a half of its bytes. */
+static ssize_t do_pwrite(int fd, const void *buffer, size_t size, off_t offset)
+{
+    if (!fails(DISK_FAILS_WRITE, fd)) {
+        return real.pwrite(fd, buffer, size, offset);
+    }
+    (void)real.pwrite(fd, buffer, size / 2, offset);
+    errno = EIO;
+    return -1;
+}
+
 static ssize_t disk_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
-    BETWEEN("pwrite", name_of(fd), ssize_t, real.pwrite(fd, buffer, size, offset));
+    BETWEEN("pwrite", name_of(fd), ssize_t, do_pwrite(fd, buffer, size, offset));
 }
 
 static int disk_fallocate(int fd, int mode, off_t offset, off_t length)
@@ -304,15 +351,42 @@ static int disk_ftruncate(int fd, off_t length)
     BETWEEN("ftruncate", name_of(fd), int, real.ftruncate(fd, length));
 }
 
+/** Lets other threads get on, without the lock. */
+static void take_time(uint64_t number)
+{
+    struct helper_random random = {number};
+    struct timespec time = {0, (long)helper_random_below(&random, disk.sync_us_max + 1) * 1000};
+    (void)pthread_mutex_unlock(&lock);
+    if (time.tv_nsec > 0) {
+        (void)nanosleep(&time, NULL);
+    }
+    (void)pthread_mutex_lock(&lock);
+}
+
+/** Syncs an open file or the directory as it is now, and not what becomes of it before the sync ends. */
 static int do_sync(int fd)
 {
-    if (disk.is_directory[fd] && disk.lie != DISK_SKIPS_DIRECTORY_SYNCS) {
-        sync_directory();
+    struct file *file = disk.by_fd[fd];
+    bool is_directory = disk.is_directory[fd];
+    uint64_t number = ++disk.syncs;
+    uint64_t changes = disk.durable_changes + disk.change_count;
+    struct content *begun = file != NULL ? look_at(file) : NULL;
+    bool failed = fails(DISK_FAILS_SYNC, fd);
+    take_time(number);
+    if (file != NULL) {
+        file->given_up |= failed;
     }
-    if (disk.by_fd[fd] != NULL && disk.lie != DISK_SKIPS_FILE_SYNCS) {
-        sync_file(disk.by_fd[fd]);
+    disk.given_up |= is_directory && failed;
+    if (file != NULL && !file->given_up && disk.lie != DISK_SKIPS_FILE_SYNCS) {
+        make_durable(file, begun, number);
+    } else {
+        release(begun);
     }
-    return 0;
+    if (is_directory && !disk.given_up && disk.lie != DISK_SKIPS_DIRECTORY_SYNCS) {
+        make_changes_durable(changes);
+    }
+    errno = EIO;
+    return failed ? -1 : 0;
 }
 
 static int disk_fdatasync(int fd)
@@ -365,7 +439,7 @@ static int adopt(void *context, const char *name)
     char path[FILES_PATH_MAX];
     files_join(path, disk.path, name);
     struct file *file = add_file(path);
-    sync_file(file);
+    file->durable = look_at(file);
     set_name(&disk.now, name, file);
     return ALEX_OK;
 }
@@ -394,7 +468,7 @@ void disk_install(const char *path, disk_boundary_fn *boundary, void *context)
     if (files_exists(path)) {
         ASSERT_OK(os_directory_visit(path, adopt, NULL, NULL));
     }
-    sync_directory();
+    disk.durable = disk.now;
 }
 
 void disk_remove(void)
@@ -413,6 +487,36 @@ void disk_remove(void)
 void disk_set_lie(enum disk_lie lie)
 {
     disk.lie = lie;
+}
+
+void disk_set_sync_us(uint64_t most)
+{
+    (void)pthread_mutex_lock(&lock);
+    disk.sync_us_max = most;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void disk_fail(enum disk_failure failure, uint64_t number)
+{
+    (void)pthread_mutex_lock(&lock);
+    disk.until_failure[failure] = number;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+bool disk_has_failed(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    bool failed = disk.failed;
+    (void)pthread_mutex_unlock(&lock);
+    return failed;
+}
+
+uint64_t disk_syncs(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    uint64_t syncs = disk.syncs;
+    (void)pthread_mutex_unlock(&lock);
+    return syncs;
 }
 
 /* ---- moments */

@@ -10,6 +10,9 @@
  * file's length, and any subset of the directory's changes.
  *
  * What was written twice since the last sync counts once: a log writes no byte twice.
+ *
+ * Several threads may make calls, and take moments. A sync makes durable what there was when it began, and not what
+ * others write while it is under way.
  */
 #ifndef SUPPORT_DISK_H
 #define SUPPORT_DISK_H
@@ -83,5 +86,23 @@ enum disk_lie {
     DISK_SKIPS_DIRECTORY_SYNCS,
 };
 void disk_set_lie(enum disk_lie lie);
+
+/** Lets each sync take some time, up to so many microseconds, for other threads to get on. */
+void disk_set_sync_us(uint64_t most);
+
+/** What can fail, with EIO. */
+enum disk_failure {
+    DISK_FAILS_WRITE, /**< a half is written */
+    /** What it was about is given up: as on Linux further syncs of the file succeed, and here nothing of it becomes
+     *  durable any more. */
+    DISK_FAILS_SYNC,
+    DISK_FAILURES,
+};
+/** Has the `number`-th such call in the directory from now on fail; 0: none. */
+void disk_fail(enum disk_failure failure, uint64_t number);
+/** Whether one has. */
+bool disk_has_failed(void);
+/** How many syncs have begun since disk_install(). */
+uint64_t disk_syncs(void);
 
 #endif /* SUPPORT_DISK_H */
