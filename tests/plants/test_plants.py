@@ -24,7 +24,8 @@ PARTS = ("CMakeLists.txt", "cmake", "include", "src", "tests")
 
 # Power cuts enough to catch what is planted here, and no more. Histories that are right are short ones, wrong ones end
 # where they are found to be.
-ENVIRONMENT = {"ALEX_POWER_CUTS": "1", "ALEX_POWER_EVERY": "4", "ALEX_HISTORY_OPS": "40000"}
+ENVIRONMENT = {"ALEX_POWER_CUTS": "1", "ALEX_POWER_EVERY": "4", "ALEX_POWER_THREAD_CUTS": "600",
+               "ALEX_THREAD_KILLS": "30", "ALEX_HISTORY_OPS": "40000"}
 HISTORY_OPERATIONS = "400000"
 HISTORY_IS_WRONG = ", ALEX_HISTORY_SEED="
 
@@ -32,12 +33,14 @@ TEST_SECONDS = 120
 
 HISTORY = "history_test_history"
 POWER = "crash_test_power"
+POWER_THREADS = "crash_test_power_threads"
+KILL_THREADS = "crash_test_kill_threads"
 THREADS = "unit_test_api_threads"
 COMMITS = "unit_test_api_threads_commit"
-PROGRAMS = (HISTORY, POWER, THREADS, COMMITS, "crash_test_flips", "limits_test_space", "unit_test_api_damage",
-            "unit_test_api_durability", "unit_test_api_fork", "unit_test_api_salvage", "unit_test_api_sigbus",
-            "unit_test_api_store", "unit_test_log_cut", "unit_test_log_pwrite", "unit_test_log_record",
-            "unit_test_os_file", "unit_test_store_faults")
+PROGRAMS = (HISTORY, POWER, POWER_THREADS, KILL_THREADS, THREADS, COMMITS, "crash_test_flips", "limits_test_space",
+            "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_fork", "unit_test_api_salvage",
+            "unit_test_api_sigbus", "unit_test_api_store", "unit_test_log_cut", "unit_test_log_pwrite",
+            "unit_test_log_record", "unit_test_os_file", "unit_test_store_faults")
 
 
 def write_if_changed(path, content):
@@ -302,6 +305,56 @@ class Plants(unittest.TestCase):
         """An answer that rests on a write which may be taken back."""
         self.assert_caught(COMMITS, "src/store/commit.c",
                            "commit->number = queue->newest != NULL ? queue->newest->number : 0;", "")
+
+    # ---- crashes of several writers
+
+    def test_acknowledged_too_far(self):
+        """A sync after which all that waits counts as durable, what came while it was made included."""
+        self.assert_caught(POWER_THREADS, "src/store/commit.c", "publish(store, number);\n    } else",
+                           "publish(store, queue->newest != NULL ? queue->newest->number : number);\n    } else")
+
+    def test_woken_too_early(self):
+        """A write that returns with the next sync that ends, not with the one that covers it."""
+        self.assert_caught(POWER_THREADS, "src/store/commit.c",
+                           "            os_condition_wait(queue->changed, queue->lock);\n",
+                           "            os_condition_wait(queue->changed, queue->lock);\n            break;\n")
+
+    def test_segment_left_out(self):
+        """A sync after which a segment counts as synced that was begun, or sealed, while it was made."""
+        self.assert_caught(POWER_THREADS, "src/log/sync.c", "log->sync_from = count - 1;",
+                           "log->sync_from = log->segment_count - 1;")
+
+    def test_end_of_later(self):
+        """A sync that counts up to where the log ends when it is over."""
+        self.assert_caught(POWER_THREADS, "src/log/sync.c", "log->durable = end;",
+                           "log->durable = (struct log_position){log->tail->file_id, "
+                           "segment_written_end(log, log->tail)};")
+
+    def test_sync_of_another(self):
+        """A sync that takes the one which another thread had begun before for its own."""
+        self.assert_caught(POWER_THREADS, "src/log/sync.c",
+                           "    while (log->syncing) {\n        os_condition_wait(log->changed, log->lock);\n",
+                           "    if (log->syncing) {\n        os_condition_wait(log->changed, log->lock);\n"
+                           "        return ALEX_OK;\n")
+
+    def test_sync_after_a_failure(self):
+        """A sync that is made although the one that it has waited for has failed."""
+        self.assert_caught(POWER_THREADS, "src/log/sync.c",
+                           "    if (log_check(log, error) != ALEX_OK) {\n        return ALEX_READ_ONLY;\n    }\n"
+                           "    struct log_position end", "    struct log_position end")
+
+    def test_nobody_woken(self):
+        """A sync that fails, and leaves those waiting that have waited for it."""
+        self.assert_caught(POWER_THREADS, "src/store/commit.c",
+                           "queue->error = error;\n        os_condition_wake_all(queue->changed);",
+                           "queue->error = error;")
+
+    def test_left_to_the_leader(self):
+        """A write that leaves its bytes to the thread that syncs, which doesn't write them."""
+        self.assert_caught(KILL_THREADS, "src/store/write.c",
+                           "return BASE_LIKELY(result == ALEX_OK) ? commit_settle(table->store) : result;",
+                           "return result == ALEX_OK && !table->store->commits.leads ? commit_settle(table->store) "
+                           ": result;")
 
     # ---- what readers beside a writer see
 
