@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 ABLATIONS = alexstorage,alexstorage-zerocopy,alexstorage-unchecked,alexstorage-noprefetch
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test crash bench bench-full bench-remap install fuzz lint coverage clean help
+.PHONY: all demo test crash stress bench bench-full bench-remap install fuzz lint coverage clean help
 
 all: ## build the libraries, the tool, the benchmark and the tests into build/release (default)
 	@tools/build release
@@ -24,6 +24,10 @@ test: ## install what is missing, build, and run all tests
 crash: ## kill writers, cut the power, fail calls and damage files at length, in under an hour, and count it
 	@tools/install-dependencies test
 	@tools/crash
+
+stress: ## run what has threads for STRESS_SECONDS (60), with new seeds each round; STRESS_BUILD=tsan, asan, debug
+	@tools/install-dependencies test
+	@tools/stress
 
 bench: ## measure up to 1M keys side by side with the other stores, in under 20 minutes
 	@tools/install-dependencies bench
