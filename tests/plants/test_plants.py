@@ -84,8 +84,9 @@ def setUpModule():
     """Builds all without a plant, and sees every program pass."""
     copy_sources()
     generator = ["-G", "Ninja"] if shutil.which("ninja") and not (BUILD / "CMakeCache.txt").exists() else []
-    done = run("cmake", "-S", COPY, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_C_FLAGS=-O1 -DALEX_INTERRUPTS",
-               "-DALEX_BUILD_TOOL=OFF", "-DALEX_BUILD_BENCH=OFF", "-DALEX_BUILD_EXAMPLES=OFF")
+    done = run("cmake", "-S", COPY, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=None",
+               "-DCMAKE_C_FLAGS=-O1 -DALEX_INTERRUPTS", "-DALEX_BUILD_TOOL=OFF", "-DALEX_BUILD_BENCH=OFF",
+               "-DALEX_BUILD_EXAMPLES=OFF")
     if done.returncode != 0:
         raise AssertionError(f"configuring failed:\n{done.stdout}")
     build(*PROGRAMS)
