@@ -76,8 +76,8 @@ struct worker {
 /** The key with this number, in a table. */
 int64_t workload_key(const struct plan *plan, uint32_t number);
 
-/** Runs until all is done. */
-void *workload_run(void *worker);
+/** Runs until all is done. @param context  a struct worker */
+void *workload_run(void *context);
 
 /** Ends a snapshot that was on its way when the threads ended. */
 void workload_end(struct workload *workload);
