@@ -122,6 +122,7 @@ static void work(struct run *run, uint64_t operations)
     struct worker workers[WORKERS_MAX];
     pthread_t threads[WORKERS_MAX];
     const struct plan *plan = run->plan;
+    struct helper_random seeds = {run->seed << 20 | run->rounds};
     run->workload.operations = operations;
     atomic_store(&run->workload.done, 0);
     set_interrupts(true);
@@ -129,7 +130,7 @@ static void work(struct run *run, uint64_t operations)
         workers[i] = (struct worker){
             .workload = &run->workload,
             .recorder = &run->recorders[i + 1],
-            .random = {run->seed + run->rounds * 1000 + i},
+            .random = {helper_random_next(&seeds)},
             .writes = i < plan->writers,
             .writer = i,
             .tides = (uint32_t)run->rounds % 2,
