@@ -65,8 +65,9 @@ static void hold_back(alex_store *store, const struct held_entry *entry)
     struct held_queue *queue = &store->held;
     BASE_ASSERT(queue->first + queue->count < queue->capacity);
     queue->items[queue->first + queue->count++] = *entry;
-    if (queue->count == 1) {
-        (void)version_find_held_from(store);
+    if (queue->count == 1 && version_find_held_from(store)) {
+        /* The snapshot that it is for may have ended by now, and who ended it found nothing noted. */
+        atomic_store_explicit(&store->reclaim_due, true, memory_order_relaxed);
     }
 }
 

@@ -387,6 +387,38 @@ static void test_snapshot_settles_beside_a_writer(void **state)
     }
 }
 
+/** A transaction that ends within a write. */
+static struct {
+    alex_txn *txn;
+    int at;   /**< at which interruption */
+    int seen; /**< interruptions */
+} ends_within;
+
+static void end_within(void)
+{
+    if (++ends_within.seen == ends_within.at) {
+        base_interrupt = NULL;
+        ASSERT_OK(alex_end(ends_within.txn));
+        ends_within.txn = NULL;
+    }
+}
+
+/* A shortcut goes with its snapshot, also where that ends while the writer is about to enter it. */
+static void test_snapshot_ends_as_its_shortcut_is_made(void **state)
+{
+    struct fixture *fixture = *state;
+    for (ends_within.at = 1; ends_within.at <= 300; ends_within.at++) {
+        put_number(fixture->main, 1, 1);
+        ends_within.txn = helper_begin(fixture->store);
+        ends_within.seen = 0;
+        base_interrupt = end_within;
+        while (ends_within.txn != NULL) {
+            put_number(fixture->main, 1, 2);
+        }
+        assert_int_equal(fixture->store->held.count, 0);
+    }
+}
+
 static void write_far_ahead(void)
 {
     void (*self)(void) = base_interrupt;
@@ -456,6 +488,7 @@ int main(void)
         TEST_WITH_STORE(test_damaged_version),
 #ifdef ALEX_DEBUG
         TEST_WITH_STORE(test_snapshot_settles_beside_a_writer),
+        TEST_WITH_STORE(test_snapshot_ends_as_its_shortcut_is_made),
         TEST_WITH_STORE(test_lone_read_far_behind),
 #endif
     };
