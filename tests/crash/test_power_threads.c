@@ -29,14 +29,14 @@ enum { WRITERS_LEAST = 3, WRITES_EACH = 30, LOST_MAX = 10 };
 #define SYNC_US_MAX 200
 #define BETWEEN_US_MAX 400
 
-/** A moment is noted at one in so many boundaries and ends of writes. */
+/** A moment is noted when a sync has ended, and at one in so many other boundaries and ends of writes. */
 #define MOMENT_SHARE 8
 
 /** The call that fails is one of the first so many, an early one rather than a late one. */
 #define FAILURES_WITHIN 60
 
 /** In one run for so many cuts that are asked for of other runs. */
-#define CUTS_A_FAILURE 60
+#define CUTS_A_FAILURE 80
 
 /** Milliseconds in which no write begins or ends, after which one hangs. */
 #define STILL_MS_MAX 10000
@@ -46,16 +46,14 @@ enum { WRITERS_LEAST = 3, WRITES_EACH = 30, LOST_MAX = 10 };
 struct plan {
     uint64_t seed;
     enum alex_durability durability;
-    uint32_t cuts; /**< of each moment */
     bool fails;
     enum disk_failure failure; /**< with `fails` */
     enum disk_lie lie;
 };
 
 struct result {
-    uint64_t cuts;
-    uint64_t moments;
-    uint64_t within_syncs; /**< moments at which a sync was under way */
+    uint64_t cuts;         /**< one of each moment that was noted */
+    uint64_t within_syncs; /**< of moments at which a sync was under way */
     uint64_t writes;
     uint64_t syncs;
     uint64_t failures; /**< runs in which a call has failed */
@@ -130,14 +128,13 @@ static void take_moment(struct run *run)
     (void)pthread_mutex_lock(&run->lock);
     moment->next = run->moments;
     run->moments = moment;
-    run->result->moments++;
     run->result->within_syncs += syncing > 0;
     (void)pthread_mutex_unlock(&run->lock);
 }
 
-static void perhaps_take_moment(struct run *run)
+static void perhaps_take_moment(struct run *run, bool always)
 {
-    if (draw(run, MOMENT_SHARE) == 0) {
+    if (always || draw(run, MOMENT_SHARE) == 0) {
         take_moment(run);
     }
 }
@@ -150,7 +147,7 @@ static void boundary(void *context, const char *call, const char *file, bool don
     if (is_sync && done) {
         (void)atomic_fetch_sub(&run->syncing, 1);
     }
-    perhaps_take_moment(run);
+    perhaps_take_moment(run, is_sync && done);
     if (is_sync && !done) {
         (void)atomic_fetch_add(&run->syncing, 1);
     }
@@ -176,7 +173,7 @@ static void *write_on(void *context)
     int code = ALEX_OK;
     for (int i = 0; i < WRITES_EACH && code == ALEX_OK; i++) {
         code = writers_write(&run->writers, writer->number, run->store);
-        perhaps_take_moment(run); /* stores through the mapping make no call */
+        perhaps_take_moment(run, false); /* stores through the mapping make no call */
     }
     if (!may_be(run, code)) {
         report(run, "a write", alex_code_name(code));
@@ -351,7 +348,7 @@ static void look_at_moments(struct run *run)
     while (run->moments != NULL) {
         struct moment *moment = run->moments;
         run->moments = moment->next;
-        for (uint32_t i = 0; i < run->plan->cuts && run->result->lost < LOST_MAX; i++) {
+        if (run->result->lost < LOST_MAX) {
             enum disk_keep keep = (enum disk_keep)helper_random_below(&run->random, DISK_KEEPS);
             disk_cut(moment->disk, path, keep, &run->random);
             look_at_cut(run, moment, path);
@@ -434,11 +431,10 @@ static void run_once(const struct fixture *fixture, const struct plan *plan, str
  *  them, or something was lost; the environment asks for more. */
 static void run_often(const struct fixture *fixture, struct plan plan, struct result *result)
 {
-    uint64_t wanted = helper_environment("ALEX_POWER_THREAD_CUTS", 600);
+    uint64_t wanted = helper_environment("ALEX_POWER_THREAD_CUTS", 800);
     uint64_t cuts = result->cuts + (plan.fails ? 0 : wanted);
     uint64_t failures = result->failures + (plan.fails ? wanted / CUTS_A_FAILURE + 1 : 0);
     plan.seed = helper_environment("ALEX_POWER_SEED", 1);
-    plan.cuts = plan.fails ? 1 : 2;
     for (; (result->cuts < cuts || result->failures < failures) && result->lost == 0; plan.seed++) {
         run_once(fixture, &plan, result);
     }
@@ -447,11 +443,9 @@ static void run_often(const struct fixture *fixture, struct plan plan, struct re
 /** Prints what was done, and asserts that nothing was lost. */
 static void conclude(const struct result *result)
 {
-    (void)printf("power cuts with threads: %" PRIu64 ", moments: %" PRIu64 ", of them within a sync: %" PRIu64
-                 "; writes: %" PRIu64 ", syncs: %" PRIu64 "; runs with a call that failed: %" PRIu64 "; lost: %" PRIu64
-                 "\n",
-                 result->cuts, result->moments, result->within_syncs, result->writes, result->syncs, result->failures,
-                 result->lost);
+    (void)printf("power cuts with threads: %" PRIu64 ", of them within a sync: %" PRIu64 "; writes: %" PRIu64
+                 ", syncs: %" PRIu64 "; runs with a call that failed: %" PRIu64 "; lost: %" PRIu64 "\n",
+                 result->cuts, result->within_syncs, result->writes, result->syncs, result->failures, result->lost);
     assert_int_equal(result->lost, 0);
 }
 
@@ -503,7 +497,7 @@ static void test_lies_are_noticed(void **state)
 {
     for (enum disk_lie lie = DISK_SKIPS_FILE_SYNCS; lie <= DISK_SKIPS_DIRECTORY_SYNCS; lie++) {
         struct result result = {0};
-        struct plan plan = {.seed = 1, .durability = ALEX_DURABLE_ON_COMMIT, .cuts = 1, .lie = lie};
+        struct plan plan = {.seed = 1, .durability = ALEX_DURABLE_ON_COMMIT, .lie = lie};
         run_once(*state, &plan, &result);
         assert_true(result.lost > 0);
     }

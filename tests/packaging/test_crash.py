@@ -19,7 +19,7 @@ crash = importlib.util.module_from_spec(importlib.util.spec_from_loader("crash",
 loader.exec_module(crash)
 
 CUTS = "power cuts: 3, of them 0 during a recovery; moments: 9, exhausted: 2; lost: {}"
-THREADED = "power cuts with threads: 2, moments: 1, of them within a sync: 1; lost: {}"
+THREADED = "power cuts with threads: 2, of them within a sync: 1; lost: {}"
 FAULTS = "calls failed, durable on sync: 7; times that latched the store: 1"
 
 
