@@ -14,6 +14,10 @@ endif()
 if(NOT Python3_FOUND)
     alex_missing("the tests in Python need Python 3")
 endif()
+find_program(SPIN_PROGRAM spin) # tests/spin looks for it again
+if(NOT SPIN_PROGRAM)
+    alex_missing("the tests of the models need Spin")
+endif()
 
 set(ALEX_TEST_TIMEOUT_SECONDS 600 CACHE STRING "Time that one test program may take")
 
