@@ -124,7 +124,8 @@ def body_of(path, function):
 
 def orders_of(body):
     """The memory orders of the atomic operations in the text of a function, in their order."""
-    orders = re.findall(r"memory_order_(\w+)|\b(atomic_(?:load|store|exchange|fetch_\w+?|compare_exchange_\w+?))\(", body)
+    calls = r"atomic_(?:load|store|exchange|fetch_\w+?|compare_exchange_\w+?)"
+    orders = re.findall(rf"memory_order_(\w+)|\b({calls})\(", body)
     return [order or "seq_cst" for order, call in orders if order or not call.endswith("_explicit")]
 
 
