@@ -287,11 +287,6 @@ class Plants(unittest.TestCase):
 
     # ---- writes that share a sync
 
-    def test_published_before_the_sync(self):
-        """A write that others see before it is durable."""
-        self.assert_caught(COMMITS, "src/store/commit.c", "    queue->newest = commit;\n",
-                           "    queue->newest = commit;\n    mvcc_publish(&store->mvcc, number);\n")
-
     def test_published_too_far(self):
         """A sync that counts for writes which came after it had begun."""
         self.assert_caught(COMMITS, "src/store/commit.c", "publish(store, number);\n    } else",
@@ -415,7 +410,7 @@ class Plants(unittest.TestCase):
                               "        commit_publish(batch->store, batch->group.last_number);\n"
                               "        result = group_commit(")
 
-    def test_published_beside_its_sync(self):
+    def test_published_before_the_sync(self):
         """A write that is published before its sync is made."""
         self.assert_disproved("src/store/commit.c", "    queue->leads = true;\n",
                               "    queue->leads = true;\n    publish(store, number);\n")
