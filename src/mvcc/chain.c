@@ -65,19 +65,39 @@ enum mvcc_state mvcc_walk_to_value(struct mvcc_walk *walk, struct log_value *out
     return state;
 }
 
+/** Records that are looked at for the next crossing. */
+#define BEHIND_RECORDS 64
+
 /** A search for a shortcut. */
 struct search {
     const struct mvcc *mvcc;
     struct mvcc_walk walk; /**< from the crossing */
-    enum mvcc_shortcut found;
-    uint64_t target;
+    struct mvcc_shortcut shortcut;
 };
+
+/** The first crossing from `ref` on that a snapshot may pass; 0: there is none near. */
+static uint64_t crossing_from(const struct mvcc *mvcc, const struct log *log, uint64_t ref)
+{
+    const uint64_t oldest = mvcc_oldest(mvcc);
+    struct record record;
+    for (int i = 0; i < BEHIND_RECORDS && ref != 0; i++) {
+        if (log_fetch_header(log, ref, &record) != RECORD_GOOD || record.number <= oldest) {
+            return 0; /* nobody goes on from there, and its previous address may be another process's */
+        }
+        if (mvcc_is_crossing(ref)) {
+            return ref;
+        }
+        ref = record.previous;
+    }
+    return 0;
+}
 
 /** Searches. Reads records, so that it runs under a guard. */
 static void search(void *context)
 {
     struct search *search = context;
     struct mvcc_walk *walk = &search->walk;
+    struct mvcc_shortcut *shortcut = &search->shortcut;
     const uint64_t crossing = walk->ref;
     if (log_fetch_header(walk->log, crossing, &walk->record) != RECORD_GOOD || walk->record.previous == 0) {
         return;
@@ -85,28 +105,29 @@ static void search(void *context)
     const uint64_t previous = walk->record.previous;
     enum mvcc_below below = mvcc_newest_below(search->mvcc, walk->record.number, &walk->view.number);
     if (below != MVCC_BELOW_OPEN) {
-        search->found = below == MVCC_BELOW_NONE ? MVCC_SHORTCUT_NEEDLESS : MVCC_SHORTCUT_LATER;
+        shortcut->found = below == MVCC_BELOW_NONE ? MVCC_SHORTCUT_NEEDLESS : MVCC_SHORTCUT_LATER;
         return;
     }
     walk->ref = previous;
     if (mvcc_walk(walk) == MVCC_DAMAGED) {
         return; /* a read on that way will say so */
     }
-    search->target = walk->record.number <= walk->view.number ? walk->ref : crossing;
-    search->found = search->target != previous ? MVCC_SHORTCUT_FOUND : MVCC_SHORTCUT_NEEDLESS;
+    bool is_there = walk->record.number <= walk->view.number;
+    shortcut->target = is_there ? walk->ref : crossing;
+    shortcut->found = shortcut->target != previous ? MVCC_SHORTCUT_FOUND : MVCC_SHORTCUT_NEEDLESS;
+    shortcut->behind = is_there ? crossing_from(search->mvcc, walk->log, walk->ref) : 0;
 }
 
-enum mvcc_shortcut mvcc_find_shortcut(const struct mvcc *mvcc, const struct index *shortcuts, const struct log *log,
-                                      uint32_t table, uint64_t key, uint64_t ref, uint64_t *out_target)
+struct mvcc_shortcut mvcc_find_shortcut(const struct mvcc *mvcc, const struct index *shortcuts, const struct log *log,
+                                        uint32_t table, uint64_t key, uint64_t ref)
 {
     struct search context = {
         .mvcc = mvcc,
         .walk = {.log = log, .view = {.shortcuts = shortcuts}, .table = table, .key = key, .ref = ref},
-        .found = MVCC_SHORTCUT_NEEDLESS,
+        .shortcut = {.found = MVCC_SHORTCUT_NEEDLESS},
     };
     if (log_guarded(log, search, &context, NULL) != ALEX_OK) {
-        return MVCC_SHORTCUT_NEEDLESS; /* who reads there is told */
+        return (struct mvcc_shortcut){.found = MVCC_SHORTCUT_NEEDLESS}; /* who reads there is told */
     }
-    *out_target = context.target;
-    return context.found;
+    return context.shortcut;
 }

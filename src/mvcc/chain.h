@@ -6,8 +6,8 @@
  * The index leads to a key's newest record; a record newer than the snapshot leads to the one before it. A key that is
  * written often while a snapshot is open would leave that snapshot a long way to go. So the writer gives some of the
  * records, the crossings, shortcuts: past all older versions that no open snapshot sees. From the newest record to the
- * one that a snapshot sees there are then some steps for each snapshot open in between, on average some sixteen,
- * however often the key was written.
+ * one that a snapshot sees there are then some tens of steps for each snapshot that is open in between, or was while
+ * the one next newer that still is had no newer one: however often the key was written.
  *
  * One thread at a time enters shortcuts and takes them away; any number walk beside it.
  */
@@ -69,11 +69,20 @@ static inline uint64_t mvcc_shortcut_key(uint64_t ref)
     return log_ref_address(ref);
 }
 
-/** What mvcc_find_shortcut() has found. */
-enum mvcc_shortcut {
+/** Whether a crossing gets a shortcut. */
+enum mvcc_found {
     MVCC_SHORTCUT_FOUND,
     MVCC_SHORTCUT_NEEDLESS, /**< it would pass over nothing, or nobody would take it */
     MVCC_SHORTCUT_LATER,    /**< it can't be told yet what snapshots see */
+};
+
+/** A shortcut to be. */
+struct mvcc_shortcut {
+    enum mvcc_found found;
+    uint64_t target;
+    uint64_t
+        behind; /**< the next crossing from there on that snapshots may pass; 0: there is none. Its shortcut is to be
+                          found anew, as what it was made for may have ended */
 };
 
 /**
@@ -82,7 +91,7 @@ enum mvcc_shortcut {
  *
  * @param shortcuts  those there are
  */
-enum mvcc_shortcut mvcc_find_shortcut(const struct mvcc *mvcc, const struct index *shortcuts, const struct log *log,
-                                      uint32_t table, uint64_t key, uint64_t ref, uint64_t *out_target);
+struct mvcc_shortcut mvcc_find_shortcut(const struct mvcc *mvcc, const struct index *shortcuts, const struct log *log,
+                                        uint32_t table, uint64_t key, uint64_t ref);
 
 #endif /* MVCC_CHAIN_H */

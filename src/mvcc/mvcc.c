@@ -115,6 +115,7 @@ void mvcc_renew(struct mvcc *mvcc, struct mvcc_snapshot *snapshot)
 
 void mvcc_close(struct mvcc_snapshot *snapshot)
 {
+    atomic_store_explicit(&snapshot->slot->thread, 0, memory_order_relaxed); /* until another has settled there */
     (void)atomic_exchange(&snapshot->slot->number, 0);
 }
 

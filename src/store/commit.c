@@ -167,6 +167,9 @@ int commit_end(alex_store *store, const struct commit *commit, int result)
     }
     int waited = wait(store, number);
     if (waited != ALEX_OK) {
+        if (atomic_load(&store->reclaim_due)) {
+            writer_reclaim_soon(store); /* a snapshot ended while writes were taken back, and no write follows */
+        }
         return waited;
     }
     /* Relaxed: what this thread has held back it has noted itself, or found noted in its turn. */

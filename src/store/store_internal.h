@@ -175,7 +175,7 @@ struct alex_store {
     _Atomic(const char *) writer; /**< a thread that has the lock; NULL: none */
     _Atomic uint32_t waiting;     /**< writers that wait for the lock */
     atomic_bool reclaim_due;      /**< a snapshot has ended since the last txn_reclaim() */
-    bool reclaim_rest;            /**< which has left something for the next one */
+    atomic_bool reclaim_rest;     /**< which has left something for the next one */
     struct alex_open_report report;
 
     struct os_identity identity; /**< of the directory, in the process's list of open stores */

@@ -49,7 +49,7 @@ void txn_reclaim(alex_store *store, size_t entries_max)
             table_reclaim(store, oldest); /* not before the tombstones in them */
         }
     } while (version_find_held_from(store) && all);
-    store->reclaim_rest = !all;
+    atomic_store_explicit(&store->reclaim_rest, !all, memory_order_relaxed);
 }
 
 bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old)
@@ -58,20 +58,26 @@ bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old)
     struct mvcc_open_snapshots open;
     uint64_t published = mvcc_published(&store->mvcc);
     mvcc_look(&store->mvcc, &open);
-    if (open.count == 0 || open.oldest + limit > published) {
-        store->old_snapshot_due = open.oldest + limit;
+    if (open.count > 0 && open.oldest_thread == 0) {
+        return false; /* one that is just being opened may look old */
+    }
+    uint64_t records = open.count == 0 || open.oldest > published ? 0 : published - open.oldest;
+    uint64_t rest = records < limit ? limit - records : limit;
+    store->old_snapshot_due = rest < UINT64_MAX - published ? published + rest : UINT64_MAX;
+    if (records < limit) {
         return false;
     }
-    store->old_snapshot_due = published + limit;
-    *out_old = (struct alex_old_snapshot){open.oldest, published - open.oldest, open.oldest_thread};
+    *out_old = (struct alex_old_snapshot){open.oldest, records, open.oldest_thread};
     return true;
 }
 
-/** After a snapshot has gone that saw `number`: a writer that did not see it gone has noted what it holds back. */
+/** After a snapshot has gone that saw `number`: a writer that did not see it gone has noted what it holds back. Goes
+ *  on, too, with what another has left. */
 static void reclaim_soon(alex_store *store, uint64_t number)
 {
     uint64_t held_from = atomic_load(&store->held_from);
-    if (BASE_UNLIKELY(held_from != UINT64_MAX && number < held_from)) {
+    if (BASE_UNLIKELY(held_from != UINT64_MAX) &&
+        (number < held_from || atomic_load_explicit(&store->reclaim_rest, memory_order_relaxed))) {
         writer_reclaim_soon(store);
     }
 }

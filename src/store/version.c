@@ -76,20 +76,36 @@ void version_hold_back(struct alex_table *table, uint64_t index_key, uint64_t re
     hold_back(table->store, &(struct held_entry){table, index_key, number, ref});
 }
 
-/** Gives a crossing its shortcut, if there is memory; without it reads are right, too. @return false: it is to be tried
- *  later */
+/** Gives a crossing its shortcut, new or in place of another, if there is memory; without it reads are right, too. */
+static struct mvcc_shortcut give_shortcut(alex_store *store, const struct crossing *crossing)
+{
+    struct mvcc_shortcut shortcut =
+        mvcc_find_shortcut(&store->mvcc, store->shortcuts, store->log, crossing->table, crossing->key, crossing->ref);
+    struct index_position position;
+    if (shortcut.found == MVCC_SHORTCUT_FOUND && version_reserve(store, 1) == ALEX_OK &&
+        index_prepare(store->shortcuts, mvcc_shortcut_key(crossing->ref), &position) == ALEX_OK) {
+        index_set(store->shortcuts, &position, shortcut.target);
+        if (position.payload == 0) {
+            hold_back(store, &(struct held_entry){NULL, 0, log_last_number(store->log), crossing->ref});
+        }
+    }
+    return shortcut;
+}
+
+/** Crossings behind one that are looked at again. */
+#define CROSSINGS_BEHIND 4
+
+/** Gives a crossing its shortcut, and the next ones behind it theirs anew: snapshots may have ended by now for which
+ *  those were made, or found needless. @return false: it is to be tried later */
 static bool shorten(alex_store *store, const struct crossing *crossing)
 {
-    uint64_t target;
-    enum mvcc_shortcut found = mvcc_find_shortcut(&store->mvcc, store->shortcuts, store->log, crossing->table,
-                                                  crossing->key, crossing->ref, &target);
-    struct index_position position;
-    if (found == MVCC_SHORTCUT_FOUND && version_reserve(store, 1) == ALEX_OK &&
-        index_prepare(store->shortcuts, mvcc_shortcut_key(crossing->ref), &position) == ALEX_OK) {
-        index_set(store->shortcuts, &position, target);
-        hold_back(store, &(struct held_entry){NULL, 0, log_last_number(store->log), crossing->ref});
+    struct mvcc_shortcut shortcut = give_shortcut(store, crossing);
+    bool done = shortcut.found != MVCC_SHORTCUT_LATER;
+    for (int i = 0; i < CROSSINGS_BEHIND && shortcut.behind != 0; i++) {
+        struct crossing behind = {crossing->key, shortcut.behind, crossing->table};
+        shortcut = give_shortcut(store, &behind);
     }
-    return found != MVCC_SHORTCUT_LATER;
+    return done;
 }
 
 void version_shorten_crossing(struct alex_table *table, uint64_t index_key, uint64_t ref)

@@ -74,10 +74,25 @@ static void reclaim(alex_store *store, bool all)
     while (more && store->forks == os_forks() && atomic_load(&store->waiting) == 0 && os_mutex_try_lock(store->lock)) {
         bool reserved = store->reserved != NULL; /* then whoever ends the reservation does it */
         txn_reclaim(store, all ? RECLAIM_STEP_ENDED : RECLAIM_STEP);
-        more = all && store->reclaim_rest;
+        more = all && atomic_load_explicit(&store->reclaim_rest, memory_order_relaxed);
         os_mutex_unlock(store->lock);
         more = !reserved && (more || atomic_load(&store->reclaim_due));
     }
+}
+
+/** The calling thread is within a call of on_old_snapshot(), whose writes don't lead to another. */
+static _Thread_local bool is_told;
+
+/** Calls it. What fails in there is not the failure of the call that it is within. */
+static void tell(alex_store *store, const struct alex_old_snapshot *old)
+{
+    is_told = true;
+    uint64_t serial = last_failure.serial;
+    struct alex_error error = last_failure.error;
+    store->options.on_old_snapshot(store->options.old_snapshot_context, old);
+    last_failure.serial = serial;
+    last_failure.error = error;
+    is_told = false;
 }
 
 int writer_end(alex_store *store, int result)
@@ -88,19 +103,20 @@ int writer_end(alex_store *store, int result)
     if (BASE_UNLIKELY(store->forks != os_forks())) {
         return result;
     }
-    if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed) || store->reclaim_rest ||
-                      store->table_waits)) {
+    if (BASE_UNLIKELY(atomic_load_explicit(&store->reclaim_due, memory_order_relaxed) ||
+                      atomic_load_explicit(&store->reclaim_rest, memory_order_relaxed) || store->table_waits)) {
         txn_reclaim(store, RECLAIM_STEP);
     }
     struct alex_old_snapshot old;
-    bool tells = BASE_UNLIKELY(mvcc_published(&store->mvcc) >= store->old_snapshot_due) && txn_watch(store, &old);
+    bool tells =
+        BASE_UNLIKELY(mvcc_published(&store->mvcc) >= store->old_snapshot_due) && !is_told && txn_watch(store, &old);
     atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
     os_mutex_unlock(store->lock);
     if (BASE_UNLIKELY(atomic_load(&store->reclaim_due))) {
         reclaim(store, false); /* a snapshot has ended since, and found the lock taken */
     }
     if (BASE_UNLIKELY(tells)) {
-        store->options.on_old_snapshot(store->options.old_snapshot_context, &old);
+        tell(store, &old);
     }
     return result;
 }

@@ -11,6 +11,7 @@ struct told {
     uint64_t calls;
     struct alex_old_snapshot last;
     alex_txn *renews; /**< within the call; NULL: nothing */
+    bool writes;      /**< within the call */
 };
 
 static void be_told(void *context, const struct alex_old_snapshot *old)
@@ -18,6 +19,10 @@ static void be_told(void *context, const struct alex_old_snapshot *old)
     struct told *told = context;
     told->calls++;
     told->last = *old;
+    if (told->writes) {
+        helper_put(told->fixture->main, -2, "of a call");
+        ASSERT_CODE(ALEX_INVALID, alex_put(told->fixture->main, 1, NULL, 1, NULL));
+    }
     if (told->renews != NULL) {
         char buffer[8];
         ASSERT_OK(alex_renew(told->renews));
@@ -87,6 +92,40 @@ static void test_calls_within(void **state)
     assert_int_equal(told.calls, 100 / 9); /* of each ten writes one is made within */
     ASSERT_VALUE(fixture->main, -1, "within");
     ASSERT_OK(alex_end(told.renews));
+}
+
+/* Writes within a call lead to no further call, and what fails there doesn't hide why the call around it has failed. */
+static void test_writes_within(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told;
+    struct alex_error error;
+    reopen(fixture, &told, 1);
+    told.writes = true;
+    alex_txn *txn = helper_begin(fixture->store);
+    put_some(fixture, 1);
+    assert_int_equal(told.calls, 1);
+    put_some(fixture, 1);
+    assert_int_equal(told.calls, 2);
+    ASSERT_CODE(ALEX_TOO_LARGE, alex_put(fixture->main, 1, "", ALEX_VALUE_MAX + 1, NULL));
+    assert_int_equal(told.calls, 3); /* of what was written within */
+    alex_store_error(fixture->store, &error);
+    assert_int_equal(error.code, ALEX_TOO_LARGE);
+    ASSERT_OK(alex_end(txn));
+}
+
+/* A number of writes that is never reached leads to no call. */
+static void test_never_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told;
+    reopen(fixture, &told, UINT64_MAX);
+    put_some(fixture, 10);
+    alex_txn *txn = helper_begin(fixture->store);
+    put_some(fixture, 100);
+    assert_int_equal(told.calls, 0);
+    assert_int_equal(fixture->store->old_snapshot_due, UINT64_MAX);
+    ASSERT_OK(alex_end(txn));
 }
 
 static void *renew_there(void *context)
@@ -167,6 +206,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_WITH_STORE(test_told_of_an_old_snapshot),
         TEST_WITH_STORE(test_calls_within),
+        TEST_WITH_STORE(test_writes_within),
+        TEST_WITH_STORE(test_never_told),
         TEST_WITH_STORE(test_names_the_thread),
         TEST_WITH_STORE(test_statistics),
         TEST_WITH_STORE(test_options),

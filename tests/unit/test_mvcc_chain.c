@@ -77,6 +77,32 @@ static void test_way_to_old_versions(void **state)
     assert_int_equal(fixture->store->held.count, 0);
 }
 
+/* So it is for an old snapshot while others come and go, for which most shortcuts are made. */
+static void test_way_past_short_snapshots(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint64_t spans[] = {2, 3, 10, 40, 100, 500};
+    for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+        put_number(fixture->main, 1, 1);
+        alex_txn *old = helper_begin(fixture->store);
+        alex_txn *others[2] = {NULL, NULL}; /* always one that has just seen a version */
+        for (uint64_t number = 2; number <= 20000; number++) {
+            put_number(fixture->main, 1, number);
+            if (number % spans[i] == 0) {
+                alex_txn **other = &others[number / spans[i] % 2];
+                ASSERT_OK(alex_end(*other));
+                *other = helper_begin(fixture->store);
+            }
+        }
+        assert_sees(old, fixture->main, 1, 1);
+        assert_in_range(steps_to(old, fixture->main, 1), 2, STEPS_MAX);
+        ASSERT_OK(alex_end(others[0]));
+        ASSERT_OK(alex_end(others[1]));
+        ASSERT_OK(alex_end(old));
+        assert_int_equal(fixture->store->held.count, 0);
+    }
+}
+
 /* Without a snapshot that could need them no shortcuts are made. */
 static void test_no_snapshot_no_shortcut(void **state)
 {
@@ -242,11 +268,10 @@ static void test_crossing_that_waits(void **state)
     } while (number < 5 || !mvcc_is_crossing(ref));
     struct mvcc behind = {.published = 0};
     ASSERT_OK(mvcc_init(&behind));
-    uint64_t target;
-    assert_int_equal(mvcc_find_shortcut(&behind, store->shortcuts, store->log, fixture->main->id, 1, ref, &target),
+    assert_int_equal(mvcc_find_shortcut(&behind, store->shortcuts, store->log, fixture->main->id, 1, ref).found,
                      MVCC_SHORTCUT_LATER);
     mvcc_publish(&behind, log_last_number(store->log));
-    assert_int_equal(mvcc_find_shortcut(&behind, store->shortcuts, store->log, fixture->main->id, 1, ref, &target),
+    assert_int_equal(mvcc_find_shortcut(&behind, store->shortcuts, store->log, fixture->main->id, 1, ref).found,
                      MVCC_SHORTCUT_NEEDLESS); /* no snapshot is open there */
     mvcc_release(&behind);
     assert_int_equal(index_find(store->shortcuts, mvcc_shortcut_key(ref)), 0);
@@ -480,6 +505,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_WITH_STORE(test_way_to_old_versions),
+        TEST_WITH_STORE(test_way_past_short_snapshots),
         TEST_WITH_STORE(test_no_snapshot_no_shortcut),
         TEST_WITH_STORE(test_versions_at_random),
         TEST_WITH_STORE(test_versions_that_wait),
