@@ -203,8 +203,8 @@ int prepare_room(struct log *log, uint64_t bytes, struct alex_error *error);
 void prepare_ahead(struct log *log);
 /** Ends the log's threads. */
 void prepare_stop(struct log *log);
-/** Makes a segment with room for `bytes` behind its header, in as many slots as that takes. Its file's number is used up
- *  when it becomes one of the log's. */
+/** Makes a segment with room for `bytes` behind its header, in as many slots as that takes. Its file's number is used
+ *  up when it becomes one of the log's. */
 int prepare_segment(struct log *log, uint64_t bytes, struct log_segment **out_segment, struct alex_error *error);
 /** Adopts what has been allocated for the tail. */
 void prepare_adopt(struct log *log);
