@@ -26,7 +26,7 @@
  *   src/mvcc/mvcc.c: settle                    seq_cst relaxed release
  *   src/mvcc/mvcc.c: mvcc_open                 acquire acquire
  *   src/mvcc/mvcc.c: mvcc_renew                seq_cst
- *   src/mvcc/mvcc.c: mvcc_close                seq_cst
+ *   src/mvcc/mvcc.c: mvcc_close                relaxed seq_cst
  *   src/mvcc/mvcc.c: visit_slots               acquire acquire acquire
  *   src/mvcc/mvcc.c: mvcc_look                 seq_cst
  *   src/mvcc/chain.c: mvcc_walk                -
@@ -38,7 +38,7 @@
  *   src/store/version.c: release               -
  *   src/store/version.c: version_take_back     -
  *   src/store/version.c: version_forget_unpublished  -
- *   src/store/txn.c: txn_reclaim               seq_cst
+ *   src/store/txn.c: txn_reclaim               seq_cst relaxed
  *   src/store/commit.c: publish                -
  *   src/store/commit.c: commit_enter           -
  *   src/store/commit.c: lead                   -
