@@ -3,8 +3,8 @@
  * mvcc.pml: a model of publication and of snapshots, for Spin. See mvcc.h.
  *
  * One key is put and deleted by a writer, one record after the other. Threads open snapshots, get the key, renew, get,
- * close; or they get it without a snapshot. Meanwhile the writer takes away what no snapshot needs. What memory lets
- * them see is in orders.pml.
+ * close; or they do without a snapshot. Meanwhile the writer takes away what no snapshot needs. What memory lets them
+ * see is in orders.pml.
  *
  * A write is published at once, or, where writes share their syncs (src/store/commit.c), by the thread that leads the
  * next sync, while others go on writing; or that sync fails, and what waits is taken back. Who writes has the writer's
@@ -12,8 +12,8 @@
  *
  * Claims:
  *
- *  - a snapshot always sees what was the key's newest record at its number, and a get without one what was so at a
- *    moment within the call;
+ *  - a snapshot always sees what was the key's newest record at its number, and a get without one, or alex_exists(),
+ *    what was so at a moment within the call;
  *  - what a snapshot has read comes, by happens-before, before what it needed for that is taken away;
  *  - a record is complete when an index entry leads there; no number is published before it is synced, where it has to;
  *  - a tombstone is in the index only while it is queued (S1 of store_internal.h).
@@ -31,6 +31,8 @@
  *   src/mvcc/mvcc.c: mvcc_look                 seq_cst
  *   src/mvcc/chain.c: mvcc_walk                -
  *   src/store/read.c: get                      -
+ *   src/store/read.c: exists                   acquire
+ *   src/store/store_internal.h: version_change  release
  *   src/store/write.c: enter                   -
  *   src/store/write.c: forget                  -
  *   src/store/version.c: version_delete        -
@@ -88,6 +90,8 @@
 #define PUBLISH_TOO_FAR 17     /* a sync counts for what came after it had begun */
 #define KEEP_TAKEN_BACK 18     /* a tombstone that has gone is there again after a failed sync */
 #define RELAXED_USED 19        /* a slot already marked as in use is told so without acquire */
+#define LATE_CHANGE 20         /* a table's last change is noted after its index entry is there */
+#define EARLY_CHANGED 21       /* it is loaded before the entry */
 
 #define WRITER READERS
 #define LEADER (READERS + 1)
@@ -95,10 +99,11 @@
 
 #define PUBLISHED 0
 #define ENTRY 1 /* the number of the record that the index leads to; 0: none */
-#define USED 2
-#define SLOT(slot) (3 + (slot))
+#define LAST_CHANGE 2
+#define USED 3
+#define SLOT(slot) (4 + (slot))
 #define SLOTS 2
-#define LOCATIONS (3 + SLOTS)
+#define LOCATIONS (4 + SLOTS)
 #define STORES ((3 + RENEWALS) * READS * READERS + 2 * RECORDS)
 
 #include "orders.pml"
@@ -162,10 +167,9 @@ byte used_at[(RECORDS + 1) * READERS]; /* the event with which a thread last got
 
 /* ---- what readers do */
 
-/* What a snapshot sees of the key. */
-inline get_visible(me)
+/* mvcc_walk(): from the record that the index leads to, to the one that is seen, or to none. */
+inline walk(me)
 {
-    load(me, ENTRY, ref, ACQUIRE);
     d_step {
         do
         :: ref == 0 -> break
@@ -244,7 +248,8 @@ inline mvcc_close(me)
 /* A get in a transaction. */
 inline get_in_snapshot(me)
 {
-    get_visible(me);
+    load(me, ENTRY, ref, ACQUIRE);
+    walk(me);
     d_step {
         assert(ref == there_at(snapshot));
         KNOWN(me, me)++;
@@ -257,7 +262,8 @@ inline get_in_snapshot(me)
 inline get(me)
 {
     load(me, PUBLISHED, snapshot, weaken(RELAXED_PUBLISHED, ACQUIRE));
-    get_visible(me);
+    load(me, ENTRY, ref, ACQUIRE);
+    walk(me);
     d_step {
         do
         :: ref == there_at(snapshot) -> break
@@ -266,6 +272,32 @@ inline get(me)
             assert(snapshot <= NEWEST(PUBLISHED))
         od;
         ref = 0
+    }
+}
+
+inline exists(me)
+{
+    load(me, PUBLISHED, snapshot, ACQUIRE);
+#if PLANT == EARLY_CHANGED
+    load(me, LAST_CHANGE, found, ACQUIRE);
+#endif
+    load(me, ENTRY, ref, ACQUIRE);
+#if PLANT != EARLY_CHANGED
+    load(me, LAST_CHANGE, found, ACQUIRE);
+#endif
+    if
+    :: found <= snapshot || ref == 0 -> ref = there_at(ref)
+    :: else -> walk(me)
+    fi;
+    d_step {
+        do
+        :: (ref != 0) == (there_at(snapshot) != 0) -> break
+        :: else ->
+            snapshot++;
+            assert(snapshot <= NEWEST(PUBLISHED))
+        od;
+        ref = 0;
+        found = 0
     }
 }
 
@@ -304,7 +336,10 @@ proctype reader(byte me)
             }
         :: atomic {
                 begun = (begun == me -> begun + 1 : begun);
-                get(me);
+                if
+                :: get(me)
+                :: exists(me)
+                fi;
                 snapshot = 0;
                 reads++
             }
@@ -404,16 +439,23 @@ inline append_record(is_delete)
     last++
 }
 
-inline index_set(number)
+/* enter(), or version_delete() */
+inline enter(number)
 {
-    store(WRITER, ENTRY, number, weaken(RELAXED_ENTRY, RELEASE))
+#if PLANT != LATE_CHANGE
+    store(WRITER, LAST_CHANGE, number, RELEASE);
+#endif
+    store(WRITER, ENTRY, number, weaken(RELAXED_ENTRY, RELEASE));
+#if PLANT == LATE_CHANGE
+    store(WRITER, LAST_CHANGE, number, RELEASE)
+#endif
 }
 
 #if PLANT == EARLY_PUBLISH
 #define enter_begin commit_enter(WRITER, last)
-#define enter_end index_set(last)
+#define enter_end enter(last)
 #else
-#define enter_begin index_set(last)
+#define enter_begin enter(last)
 #define enter_end commit_enter(WRITER, last)
 #endif
 
@@ -602,6 +644,7 @@ init {
     atomic {
         NEWEST(PUBLISHED) = 1;
         NEWEST(ENTRY) = 1;
+        NEWEST(LAST_CHANGE) = 1;
         entered = 1;
         taken_out = 1;
         if
