@@ -23,15 +23,18 @@ RUNS_DIR = Path(os.environ["ALEX_BUILD_DIR"]) / "spin"
 EPOCH = "src/mvcc/epoch.pml"
 MVCC = "src/mvcc/mvcc.pml"
 CHAIN = "src/mvcc/chain.pml"
+NODE = "src/index/node.pml"
 BOUNDS = {
     EPOCH: ["READERS=2 SECTIONS=1 THINGS=2", "READERS=1 SECTIONS=3 THINGS=3"],
     MVCC: ["READERS=1 RECORDS=3", "READERS=2 RECORDS=2 RENEWALS=0", "READERS=1 RECORDS=2 READS=2"],
     CHAIN: ["READERS=1 RECORDS=3", "READERS=2 RECORDS=3 RENEWALS=0"],
+    NODE: ["STEPS=2 KEYS=4"],
 }
 LARGE_BOUNDS = {
     EPOCH: ["READERS=2 SECTIONS=2 THINGS=2", "READERS=2 SECTIONS=1 THINGS=3", "READERS=1 SECTIONS=4 THINGS=4"],
     MVCC: ["READERS=1 RECORDS=4", "READERS=2 RECORDS=2 RENEWALS=1", "READERS=1 RECORDS=3 READS=2"],
     CHAIN: ["READERS=1 RECORDS=4", "READERS=2 RECORDS=3"],
+    NODE: ["STEPS=2 KEYS=6", "STEPS=3 KEYS=4"],
 }
 LARGE = os.environ.get("ALEX_MODEL_BOUND") == "large"
 MEMORY_MB = 16000 if LARGE else 1500
@@ -189,7 +192,11 @@ class Chain(Model, unittest.TestCase):
     model = CHAIN
 
 
-CASES = [Epoch, Mvcc, Chain]
+class Node(Model, unittest.TestCase):
+    model = NODE
+
+
+CASES = [Epoch, Mvcc, Chain, Node]
 
 
 def add_mistake(case, plant):
