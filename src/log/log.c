@@ -22,6 +22,9 @@ int log_create(const struct log_config *config, struct log **out_log, struct ale
     if (result == ALEX_OK) {
         result = os_condition_create(&log->changed);
     }
+    if (result == ALEX_OK) {
+        result = os_condition_create(&log->work);
+    }
     if (result != ALEX_OK) {
         log_destroy(log);
         return base_fail(error, result, 0, config->directory, "no memory to open the log");
@@ -43,6 +46,7 @@ void log_destroy(struct log *log)
     base_free(log->segments);
     base_free(log->stage);
     space_release(&log->space);
+    os_condition_destroy(log->work);
     os_condition_destroy(log->changed);
     os_mutex_destroy(log->lock);
     base_free(log);

@@ -120,7 +120,8 @@ struct log {
 
     /* Preparation: guarded by `lock`, except that the thread that has set `preparing` works without it. */
     struct os_mutex *lock;
-    struct os_condition *changed;
+    struct os_condition *changed; /**< `syncing` or `preparing` has ended */
+    struct os_condition *work;    /**< what the log's own threads wait for: `work_due`, `stop` */
     struct os_thread *thread;
     struct os_thread *sync_thread; /**< with config.sync_interval_ms */
     bool syncing;

@@ -127,7 +127,7 @@ static void run(void *context)
     os_mutex_lock(log->lock);
     while (!log->stop) {
         if (!log->work_due) {
-            os_condition_wait(log->changed, log->lock);
+            os_condition_wait(log->work, log->lock);
             continue;
         }
         log->work_due = false;
@@ -177,7 +177,7 @@ void prepare_ahead(struct log *log)
         (void)os_thread_start(run, log, &log->thread, NULL);
     }
     log->work_due = true;
-    os_condition_wake_all(log->changed);
+    os_condition_wake_all(log->work);
     os_mutex_unlock(log->lock);
 }
 
@@ -189,8 +189,8 @@ void prepare_stop(struct log *log)
     if (!log_forked(log)) {
         os_mutex_lock(log->lock);
         log->stop = true;
-        if (log->changed != NULL) {
-            os_condition_wake_all(log->changed);
+        if (log->work != NULL) {
+            os_condition_wake_all(log->work);
         }
         os_mutex_unlock(log->lock);
     }

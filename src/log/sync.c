@@ -106,7 +106,7 @@ static void run(void *context)
     os_mutex_lock(log->lock);
     uint64_t due = os_clock_ns() + interval;
     while (!log->stop) {
-        if (os_condition_wait_until(log->changed, log->lock, due)) {
+        if (os_condition_wait_until(log->work, log->lock, due)) {
             continue; /* woken for something else */
         }
         due = os_clock_ns() + interval; /* for what is written while this sync is at work */
