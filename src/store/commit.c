@@ -4,8 +4,8 @@
  * Group commit: with ALEX_DURABLE_ON_COMMIT, writes of several threads share their syncs.
  *
  * A write goes into the log and the index in the writer's turn, where later writes find it and readers pass it by, as
- * its number isn't published. Then its thread waits until a sync covers it. The first that waits makes that sync, for
- * all that came before it began, publishes them, and wakes the others; who came meanwhile is covered by the next one.
+ * its number isn't published. Then its thread waits until a sync covers it. One that waits leads: it makes a sync for
+ * all that came before it began, publishes them, and wakes their threads, after one of those that came meanwhile.
  *
  * A sync that fails takes back every write that waits, the newest first: nobody has seen them, and nobody can write any
  * more.
@@ -22,12 +22,17 @@ int commit_init(alex_store *store)
         return ALEX_OK;
     }
     int result = os_mutex_create(&queue->lock);
-    return result == ALEX_OK ? os_condition_create(&queue->changed) : result;
+    for (size_t i = 0; i < 2 && result == ALEX_OK; i++) {
+        result = os_condition_create(&queue->ended[i]);
+    }
+    return result;
 }
 
 void commit_release(alex_store *store)
 {
-    os_condition_destroy(store->commits.changed);
+    for (size_t i = 0; i < 2; i++) {
+        os_condition_destroy(store->commits.ended[i]);
+    }
     os_mutex_destroy(store->commits.lock);
 }
 
@@ -44,7 +49,13 @@ static void publish(alex_store *store, uint64_t number)
         link = &(*link)->older;
     }
     *link = NULL;
-    os_condition_wake_all(queue->changed);
+}
+
+static void wake_all(struct commit_queue *queue)
+{
+    for (size_t i = 0; i < 2; i++) {
+        os_condition_wake_all(queue->ended[i]);
+    }
 }
 
 void commit_publish(alex_store *store, uint64_t number)
@@ -56,6 +67,7 @@ void commit_publish(alex_store *store, uint64_t number)
     }
     os_mutex_lock(store->commits.lock);
     publish(store, number);
+    wake_all(&store->commits);
     os_mutex_unlock(store->commits.lock);
 }
 
@@ -114,28 +126,44 @@ static void take_back(alex_store *store)
     version_forget_unpublished(store);
 }
 
-/** Syncs for all that wait. Called with the queue's lock; gives it up meanwhile. */
-static void lead(alex_store *store)
+/** Syncs for all that wait, the caller's write among them. Called with the queue's lock, and gives it up. */
+static int lead(alex_store *store, uint64_t own_number)
 {
     struct commit_queue *queue = &store->commits;
-    uint64_t number = queue->newest->number;
     queue->leads = true;
+    queue->syncs++;
+    queue->covered = queue->newest->number;
     os_mutex_unlock(queue->lock);
     struct alex_error error;
     int result = log_sync_readable(store->log, &error);
     if (result == ALEX_OK) {
         os_mutex_lock(queue->lock);
-        publish(store, number);
+        publish(store, queue->covered);
+        queue->leads = false;
+        bool others = queue->newest != NULL;
+        struct os_condition *ended = queue->ended[queue->syncs % 2];
+        struct os_condition *next_ended = queue->ended[(queue->syncs + 1) % 2];
+        os_mutex_unlock(queue->lock);
+        if (others) {
+            os_condition_wake_one(next_ended); /* first, for the disk is idle */
+        }
+        os_condition_wake_all(ended);
     } else {
         os_mutex_lock(store->lock);
         os_mutex_lock(queue->lock);
         take_back(store);
         queue->failed = result;
         queue->error = error;
-        os_condition_wake_all(queue->changed);
+        queue->leads = false;
+        wake_all(queue);
+        os_mutex_unlock(queue->lock);
         os_mutex_unlock(store->lock);
+        if (mvcc_published(&store->mvcc) >= own_number) {
+            return ALEX_OK; /* who had the writer's turn has published it, after another sync */
+        }
+        *store_error(store) = error;
     }
-    queue->leads = false;
+    return result;
 }
 
 /** Waits until a write is published or taken back. */
@@ -144,11 +172,10 @@ static int wait(alex_store *store, uint64_t number)
     struct commit_queue *queue = &store->commits;
     os_mutex_lock(queue->lock);
     while (mvcc_published(&store->mvcc) < number && queue->failed == ALEX_OK) {
-        if (queue->leads) {
-            os_condition_wait(queue->changed, queue->lock);
-        } else {
-            lead(store);
+        if (!queue->leads) {
+            return lead(store, number);
         }
+        os_condition_wait(queue->ended[(queue->syncs + (number > queue->covered)) % 2], queue->lock);
     }
     int result = mvcc_published(&store->mvcc) >= number ? ALEX_OK : queue->failed;
     if (result != ALEX_OK) {
