@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "store/store_internal.h"
 #include "support/faults.h"
@@ -452,6 +453,65 @@ static void test_takes_back_to_tombstone(void **state)
     }
 }
 
+static int close_in_child(void *context)
+{
+    (void)alarm(60);
+    ASSERT_OK(alex_close(((struct fixture *)context)->store));
+    return 0;
+}
+
+/* A write that waits in the parent keeps it from closing the store, but no forked child, where nobody waits. */
+static void test_forked_child_closes(void **state)
+{
+    struct fixture *fixture = *state;
+    close_gate();
+    struct call call;
+    begin_call(&call, put_new, fixture->main, 1, 1);
+    assert_int_equal(helper_in_child(close_in_child, fixture), 0);
+    ASSERT_CODE(ALEX_BUSY, alex_close(fixture->store));
+    open_gate(false);
+    ASSERT_OK(end_call(&call));
+    ASSERT_VALUE(fixture->main, 1, "new");
+}
+
+/* A record that is overwritten before a sync covers it gets no shortcut yet, as a snapshot may still come to see it; a
+ * write after that gives it one (mvcc/chain.h). */
+static void test_shortcut_waits_for_sync(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_store *store = fixture->store;
+    enum { CALLS = 200 };
+    static struct call calls[CALLS];
+    helper_put(fixture->main, 1, "old");
+    helper_put(fixture->main, 1, "seen");
+    alex_txn *txn = helper_begin(store);
+    helper_put(fixture->main, 1, "not seen");
+    close_gate();
+    uint64_t crossing = 0;
+    unsigned count = 0;
+    while (crossing == 0) {
+        assert_true(count < CALLS);
+        begin_call(&calls[count], put_new, fixture->main, 1, count + 1);
+        count++;
+        os_mutex_lock(store->lock);
+        crossing = store->crossings[0].ref;
+        os_mutex_unlock(store->lock);
+    }
+    assert_int_equal(index_find(store->shortcuts, mvcc_shortcut_key(crossing)), 0);
+    open_gate(false);
+    for (unsigned i = 0; i < count; i++) {
+        ASSERT_OK(end_call(&calls[i]));
+    }
+    for (int i = 0; i < 1000 && store->crossings[0].ref != 0; i++) {
+        ASSERT_OK(put_new(fixture->main, 1)); /* a crossing among them looks at the others, too */
+    }
+    assert_int_equal(store->crossings[0].ref, 0);
+    assert_int_not_equal(index_find(store->shortcuts, mvcc_shortcut_key(crossing)), 0);
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, "seen");
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(index_count(store->shortcuts), 0);
+}
+
 /** A thread that writes and sees what it wrote. */
 struct writer {
     struct fixture *fixture;
@@ -557,6 +617,8 @@ int main(void)
         TEST(test_failed_write_takes_all_back),
         TEST(test_failed_sync_of_another),
         TEST(test_takes_back_to_tombstone),
+        TEST(test_forked_child_closes),
+        TEST(test_shortcut_waits_for_sync),
         TEST(test_writers_see_their_writes),
         TEST(test_no_memory_to_take_back),
     };

@@ -414,17 +414,32 @@ static void test_snapshot_settles_beside_a_writer(void **state)
 
 /** A transaction that ends within a write. */
 static struct {
+    const alex_store *store;
     alex_txn *txn;
-    int at;   /**< at which interruption */
-    int seen; /**< interruptions */
+    int at;          /**< at which interruption */
+    int seen;        /**< interruptions */
+    int made_before; /**< shortcuts that were there when it ended */
+    int made_after;  /**< that were made for it by the same write after its end */
 } ends_within;
+
+/** Notes a shortcut that is made after all. */
+static void look_for_shortcut(void)
+{
+    if (index_count(ends_within.store->shortcuts) > 0) {
+        base_interrupt = NULL;
+        ends_within.made_after++;
+    }
+}
 
 static void end_within(void)
 {
     if (++ends_within.seen == ends_within.at) {
+        bool made = index_count(ends_within.store->shortcuts) > 0;
         base_interrupt = NULL;
         ASSERT_OK(alex_end(ends_within.txn));
         ends_within.txn = NULL;
+        ends_within.made_before += made;
+        base_interrupt = made ? NULL : look_for_shortcut;
     }
 }
 
@@ -432,6 +447,7 @@ static void end_within(void)
 static void test_snapshot_ends_as_its_shortcut_is_made(void **state)
 {
     struct fixture *fixture = *state;
+    ends_within.store = fixture->store;
     for (ends_within.at = 1; ends_within.at <= 300; ends_within.at++) {
         put_number(fixture->main, 1, 1);
         ends_within.txn = helper_begin(fixture->store);
@@ -440,8 +456,12 @@ static void test_snapshot_ends_as_its_shortcut_is_made(void **state)
         while (ends_within.txn != NULL) {
             put_number(fixture->main, 1, 2);
         }
+        base_interrupt = NULL;
         assert_int_equal(fixture->store->held.count, 0);
+        assert_int_equal(index_count(fixture->store->shortcuts), 0);
     }
+    assert_true(ends_within.made_before > 0);
+    assert_true(ends_within.made_after > 0);
 }
 
 static void write_far_ahead(void)

@@ -3,6 +3,9 @@
  * @file test_store_reclaim.c
  * What goes when the oldest snapshot ends: tombstones and dropped tables; and what has to wait for that.
  */
+#include <pthread.h>
+#include <sched.h>
+
 #include "store/store_internal.h"
 #include "support/store_helper.h"
 
@@ -122,6 +125,67 @@ static void test_reclaim_in_steps(void **state)
     ASSERT_OK(alex_end(txn));
     assert_int_equal(tombstones_in(fixture->main), 0); /* nobody waits */
 }
+
+#ifdef ALEX_DEBUG
+
+/** A writer that comes while another thread takes away what a snapshot held back. */
+static struct {
+    struct fixture *fixture;
+    pthread_t thread;
+    bool has_come;
+    uint64_t left; /**< tombstones in its turn */
+    int result;
+} late_writer;
+
+static void *write_late(void *context)
+{
+    (void)context;
+    late_writer.result = alex_put(late_writer.fixture->main, -1, "late", 4, NULL);
+    return NULL;
+}
+
+/** Has it come, and waits until it waits for its turn; then looks at what is left when it has its turn. */
+static void writer_comes(void)
+{
+    if (!late_writer.has_come) {
+        late_writer.has_come = true;
+        assert_int_equal(pthread_create(&late_writer.thread, NULL, write_late, NULL), 0);
+        while (atomic_load(&late_writer.fixture->store->waiting) == 0) {
+            (void)sched_yield();
+        }
+    } else if (pthread_equal(pthread_self(), late_writer.thread) && late_writer.left == 0) {
+        late_writer.left = tombstones_in(late_writer.fixture->main);
+    }
+}
+
+/* Who ends a snapshot gives way, after a step, to a writer that has come meanwhile, and nothing is left in the end. */
+static void test_writer_comes_while_reclaiming(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 4000 };
+    for (int64_t key = 0; key < KEYS; key++) {
+        helper_put(fixture->main, key, "value");
+    }
+    alex_txn *txn = helper_begin(fixture->store);
+    for (int64_t key = 0; key < KEYS; key++) {
+        ASSERT_OK(alex_delete(fixture->main, key));
+    }
+    late_writer.fixture = fixture;
+    base_interrupt = writer_comes;
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(pthread_join(late_writer.thread, NULL), 0);
+    base_interrupt = NULL;
+    ASSERT_OK(late_writer.result);
+    assert_in_range(late_writer.left, KEYS / 2, KEYS - 1);
+    ASSERT_VALUE(fixture->main, -1, "late");
+    for (int i = 0; i < KEYS; i++) {
+        helper_put(fixture->main, -1, "later");
+    }
+    assert_int_equal(tombstones_in(fixture->main), 0);
+    assert_int_equal(fixture->store->held.count, 0);
+}
+
+#endif
 
 /* The end of a transaction changes nothing in a table with a reserved put, whose place in the index is fixed. */
 static void test_end_while_put_is_reserved(void **state)
@@ -252,6 +316,9 @@ int main(void)
         TEST_WITH_STORE(test_tombstone_of_key_written_again),
         TEST_WITH_STORE(test_queue_is_reused),
         TEST_WITH_STORE(test_reclaim_in_steps),
+#ifdef ALEX_DEBUG
+        TEST_WITH_STORE(test_writer_comes_while_reclaiming),
+#endif
         TEST_WITH_STORE(test_end_while_put_is_reserved),
         TEST_WITH_STORE(test_end_while_deleted_key_is_reserved),
         TEST_WITH_STORE(test_dropped_tables_out_of_order),
