@@ -202,7 +202,6 @@ void os_condition_destroy(struct os_condition *condition);
 void os_condition_wait(struct os_condition *condition, struct os_mutex *mutex);
 /** Waits as os_condition_wait() does, but only until os_clock_ns() reaches `until_ns`. @return false once it has */
 bool os_condition_wait_until(struct os_condition *condition, struct os_mutex *mutex, uint64_t until_ns);
-void os_condition_wake_one(struct os_condition *condition);
 void os_condition_wake_all(struct os_condition *condition);
 /** Nanoseconds of a clock that never goes back. */
 uint64_t os_clock_ns(void);

@@ -197,11 +197,6 @@ bool os_condition_wait_until(struct os_condition *condition, struct os_mutex *mu
     return result == 0;
 }
 
-void os_condition_wake_one(struct os_condition *condition)
-{
-    BASE_ASSERT(pthread_cond_signal(&condition->condition) == 0);
-}
-
 void os_condition_wake_all(struct os_condition *condition)
 {
     BASE_ASSERT(pthread_cond_broadcast(&condition->condition) == 0);

@@ -5,7 +5,8 @@
  *
  * A write goes into the log and the index in the writer's turn, where later writes find it and readers pass it by, as
  * its number isn't published. Then its thread waits until a sync covers it. One that waits leads: it makes a sync for
- * all that came before it began, publishes them, and wakes their threads, after one of those that came meanwhile.
+ * all that came before it began, publishes them, and wakes their threads. The first that came meanwhile leads next, and
+ * is woken before these, as the disk is idle until then.
  *
  * A sync that fails takes back every write that waits, the newest first: nobody has seen them, and nobody can write any
  * more.
@@ -22,6 +23,9 @@ int commit_init(alex_store *store)
         return ALEX_OK;
     }
     int result = os_mutex_create(&queue->lock);
+    if (result == ALEX_OK) {
+        result = os_condition_create(&queue->next_leads);
+    }
     for (size_t i = 0; i < 2 && result == ALEX_OK; i++) {
         result = os_condition_create(&queue->ended[i]);
     }
@@ -33,6 +37,7 @@ void commit_release(alex_store *store)
     for (size_t i = 0; i < 2; i++) {
         os_condition_destroy(store->commits.ended[i]);
     }
+    os_condition_destroy(store->commits.next_leads);
     os_mutex_destroy(store->commits.lock);
 }
 
@@ -53,6 +58,7 @@ static void publish(alex_store *store, uint64_t number)
 
 static void wake_all(struct commit_queue *queue)
 {
+    os_condition_wake_all(queue->next_leads);
     for (size_t i = 0; i < 2; i++) {
         os_condition_wake_all(queue->ended[i]);
     }
@@ -108,6 +114,7 @@ bool commit_waits(alex_store *store)
         return false;
     }
     os_mutex_lock(queue->lock);
+    /* unreached: a sync under way although another has published all that waits, which is left to chance */
     bool waits = queue->newest != NULL || queue->leads;
     os_mutex_unlock(queue->lock);
     return waits;
@@ -140,13 +147,10 @@ static int lead(alex_store *store, uint64_t own_number)
         os_mutex_lock(queue->lock);
         publish(store, queue->covered);
         queue->leads = false;
-        bool others = queue->newest != NULL;
         struct os_condition *ended = queue->ended[queue->syncs % 2];
-        struct os_condition *next_ended = queue->ended[(queue->syncs + 1) % 2];
         os_mutex_unlock(queue->lock);
-        if (others) {
-            os_condition_wake_one(next_ended); /* first, for the disk is idle */
-        }
+        os_condition_wake_all(queue->next_leads);
+        BASE_INTERRUPTIBLE();
         os_condition_wake_all(ended);
     } else {
         os_mutex_lock(store->lock);
@@ -158,8 +162,9 @@ static int lead(alex_store *store, uint64_t own_number)
         wake_all(queue);
         os_mutex_unlock(queue->lock);
         os_mutex_unlock(store->lock);
+        /* unreached: who had the writer's turn has published it, after another sync, which is left to chance */
         if (mvcc_published(&store->mvcc) >= own_number) {
-            return ALEX_OK; /* who had the writer's turn has published it, after another sync */
+            return ALEX_OK;
         }
         *store_error(store) = error;
     }
@@ -170,12 +175,23 @@ static int lead(alex_store *store, uint64_t own_number)
 static int wait(alex_store *store, uint64_t number)
 {
     struct commit_queue *queue = &store->commits;
+    bool leads_next = false;
     os_mutex_lock(queue->lock);
     while (mvcc_published(&store->mvcc) < number && queue->failed == ALEX_OK) {
-        if (!queue->leads) {
+        if (!queue->leads && (leads_next || !queue->has_next)) {
+            queue->has_next = false;
             return lead(store, number);
         }
-        os_condition_wait(queue->ended[(queue->syncs + (number > queue->covered)) % 2], queue->lock);
+        if (number > queue->covered && !queue->has_next) {
+            queue->has_next = true;
+            leads_next = true;
+        }
+        struct os_condition *ended = queue->ended[(queue->syncs + (number > queue->covered)) % 2];
+        os_condition_wait(leads_next ? queue->next_leads : ended, queue->lock);
+    }
+    if (leads_next) {
+        queue->has_next = false; /* another has published it, and what came after it still waits */
+        wake_all(queue);
     }
     int result = mvcc_published(&store->mvcc) >= number ? ALEX_OK : queue->failed;
     if (result != ALEX_OK) {
@@ -193,15 +209,12 @@ int commit_end(alex_store *store, const struct commit *commit, int result)
         return result;
     }
     int waited = wait(store, number);
-    if (waited != ALEX_OK) {
-        if (atomic_load(&store->reclaim_due)) {
-            writer_reclaim_soon(store); /* a snapshot ended while writes were taken back, and no write follows */
-        }
-        return waited;
+    /* Tombstones could not go before they were published. Relaxed: what this thread has held back it has noted itself,
+     * or found noted in its turn. Or a snapshot ended while writes were taken back, and no write follows. */
+    /* unreached: that end, which is left to chance */
+    if ((waited == ALEX_OK && atomic_load_explicit(&store->held_from, memory_order_relaxed) <= number) ||
+        atomic_load(&store->reclaim_due)) {
+        writer_reclaim_soon(store);
     }
-    /* Relaxed: what this thread has held back it has noted itself, or found noted in its turn. */
-    if (atomic_load_explicit(&store->held_from, memory_order_relaxed) <= number) {
-        writer_reclaim_soon(store); /* tombstones, which could not go before */
-    }
-    return result;
+    return waited == ALEX_OK ? result : waited;
 }

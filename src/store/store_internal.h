@@ -158,9 +158,11 @@ struct commit {
 struct commit_queue {
     bool shares; /**< never changes: whether writes wait, with ALEX_DURABLE_ON_COMMIT */
     struct os_mutex *lock;
-    struct os_condition *ended[2]; /**< sync n has ended: of n % 2 */
+    struct os_condition *ended[2];   /**< sync n has ended: of n % 2 */
+    struct os_condition *next_leads; /**< as well; for the thread that leads the next one */
     struct commit *newest;
     bool leads;              /**< a thread is making a sync */
+    bool has_next;           /**< a thread waits that will lead the next one */
     uint64_t syncs;          /**< that have begun */
     uint64_t covered;        /**< the last number that the last of these covers */
     int failed;              /**< the code of the sync that failed; ALEX_OK */

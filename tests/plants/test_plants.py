@@ -289,8 +289,8 @@ class Plants(unittest.TestCase):
 
     def test_published_too_far(self):
         """A sync that counts for writes which came after it had begun."""
-        self.assert_caught(COMMITS, "src/store/commit.c", "publish(store, number);\n    } else",
-                           "publish(store, log_last_number(store->log));\n    } else")
+        self.assert_caught(COMMITS, "src/store/commit.c", "        publish(store, queue->covered);",
+                           "        publish(store, log_last_number(store->log));")
 
     def test_taken_back_in_part(self):
         """A failed sync after which deletes stay carried out."""
@@ -307,14 +307,15 @@ class Plants(unittest.TestCase):
 
     def test_acknowledged_too_far(self):
         """A sync after which all that waits counts as durable, what came while it was made included."""
-        self.assert_caught(POWER_THREADS, "src/store/commit.c", "publish(store, number);\n    } else",
-                           "publish(store, queue->newest != NULL ? queue->newest->number : number);\n    } else")
+        self.assert_caught(POWER_THREADS, "src/store/commit.c", "        publish(store, queue->covered);",
+                           "        publish(store, queue->newest != NULL ? queue->newest->number : queue->covered);")
 
     def test_woken_too_early(self):
         """A write that returns with the next sync that ends, not with the one that covers it."""
         self.assert_caught(POWER_THREADS, "src/store/commit.c",
-                           "            os_condition_wait(queue->changed, queue->lock);\n",
-                           "            os_condition_wait(queue->changed, queue->lock);\n            break;\n")
+                           "        os_condition_wait(leads_next ? queue->next_leads : ended, queue->lock);\n",
+                           "        os_condition_wait(leads_next ? queue->next_leads : ended, queue->lock);\n"
+                           "        break;\n")
 
     def test_segment_left_out(self):
         """A sync after which a segment counts as synced that was begun, or sealed, while it was made."""
@@ -343,8 +344,8 @@ class Plants(unittest.TestCase):
     def test_nobody_woken(self):
         """A sync that fails, and leaves those waiting that have waited for it."""
         self.assert_caught(POWER_THREADS, "src/store/commit.c",
-                           "queue->error = error;\n        os_condition_wake_all(queue->changed);",
-                           "queue->error = error;")
+                           "        queue->leads = false;\n        wake_all(queue);\n",
+                           "        queue->leads = false;\n")
 
     def test_left_to_the_leader(self):
         """A write that leaves its bytes to the thread that syncs, which doesn't write them."""
@@ -412,15 +413,14 @@ class Plants(unittest.TestCase):
 
     def test_published_before_the_sync(self):
         """A write that is published before its sync is made."""
-        self.assert_disproved("src/store/commit.c", "    queue->leads = true;\n",
-                              "    queue->leads = true;\n    publish(store, number);\n")
+        self.assert_disproved("src/store/commit.c", "    queue->covered = queue->newest->number;\n",
+                              "    queue->covered = queue->newest->number;\n    publish(store, queue->covered);\n")
 
     def test_published_with_an_earlier_sync(self):
         """A write that is published with a sync that it came too late for."""
         self.assert_disproved("src/store/commit.c",
-                              "        os_mutex_lock(queue->lock);\n        publish(store, number);",
-                              "        os_mutex_lock(queue->lock);\n"
-                              "        publish(store, queue->newest != NULL ? queue->newest->number : number);")
+"        publish(store, queue->covered);",
+                              "        publish(store, queue->newest != NULL ? queue->newest->number : queue->covered);")
 
     def test_node_freed_early(self):
         """A node that is freed though readers may be in it."""
