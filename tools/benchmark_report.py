@@ -51,6 +51,13 @@ LEARNED = ["uniform", "sequential", "timestamps"]
 ROUNDS = 5
 ROUNDS_END = re.compile(r", \d+ rounds?$")
 
+# What tells a case from others: all that was run in the same way, once in each round.
+CASE = ("workload", "engine", "distribution", "threads", "table", "append", "remap", "layout", "off_max", "search")
+
+# Engines that serve some workloads only, with these, and workloads that an engine doesn't serve.
+SERVED = {"floor": ["get", "insert"], "alexstorage-zerocopy": ["get", "get_loaded", "get_missing"]}
+NOT_SERVED = [("sqlite", "begin_end")]
+
 # How long Linux lets a thread go on before it is another's turn, on two cores: 0.7 ms times 1 + log2(cores).
 QUANTUM_NS = 1_400_000
 
@@ -99,7 +106,12 @@ class Results:
         return max(run[field] for run in self.runs)
 
     def rounds(self):
-        return len(self.values("round"))
+        """The least and the greatest number of rounds that a case has, for a benchmark may stop within a round."""
+        rounds = {}
+        for run in self.runs:
+            rounds.setdefault(tuple(run.get(name) for name in CASE), set()).add(run["round"])
+        counts = [len(of_case) for of_case in rounds.values()]
+        return min(counts, default=0), max(counts, default=0)
 
 
 @dataclass(frozen=True)
@@ -194,10 +206,17 @@ def markdown_table(head, rows):
 
 # ---- targets
 
-def rounds_text(results):
-    """Behind a target's name: how often it was measured, if less often than the others."""
-    rounds = results.rounds()
-    return "" if rounds == 0 or rounds >= ROUNDS else f", {rounds} round{'s' if rounds > 1 else ''}"
+def rounds_text(*compared):
+    """Behind a target's name: how often what it compares was measured, the least of all, if less often than others."""
+    rounds = min((least for least, _ in (results.rounds() for results in compared) if least > 0), default=ROUNDS)
+    return "" if rounds >= ROUNDS else f", {rounds} round{'s' if rounds > 1 else ''}"
+
+
+def medians_text(results):
+    """Of how many rounds a table's figures are medians."""
+    least, greatest = results.rounds()
+    return (f"medians of {least} to {greatest} rounds" if least < greatest else
+            f"medians of {least} round{'s' if least > 1 else ''}")
 
 
 def verdict(value, bound, at_least=True, note=""):
@@ -213,7 +232,9 @@ def verdict(value, bound, at_least=True, note=""):
 def ratio_row(results, target, size):
     peers_at = target.other or target.workload
     fastest = fastest_peer(results, peers_at)
-    label = f"{target.workload}, {size}" + (f" (their {target.other})" if target.other else "")
+    compared = [results.where(engine=OURS, workload=target.workload),
+                *(results.where(engine=peer, workload=peers_at) for peer in PEERS)]
+    label = f"{target.workload}, {size}" + (f" (their {target.other})" if target.other else "") + rounds_text(*compared)
     return [label,
             verdict(ratio_to(results, "rocksdb", target.workload, target.other), target.rocksdb),
             verdict(ratio_to(results, "sqlite", target.workload, target.other), target.sqlite),
@@ -244,13 +265,15 @@ def greatest_to_uniform(results, workload, field):
 def keys_targets(results, workloads, worst):
     """How much dearer than evenly spread keys others may be, and how deep the index may get; `worst` names those."""
     rows = []
+    own = results.where(engine=OURS)
     for field, bound, label in (("ns_per_op", 3, "time"), ("index_bytes_per_key", 2, "index memory a key")):
         for workload in workloads:
             value, name = greatest_to_uniform(results, workload, field)
-            rows.append([f"{workload}: {label} as a multiple of uniform's, {worst}{rounds_text(results)}",
+            rounds = rounds_text(own.where(workload=workload))
+            rows.append([f"{workload}: {label} as a multiple of uniform's, {worst}{rounds}",
                          verdict(value, bound, at_least=False, note=name)])
-    depths = [run["index_depth"] for run in results.where(engine=OURS).runs if "index_depth" in run]
-    rows.append([f"depth of the index, {worst}{rounds_text(results)}",
+    depths = [run["index_depth"] for run in own.runs if "index_depth" in run]
+    rows.append([f"depth of the index, {worst}{rounds_text(own)}",
                  verdict(max(depths, default=None), 4, at_least=False)])
     return rows
 
@@ -259,32 +282,38 @@ def other_targets(tables, distributions, attacks):
     """Head and rows of what the targets say besides ratios to peers; `tables` gives results by size: "1M", "10M"."""
     rows = []
     for size in ("1M", "10M"):
-        results = tables[size]
-        value = ratio(results.where(engine=OURS, workload="get").median(),
-                      results.where(engine="floor", workload="get").median())
-        rows.append([f"get divided by the floor, {size}", verdict(value, 1.5, at_least=False)])
-        put, loop = (results.where(engine=name, workload="insert").median("p9999_ns") for name in (OURS, "floor"))
-        rows.append([f"p99.99 of a put beside that of the floor's bare loop, {size}",
+        gets, puts = ([tables[size].where(engine=name, workload=workload) for name in (OURS, "floor")]
+                      for workload in ("get", "insert"))
+        rows.append([f"get divided by the floor, {size}{rounds_text(*gets)}",
+                     verdict(ratio(*(results.median() for results in gets)), 1.5, at_least=False)])
+        put, loop = (results.median("p9999_ns") for results in puts)
+        rows.append([f"p99.99 of a put beside that of the floor's bare loop, {size}{rounds_text(*puts)}",
                      "not measured" if put is None or loop is None else f"{time_text(put)}, {time_text(loop)}"])
     for size in ("1M", "10M"):
         for workload, bound, label in (("get", 26, "loaded"), ("insert", 32, "after random inserts")):
-            value = tables[size].where(engine=OURS, workload=workload).median("index_bytes_per_key")
-            rows.append([f"index, bytes a key, {label}, {size}", verdict(value, bound, at_least=False)])
+            own = tables[size].where(engine=OURS, workload=workload)
+            rows.append([f"index, bytes a key, {label}, {size}{rounds_text(own)}",
+                         verdict(own.median("index_bytes_per_key"), bound, at_least=False)])
     for name in LEARNED:
         of_name = distributions.where(distribution=name)
-        share = of_name.where(engine=OURS, workload="get").median("predicted_line_share")
-        rows.append([f"gets that end in the predicted cache line, {name}, %{rounds_text(of_name)}",
-                     verdict(None if share is None else 100 * share, 90)])
+        own = of_name.where(engine=OURS, workload="get")
+        rows.append([f"gets that end in the predicted cache line, {name}, %{rounds_text(own)}",
+                     verdict(percent(own.median("predicted_line_share")), 90)])
         for workload in ("get", "insert"):
-            rows.append([f"alexstorage-binary's {workload} divided by ours, {name}{rounds_text(of_name)}",
-                         verdict(ratio_to(of_name, "alexstorage-binary", workload), 1)])
+            compared = [of_name.where(engine=engine, workload=workload) for engine in ("alexstorage-binary", OURS)]
+            rows.append([f"alexstorage-binary's {workload} divided by ours, {name}{rounds_text(*compared)}",
+                         verdict(ratio(*(results.median() for results in compared)), 1)])
     rows += keys_targets(distributions, ("insert", "get", "get_new"), "worst distribution")
     rows += keys_targets(attacks, ("insert", "get_new"), "worst attack")
     return ["target", "measured"], rows
 
 
+def case(results, workload, threads=1, engine=OURS):
+    return results.where(engine=engine, workload=workload, threads=threads)
+
+
 def time_of(results, workload, threads=1, engine=OURS, field="ns_per_op"):
-    return results.where(engine=engine, workload=workload, threads=threads).median(field)
+    return case(results, workload, threads, engine).median(field)
 
 
 def gain(results, workload, threads, engine=OURS):
@@ -298,18 +327,23 @@ def threads_targets(threads, syncs, transactions):
     allowed = None if alone is None else 2 * alone + QUANTUM_NS
     note = "" if alone is None or beside is None else f"{time_text(alone)}, {time_text(beside)}"
     share = ratio(time_of(transactions, "begin_end"), time_of(transactions, "get"))
+    gets = [case(threads, "get", count, engine) for count in (1, 2) for engine in (OURS, "floor")]
+    besides = [case(threads, workload) for workload in ("get", "get_beside_writer")]
+    own_syncs = [case(syncs, "insert_sync", count) for count in (1, 16)]
+    both_syncs = [case(syncs, "insert_sync", 16, engine) for engine in (OURS, "rocksdb")]
     rows = [
-        [f"what a second thread gains a get, divided by what it gains the floor's{rounds_text(threads)}",
+        [f"what a second thread gains a get, divided by what it gains the floor's{rounds_text(*gets)}",
          verdict(ratio(gain(threads, "get", 2), gain(threads, "get", 2, "floor")), 0.95)],
-        [f"speed that a get keeps beside a thread that writes, %{rounds_text(threads)}",
+        [f"speed that a get keeps beside a thread that writes, %{rounds_text(*besides)}",
          verdict(percent(ratio(time_of(threads, "get"), time_of(threads, "get_beside_writer"))), 75)],
         ["p99.9 of a get beside a thread that writes, divided by twice that without one and a scheduling quantum of "
-         f"{time_text(QUANTUM_NS)}{rounds_text(threads)}",
+         f"{time_text(QUANTUM_NS)}{rounds_text(*besides)}",
          verdict(ratio(beside, allowed), 1, at_least=False, note=note)],
-        [f"insert_sync: what 16 threads gain{rounds_text(syncs)}", verdict(gain(syncs, "insert_sync", 16), 6)],
-        [f"insert_sync of 16 threads: RocksDB's time divided by ours{rounds_text(syncs)}",
+        [f"insert_sync: what 16 threads gain{rounds_text(*own_syncs)}", verdict(gain(syncs, "insert_sync", 16), 6)],
+        [f"insert_sync of 16 threads: RocksDB's time divided by ours{rounds_text(*both_syncs)}",
          verdict(ratio(time_of(syncs, "insert_sync", 16, "rocksdb"), time_of(syncs, "insert_sync", 16)), 1)],
-        [f"beginning and ending a read transaction, % of a get{rounds_text(transactions)}",
+        ["beginning and ending a read transaction, % of a get" +
+         rounds_text(*(case(transactions, workload) for workload in ("begin_end", "get"))),
          verdict(percent(share), 10, at_least=False)],
     ]
     return ["target: threads and transactions, 1M", "measured"], rows
@@ -439,7 +473,7 @@ def remap_tables(results):
                                             f"{case.least(field):.0f}-{case.greatest(field):.0f}",
                                             ratio_text(ratio(case.median(field), joined.median(field)))))])
     second = markdown_table(["header", "record alone", "spread", "vs joined", "whole get", "spread", "vs joined"], rows)
-    medians = f"medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}"
+    medians = medians_text(results)
     return (f"Nanoseconds a write, {medians}:\n\n{first}\n\nNanoseconds a get, {medians}:\n\n{second}\n\n"
             f"Nanoseconds a lookup in memory, {medians}; others against blocks of 8 keys and 8 payloads:\n\n"
             f"{slots_table(results.where(table='slots'))}")
@@ -464,6 +498,22 @@ def readme_table(results):
     return comparison(results, PEERS)
 
 
+def serves(engine, workload):
+    return workload in SERVED.get(engine, [workload]) and (engine, workload) not in NOT_SERVED
+
+
+def not_measured(table, results):
+    """What the table lacks, each by itself: engines without any run, and of the others by row those without one
+    there."""
+    engines = [engine for engine in table.engines if results.where(engine=engine).runs]
+    lacking = [engine for engine in table.engines if engine not in engines]
+    for label, row in rows_of(results):
+        absent = [engine for engine in engines if serves(engine, row.values("workload")[0]) and
+                  not row.where(engine=engine).runs]
+        lacking += [f"{label} ({', '.join(absent)})"] if absent else []
+    return lacking
+
+
 def table_section(table, results, commands, surroundings):
     """A table of the document, below its title, with the commands that made it; says so if nothing is measured yet, or
     not all."""
@@ -472,8 +522,8 @@ def table_section(table, results, commands, surroundings):
         return "\n".join([*text, "Not measured yet."])
     if table.remap:
         return "\n".join([*text, f"{surroundings.text().capitalize()}.", "", remap_tables(results)])
-    missing = [engine for engine in table.engines if not results.where(engine=engine).runs]
-    text += [f"Medians of {results.rounds()} round{'s' if results.rounds() > 1 else ''}, {surroundings.text()}." +
+    missing = not_measured(table, results)
+    text += [f"{medians_text(results).capitalize()}, {surroundings.text()}." +
              (f" Not measured: {', '.join(missing)}." if missing else ""), "", comparison(results), ""]
     figures = index_figures(results) if table.several_distributions else quotients(results)
     text += [figures, ""] if figures else []

@@ -152,26 +152,44 @@ class Targets(unittest.TestCase):
     def test_met_and_missed(self):
         """A ratio that reaches its target is met, the target itself too; a lower one is missed."""
         text = self.ratios(runs("alexstorage", "get", 100), runs("rocksdb", "get", 1000), runs("sqlite", "get", 799))
-        self.assertEqual("10.0 ≥ 10 met", row(text, "get, 1M")[0])
-        self.assertEqual("**7.99 < 8 missed**", row(text, "get, 1M")[1])
+        self.assertEqual("10.0 ≥ 10 met", row(text, "get, 1M, 1 round")[0])
+        self.assertEqual("**7.99 < 8 missed**", row(text, "get, 1M, 1 round")[1])
 
     def test_fastest_peer(self):
         """The fastest peer is the one with the least median, and neither the floor nor a variant of ours is one."""
         text = self.ratios(runs("alexstorage", "get", 100), runs("lmdb", "get", 200, 260, 250),
                            runs("leveldb", "get", 150, 300, 400), runs("floor", "get", 50),
                            runs("alexstorage-binary", "get", 120))
-        self.assertEqual("2.50 ≥ 2 met (lmdb)", row(text, "get, 1M")[2])
+        self.assertEqual("2.50 ≥ 2 met (lmdb)", row(text, "get, 1M, 1 round")[2])
 
     def test_get_many_against_get(self):
         """get_many is held against the peers' get."""
         text = self.ratios(runs("alexstorage", "get_many", 50), runs("rocksdb", "get_many", 500),
                            runs("rocksdb", "get", 2000), runs("sqlite", "get", 1000))
         self.assertEqual(["40.0 ≥ 40 met", "**20.0 < 30 missed**", "20.0 ≥ 6 met (sqlite)"],
-                         row(text, "get_many, 1M (their get)"))
+                         row(text, "get_many, 1M (their get), 1 round"))
 
     def test_not_measured(self):
         """What was not measured is neither met nor missed."""
         self.assertEqual("not measured (target ≥ 10)", row(self.ratios(), "get, 10M")[0])
+
+    def test_least_rounds(self):
+        """A target's number of rounds is the least of what it compares, and what it doesn't compare is no matter."""
+        text = self.ratios(runs("alexstorage", "get", *[100] * 5), runs("sqlite", "get", *[700] * 3),
+                           runs("rocksdb", "get", *[1000] * 5), runs("rocksdb", "scan", 1000),
+                           runs("alexstorage", "scan", *[500] * 5))
+        self.assertEqual("**7.00 < 8 missed**", row(text, "get, 1M, 3 rounds")[1])
+        row(text, "scan, 1M, 1 round")
+        row(text, "insert, 1M")
+
+    def test_rounds_of_one_distribution(self):
+        """One that was run twice doesn't make two rounds of the rest."""
+        lines = (runs("alexstorage", "insert", 100, 100) + runs("alexstorage", "insert", 200, distribution="osm") +
+                 runs("alexstorage-binary", "insert", 300, 300))
+        text = self.others(distributions=lines)
+        self.assertEqual(["2.00 ≤ 3 met (osm)"],
+                         row(text, "insert: time as a multiple of uniform's, worst distribution, 1 round"))
+        self.assertEqual(["3.00 ≥ 1 met"], row(text, "alexstorage-binary's insert divided by ours, uniform, 2 rounds"))
 
     def others(self, one_million=(), distributions=(), attacks=()):
         return report.markdown_table(*report.other_targets(
@@ -181,12 +199,13 @@ class Targets(unittest.TestCase):
     def test_at_most(self):
         """A figure above its greatest allowed is missed."""
         text = self.others(one_million=runs("alexstorage", "get", 150) + runs("floor", "get", 100))
-        self.assertEqual(["1.50 ≤ 1.5 met"], row(text, "get divided by the floor, 1M"))
+        self.assertEqual(["1.50 ≤ 1.5 met"], row(text, "get divided by the floor, 1M, 1 round"))
         text = self.others(one_million=runs("alexstorage", "insert", 150, p9999_ns=3000) +
                            runs("floor", "insert", 100, p9999_ns=2000))
-        self.assertEqual(["3.00 µs, 2.00 µs"], row(text, "p99.99 of a put beside that of the floor's bare loop, 1M"))
+        self.assertEqual(["3.00 µs, 2.00 µs"],
+                         row(text, "p99.99 of a put beside that of the floor's bare loop, 1M, 1 round"))
         text = self.others(one_million=runs("alexstorage", "get", 150, index_bytes_per_key=26.5))
-        self.assertEqual(["**26.5 > 26 missed**"], row(text, "index, bytes a key, loaded, 1M"))
+        self.assertEqual(["**26.5 > 26 missed**"], row(text, "index, bytes a key, loaded, 1M, 1 round"))
 
     def threads(self, threads=(), syncs=(), transactions=()):
         return report.markdown_table(*report.threads_targets(*(
@@ -305,7 +324,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(first, self.render())
         self.write("1m", runs("alexstorage", "get", 100) + runs("sqlite", "get", 500), "2026-11-25T09:00:00+00:00")
         text = self.render()
-        self.assertEqual(["**5.00 < 8 missed**"], row(text, "get, 1M")[1:2])
+        self.assertEqual(["**5.00 < 8 missed**"], row(text, "get, 1M, 1 round")[1:2])
         self.assertEqual(["7.00x", "10.0 ns"], row(text, "insert"))
         self.assertEqual(["3.00 ≤ 4 met"], row(text, "depth of the index, worst distribution, 1 round"))
         self.assertEqual(1, text.count("- `lmdb` 0.9; settings of it"))
@@ -323,6 +342,23 @@ class Documents(unittest.TestCase):
             self.assertIn(part, text)
         self.assertNotIn("another machine", text)
         self.assertNotIn("other versions", text)
+
+    def test_rounds_of_a_table(self):
+        """A table of which not every case has the same number of rounds gives the least and the greatest."""
+        self.write("1m", runs("alexstorage", "get", 100, 100) + runs("sqlite", "get", 700, 900) +
+                   runs("sqlite", "insert", 700))
+        text = self.render()
+        self.assertIn("\nMedians of 1 to 2 rounds, measured", text)
+        self.assertIn(" --keys 1M --rounds 2\n", text)
+
+    def test_missing_pairs(self):
+        """What an engine lacks of a table that it is otherwise in is named; what it can't do is not missed."""
+        self.write("threads-1m", runs("alexstorage", "get", 100) + runs("floor", "get", 50) +
+                   runs("alexstorage", "get", 100, threads=2) + runs("alexstorage", "scan", 100, threads=2))
+        text = self.render()
+        self.assertIn("wiredtiger, get, 2 threads (floor).\n", text)
+        self.write("transactions-1m", runs("alexstorage", "begin_end", 100) + runs("sqlite", "get_txn", 50))
+        self.assertIn("wiredtiger, get_txn (alexstorage).\n", self.render())
 
     def test_other_surroundings(self):
         """Machine and engines are those of the newest table, and tables that were measured with others are named."""
