@@ -404,6 +404,17 @@ class Documents(unittest.TestCase):
         self.assertIn("1m: measured with other commands", self.output)
         self.assertIn("old", self.readme.read_text(encoding="utf-8"))
 
+    def test_outdated_is_kept(self):
+        """What the document says of a table stays, with its targets, when the table's command changes, until it is
+        measured anew."""
+        first = self.render()
+        kept = self.progress("1m").path
+        kept.write_text(kept.read_text(encoding="utf-8").replace("--keys 1M", "--keys 2M"), encoding="utf-8")
+        self.write("loaded-1m", runs("sqlite", "get_loaded", 100))
+        text = self.render()
+        self.assertEqual(report.sections_by_title(first)["1M keys"], report.sections_by_title(text)["1M keys"])
+        self.assertEqual("8.00 ≥ 8 met", row(text, "get, 1M, 2 rounds")[1])
+
     def test_readme(self):
         """The README's table lies between its markers, and all around them stays."""
         self.render()
@@ -549,8 +560,8 @@ class Sets(unittest.TestCase):
         header = (TOOLS.parent / "tests/support/adversary.h").read_text(encoding="utf-8")
         aims = [aim.lower() for aim in re.findall(r"^    AIM_(\w+),", header, re.MULTILINE)]
         self.assertEqual(["uniform", *aims], [Path(name).name for name in table.distributions])
-        self.assertIn("bench-adversary end 250000 100000 > build/bench/adversary/end", "\n".join(table.texts()))
-        self.assertIn("--keys 250000 --ops 50000 --distribution file:build/bench/adversary/end",
+        self.assertIn("bench-adversary end 250000 200000 > build/bench/adversary/end", "\n".join(table.texts()))
+        self.assertIn("--keys 250000 --ops 100000 --distribution file:build/bench/adversary/end",
                       "\n".join(table.texts()))
 
     def test_turns(self):
