@@ -504,6 +504,21 @@ class Resuming(unittest.TestCase):
         self.assertFalse(progress.results.exists())
         self.assertEqual(2, len(report.Results.read(Path(f"{progress.results}.old")).runs))
 
+    def test_other_library(self):
+        """Where some was measured with other sources of the library, a warning names the commits; the same sources at
+        another commit are none."""
+        self.assertNotIn("warning", self.run_full())
+        trees = {"1111111:src": "tree of old", "2222222:src": "tree of now", "9d2a21d:src": "tree of now"}
+        with mock.patch.object(benchmark, "git", lambda *arguments: trees.get(arguments[-1], "")):
+            for name in ("2222222", None):
+                self.progress().begin(SURROUNDINGS | {"commit": name}, ["sqlite"])
+                self.assertNotIn("warning", self.run_full())
+            for name in ("1111111", "9d2a21d+"):
+                self.progress().begin(SURROUNDINGS | {"commit": name}, ["sqlite"])
+            self.assertIn("made-up: warning: measured with the library as of 1111111, 9d2a21d+, which is another than "
+                          "that of 9d2a21d;", self.run_full())
+            self.assertNotIn("warning", self.run_full(fresh=True))
+
     def test_other_machine(self):
         """So is what was measured on another machine."""
         self.progress().begin(SURROUNDINGS | {"machine": {"processor": "another"}}, ["sqlite"])
