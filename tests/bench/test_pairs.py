@@ -78,6 +78,14 @@ class Pairs(unittest.TestCase):
         self.assertEqual(1, status)
         self.assertIn(f"no {pairs.BENCH} in {self.root / pairs.PROGRAMS}: run make first", output)
 
+    def test_program_that_cannot_run(self):
+        """A benchmark that can't be started is named."""
+        (self.old / pairs.BENCH).chmod(0o644)
+        status, output = self.run_tool()
+        self.assertEqual(1, status)
+        self.assertIn(f"{self.old / pairs.BENCH} can't be run: Permission denied", output)
+
+    @unittest.skipUnless(shutil.which("git"), "needs git")
     def test_unknown_revision(self):
         """A revision that git doesn't know leaves nothing behind."""
         with contextlib.redirect_stderr(io.StringIO()) as output, \
