@@ -21,9 +21,11 @@
  * Time: a load may be put off until the writer has taken all its steps, as it may give then what it could give before.
  * So there is one process, and chance in what it does: the writer takes its steps, each with all of its stores at once,
  * and then the reader makes its loads. The reader knows all that was stored before it began, between two steps. (One
- * that begins amid a step can do nothing that one can't that begins before it, and has to find no more: a write is
- * published after its step.) A node that was taken out before the reader began may be freed; one that is taken out
- * later stays, which is what sections are for: epoch.pml has these.
+ * that begins amid a step can read nothing that one can't that begins before it, and has to find no more: a write is
+ * published after its step. The third claim is not shown for it: a node that the step has retired by then may be freed,
+ * and is not here. It can't be reached any more either, as each node is retired after the store that takes it out.) A
+ * node that was taken out before the reader began may be freed; one that is taken out later stays, which is what
+ * sections are for: epoch.pml has these.
  *
  * Modelled, statement by statement, with these memory orders:
  *
@@ -36,17 +38,26 @@
  *   src/index/node.c: index_node_mark_obsolete relaxed release
  *   src/index/node.c: set_key                  release
  *   src/index/node.c: set_payload              release
+ *   src/index/node.c: copy_slot                -
  *   src/index/node.c: refresh_copies           -
  *   src/index/node.c: block_insert             -
+ *   src/index/node.c: index_node_insert        -
  *   src/index/node.c: index_node_remove        -
  *   src/index/node.c: index_node_replace_child -
+ *   src/index/node.c: index_node_next_entry    -
+ *   src/index/node_build.c: index_node_build   relaxed relaxed relaxed relaxed
+ *   src/index/node_build.c: index_node_entries -
  *   src/index/tree.h: index_root               acquire
  *   src/index/tree.h: index_set_root           release
+ *   src/index/tree.c: create_root              -
+ *   src/index/tree.c: index_prepare            -
  *   src/index/tree.c: index_set                release
  *   src/index/tree.c: index_remove_at          -
  *   src/index/tree.c: index_tree_range         -
+ *   src/index/tree_change.c: publish           -
  *   src/index/tree_change.c: replace           -
  *   src/index/tree_change.c: publish_pair      -
+ *   src/index/tree_change.c: build_root        -
  *   src/index/tree_change.c: split             -
  *   src/index/tree_change.c: remove_entry      -
  *   src/index/tree_change.c: lower_root        -
@@ -56,19 +67,28 @@
  *   src/index/node_search_template.h: look_in_data_node -
  *   src/index/node_search_template.h: find_in_data_node -
  *   src/index/node_search_template.h: find     acquire
+ *   src/index/node_search_template.h: locate_in_node -
+ *   src/index/node_search_template.h: locate   -
  *   src/index/scan.c: go_down                  -
  *   src/index/scan.c: copy_forward             -
  *   src/index/scan.c: index_scan               -
  *
- * Smaller than in the code: a node is one block of SLOTS slots, and there are two levels at most. So there is no search
- * from block to block, nothing spills from one into another, and inner nodes are replaced but not split; what there is
- * of that in the code lies between the same looks at versions. When a node is replaced or split, and in which way, is
- * left to chance, and an empty data node may stay. Left out: UINT64_MAX as a key; scans downwards, and the entry before
- * a gap, which they need; counts; batches and loads, which come to the same stores; SIMD, whose loads are as good as
- * acquires where it is used.
+ * Smaller than in the code: a node is one block of SLOTS slots, so that there is no search from block to block, and
+ * nothing spills from one into another; in the code that lies between the same looks at versions. When a node is
+ * replaced or split, and in which way, is left to chance, and an empty data node may stay.
  *
- * Replaced nodes are marked obsolete here, too, but the claims hold without the mark: such a node stays as it was when
- * it was replaced, which was within the call of whoever still gets there.
+ * There are two levels at most. Left out is what takes more, and rests on what docs/CONCURRENCY.md argues under "Why it
+ * holds": lookups that go down through two inner nodes; the split of an inner node; index_node_lower_first(), which
+ * changes other nodes than the parent, in write sections of their own before the parent's; index_tree_take_out() of
+ * nodes on several levels at once; index_tree_range() where it goes further up for the last key.
+ *
+ * Left out, too: UINT64_MAX as a key; scans downwards, and the entry before a gap, which they need; where a scan ends
+ * because its caller has room for no more; lookups of many keys together, which go down as one does; counts;
+ * index_set_many(), which comes to the same stores; index_load(), which gives many keys what they have by one store of
+ * the root, and retires a tree of empty nodes; SIMD, whose loads are as good as acquires where it is used.
+ *
+ * Replaced nodes are marked obsolete, but the claims hold without the mark, which is checked as well (UNMARKED): such a
+ * node stays as it was when it was replaced, which was within the call of whoever still gets there.
  *
  * Bound: KEYS keys; STEPS steps, from each of the trees that the first steps of a script make, before the reader begins
  * or while it is at work.
@@ -348,7 +368,9 @@ inline build(out_node, node_level, first, end)
 
 inline retire(node)
 {
+#ifndef UNMARKED
     store(VERSION(node), word[VERSION(node)] | OBSOLETE, RELEASE); /* index_node_mark_obsolete() */
+#endif
     freed[node] = !reading || PLANT == EARLY_FREE
 }
 

@@ -18,7 +18,7 @@
  *  - a record is complete when an index entry leads there; no number is published before it is synced, where it has to;
  *  - a tombstone is in the index only while it is queued (S1 of store_internal.h).
  *
- * Modelled, statement by statement, with these memory orders:
+ * Modelled, statement by statement but for what is left out, with these memory orders:
  *
  *   src/mvcc/mvcc.h: mvcc_publish              release
  *   src/mvcc/mvcc.h: mvcc_published            acquire
@@ -53,6 +53,12 @@
  * The index is one atomic entry here, stored with release and loaded with acquire, as index_set() does and index_find()
  * comes to; node.pml has what is behind these. Left out: further blocks of slots; batches, whose entries are those of
  * several keys; who calls txn_reclaim() once a snapshot ends: the writer does so here at any time or not at all.
+ *
+ * Of lead() and take_back() there is what they publish and take back. Left out is who leads, waits and is woken (leads,
+ * syncs, covered, wait()), and what a leader answers whose sync has failed but whose write another has published since.
+ * Left out, too: commit_publish(), by which loads and the like publish what waits, after a sync in the writer's turn;
+ * commit_follow(), by which an answer waits for the newest write of before; and what get() and exists() do after many
+ * newer records of a key (LONE_RECORDS): they begin anew, as a later call would.
  *
  * Bound: RECORDS records, the first of which is a put that is there; READERS threads, READS snapshots or gets each.
  */
