@@ -18,7 +18,9 @@
 
 #include "base/base.h"
 
-/** Where an open snapshot is announced. Two lines, so that no reader writes one that another reads. */
+/** Where an open snapshot is announced. Two lines, which are its snapshot's alone but for who looks for a free slot:
+ *  threads begin to look at different places, but the 65th that a process has had where the first one did, and go on
+ *  from a slot that is taken to the next. So with more than 64 snapshots open each opening looks at 64 slots first. */
 struct mvcc_slot {
     _Alignas(128) _Atomic uint64_t number; /**< what the snapshot sees, plus 1; 0: the slot is free */
     _Atomic int64_t thread;                /**< os_thread_id() of who opened or last renewed it */

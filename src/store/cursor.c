@@ -55,7 +55,7 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
         return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
                          "opening a cursor needs a place for its handle");
     }
-    alex_cursor *cursor = base_alloc(sizeof *cursor);
+    alex_cursor *cursor = base_alloc(sizeof *cursor + HANDLE_APART_BYTES);
     if (cursor == NULL) {
         return base_fail(store_error(store), ALEX_NO_MEMORY, 0, store->path, "no memory to open a cursor");
     }

@@ -61,6 +61,8 @@ static inline int handle_check(const void *object, enum handle_kind kind)
     }
     return !HANDLE_RECOGNISED(kind) || BASE_LIKELY(handle->kind == kind) ? ALEX_OK : ALEX_MISUSE;
 }
+/** Allocated behind a transaction or a cursor, which its thread changes: what comes next may be another thread's. */
+#define HANDLE_APART_BYTES 128
 /** Ends a handle and frees its memory (in debug builds: keeps it, marked). `handle` is what base_alloc() gave. */
 void handle_end(struct handle *handle);
 /** Ends a handle. @return its memory, for another one; NULL in debug builds */
@@ -207,9 +209,11 @@ struct alex_store {
     struct crossing crossings[CROSSINGS_MAX];
     uint32_t next_crossing;
     struct held_queue held;
+    char apart[128];            /**< each end of a snapshot loads the next; what is before and after, writes change */
     _Atomic uint64_t held_from; /**< the least number that keeps something in memory, which goes once no snapshot is
                                      older: of `held` and `dropped`; UINT64_MAX: none does */
-    uint64_t old_snapshot_due;  /**< from this number on a snapshot may be too old; UINT64_MAX: nobody is told */
+    char apart_too[128];
+    uint64_t old_snapshot_due; /**< from this number on a snapshot may be too old; UINT64_MAX: nobody is told */
 
     _Atomic uint64_t entering; /**< odd while index entries are there whose records may not come to count */
     struct alex_loader *loader;

@@ -23,7 +23,7 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     }
     alex_txn *txn = snapshot.slot->kept;
     if (txn == NULL) {
-        txn = base_alloc(sizeof *txn);
+        txn = base_alloc(sizeof *txn + HANDLE_APART_BYTES);
     }
     if (BASE_UNLIKELY(txn == NULL)) {
         mvcc_close(&snapshot);
