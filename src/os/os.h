@@ -207,7 +207,8 @@ void os_condition_wake_all(struct os_condition *condition);
 uint64_t os_clock_ns(void);
 /** Starts a thread with all signals blocked. */
 int os_thread_start(void (*run)(void *context), void *context, struct os_thread **out_thread, struct alex_error *error);
-/** Lets a writer get on that was met `tries` + 1 times: at first a moment, then by giving the processor away. */
+/** Lets a writer get on that was met `tries` + 1 times: at first a moment, then by giving the processor away, at
+ *  last by sleeping. */
 void os_thread_pause(uint32_t tries);
 /** Has `run(context)` called when the calling thread, of whoever's making, ends by itself; once a thread.
  *  @return false: it can't be arranged */

@@ -277,8 +277,10 @@ void os_thread_pause(uint32_t tries)
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif
-    } else {
+    } else if (tries < 1024) {
         (void)sched_yield();
+    } else {
+        wait_a_moment(); /* A writer of lower priority may not get a processor that is only offered. */
     }
 }
 

@@ -232,6 +232,20 @@ static void test_random_and_process(void **state)
     assert_int_equal(os_process_id(), getpid());
 }
 
+/* Who has met a writer again and again sleeps, which lets threads of lower priority have the processor. */
+static void test_pause(void **state)
+{
+    (void)state;
+    uint64_t before = os_clock_ns();
+    for (uint32_t tries = 0; tries <= 1024; tries++) {
+        os_thread_pause(tries);
+    }
+    assert_true(os_clock_ns() - before >= 50000);
+    before = os_clock_ns();
+    os_thread_pause(UINT32_MAX);
+    assert_true(os_clock_ns() - before >= 50000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_objects_need_memory),
         cmocka_unit_test(test_random_and_process),
+        cmocka_unit_test(test_pause),
     };
     return cmocka_run_group_tests_name("os memory", tests, NULL, NULL);
 }
