@@ -27,11 +27,13 @@
  *   open, or a disk that fails under a read, ends in the signal SIGBUS, unless alex_options.catch_sigbus is set.
  * - **Lifetimes.** A handle is valid until its own close call; closing a store with open transactions, cursors or
  *   loaders is refused with ALEX_BUSY. Close calls accept NULL. Debug builds answer most uses of a closed handle with
- *   ALEX_MISUSE; in release builds they are undefined.
+ *   ALEX_MISUSE; in release builds they are undefined, and not to be relied on where they are answered, too.
  * - **Threads.** Any number of threads may use a store, its tables and their own transactions at the same time. Reads
- *   wait for nobody, and nobody for them. One write at a time goes in; others wait for it. A transaction with its
- *   cursors, and a loader, may move from thread to thread, but serve one at a time. Closing a store, and dropping a
- *   table, is for when no other thread is about to use it; reads of a dropped table that are under way are safe. What
+ *   take no lock, and no write waits for them. They wait for no write either, but look again while one moves the very
+ *   entries that they look at: a moment, or as long as its thread is kept from running just then. One write at a time
+ *   goes in; others wait for it. A transaction with its cursors, and a loader, may move from thread to thread, but
+ *   serve one at a time. Closing a store is for when no other thread is in a call on it, or about to make one; dropping
+ *   a table for when none is about to use it, but reads of a dropped table that are under way are safe. What
  *   is called back, as from alex_check(), may read. Different stores are independent. The calls that make, drop and
  *   list tables, give statistics, sync and check take a writer's turn; so within a visit of alex_check(), which holds
  *   writers up while it runs, they are ALEX_BUSY like any write. Nothing is called from a signal's handler; no thread
@@ -94,7 +96,8 @@ enum alex_code {
     ALEX_NO_SPACE = 14,      /**< the disk or a quota is full */
     ALEX_NO_PERMISSION = 15, /**< the operating system denied access */
     ALEX_IO = 16,            /**< any other failure of the operating system; see the detail's os_errno */
-    ALEX_MISUSE = 17,        /**< a handle was used after its end (debug builds) */
+    ALEX_MISUSE = 17,        /**< a handle was used after its end: most are told by debug builds; by others only
+                                  transactions, as long as their memory serves no other */
 };
 
 /** The name of a code, such as "ALEX_NOT_FOUND". Static; "ALEX_UNKNOWN" for any other number. */
@@ -244,7 +247,9 @@ ALEX_API int alex_open(const char *path, const struct alex_options *options, ale
  *
  * @param store  may be NULL
  * @return ALEX_OK; ALEX_BUSY if a transaction, cursor, loader or reservation is open, or another thread's write waits
- *         for its sync (nothing happens then); in a forked child only if a transaction of the calling thread is open;
+ *         for its sync (nothing happens then. That helps to find a mistake and guards against none: not before a
+ *         thread's call has returned may the store be closed); in a forked child only if a transaction of the calling
+ *         thread is open;
  *         ALEX_IO, ALEX_NO_SPACE, ALEX_NO_PERMISSION or ALEX_NO_MEMORY if the end could not be made durable: the next
  *         open then recovers as after a crash
  */
@@ -377,7 +382,7 @@ struct alex_table_stats {
     double density;                                 /**< share of the data nodes' slots that hold a key */
     double model_error_slots;    /**< mean distance between where the model puts a key and where it is, in slots */
     double predicted_line_share; /**< share of keys that lie in the very cache line the model names */
-    uint64_t structure_changes;  /**< nodes grown, split, shrunk or merged since the store was opened */
+    uint64_t structure_changes;  /**< nodes grown, split, shrunk, or taken out empty, since the store was opened */
     uint64_t moved_bytes;        /**< bytes of index entries moved by inserts since then */
 };
 
@@ -503,19 +508,29 @@ enum alex_txn_mode {
 
 /**
  * Begins a transaction. What it reads is the state of this moment, whatever is written meanwhile; every value it hands
- * out points into the store and stays as it is until alex_end().
+ * out points into the store and stays as it is until alex_end() or alex_renew().
  *
  * @param out_txn  end it with alex_end()
  * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY
  */
 ALEX_API int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn);
 
-/** Ends a transaction and the life of every value it handed out. @return ALEX_OK; ALEX_BUSY if a cursor is still open
- *  in it (nothing happens then). NULL is ALEX_OK. */
+/**
+ * Ends a transaction and the life of every value it handed out. Takes away what was deleted or dropped and kept for it
+ * alone, which frees memory, but nothing on disk.
+ *
+ * Cost: with nothing kept, less than a get. Else a step an entry and a node that goes: by this call while no other
+ * thread writes, which may find the store taken for 512 entries or a dropped table; by the writes that come, some
+ * tens of entries each, if one does.
+ *
+ * @param txn  may be NULL
+ * @return ALEX_OK; ALEX_BUSY if a cursor is still open in it (nothing happens then)
+ */
 ALEX_API int alex_end(alex_txn *txn);
 
 /**
  * Lets a transaction see the state of this moment, as if it had ended and begun anew. Values that it handed out end.
+ * Cost: as alex_end().
  *
  * @return ALEX_OK; ALEX_BUSY if a cursor is open in it (nothing happens then)
  */
@@ -524,7 +539,7 @@ ALEX_API int alex_renew(alex_txn *txn);
 /**
  * Finds the value of `key` without copying it.
  *
- * @param out_value  points into the store until alex_end()
+ * @param out_value  points into the store until alex_end() or alex_renew()
  * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED, ALEX_IO (only with catch_sigbus)
  */
 ALEX_API int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slice *out_value);
@@ -533,7 +548,8 @@ ALEX_API int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct 
  * Finds many values at once, several times faster than one by one: their memory accesses overlap.
  *
  * @param keys        `count` keys in any order; repeats are fine
- * @param out_values  `count` slices, one a key; data == NULL where the key has no value or its record can't be read
+ * @param out_values  `count` slices, one a key, as of alex_txn_get(); data == NULL where the key has no value or its
+ *                    record can't be read
  * @param out_found   optional: the number of keys that have a value
  * @return ALEX_OK, also if keys are missing; ALEX_DAMAGED if any record is damaged, or ALEX_IO if any can't be read
  *         (only with catch_sigbus); the others are there all the same
@@ -560,7 +576,7 @@ ALEX_API int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_
 /** What a cursor is at. */
 struct alex_entry {
     int64_t key;
-    struct alex_slice value; /**< points into the store until the transaction's end */
+    struct alex_slice value; /**< points into the store until alex_end() or alex_renew() */
 };
 
 /**
