@@ -14,7 +14,8 @@ find_package(PkgConfig)
 
 # An interface that every target of the project links to privately.
 add_library(alex_compiler INTERFACE)
-target_compile_definitions(alex_compiler INTERFACE _GNU_SOURCE $<$<CONFIG:Debug>:ALEX_DEBUG>)
+target_compile_definitions(alex_compiler INTERFACE _GNU_SOURCE $<$<CONFIG:Debug>:ALEX_DEBUG>
+    $<$<BOOL:${ALEX_INTERRUPTS}>:ALEX_INTERRUPTS>)
 target_compile_options(alex_compiler INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow
     $<$<COMPILE_LANGUAGE:C>:-Wconversion>

@@ -2,6 +2,8 @@
 # Each folder of tests/ is a suite, and its name the label of its tests (`ctest -L unit`). In a suite
 #   test_*.c            is a cmocka program each, linked with the suite's other C files and tests/support
 #   test_*.py, test_*.sh  is a script each
+# A program that starts threads, or looks at the library's, is labelled `threads` as well: ThreadSanitizer and `make
+# stress` run these. The target `thread_tests` builds them.
 # Fuzz targets are fuzz_*.c in tests/fuzz, with seeds in tests/fuzz/corpus/<name without fuzz_>.
 
 find_package(Python3 COMPONENTS Interpreter)
@@ -71,6 +73,22 @@ if(CMOCKA_FOUND)
     endif()
 endif()
 
+# By one of these words a source tells that it is about threads.
+set(thread_words "thread_create|os_thread_start|helper_thread_count")
+add_custom_target(thread_tests)
+
+# Labels a program's test `threads` if any of its sources, which follow, is about them.
+function(alex_label_threads name target)
+    foreach(source IN LISTS ARGN)
+        file(STRINGS "${source}" lines REGEX "${thread_words}")
+        if(NOT lines STREQUAL "")
+            set_property(TEST ${name} APPEND PROPERTY LABELS threads)
+            add_dependencies(thread_tests ${target})
+            return()
+        endif()
+    endforeach()
+endfunction()
+
 # The C programs and the scripts of one suite.
 function(alex_add_suite suite)
     set(folder "${PROJECT_SOURCE_DIR}/tests/${suite}")
@@ -88,6 +106,7 @@ function(alex_add_suite suite)
             target_link_libraries(${target} PRIVATE
                 $<TARGET_NAME_IF_EXISTS:alex_test_support> alex_test_base PkgConfig::CMOCKA)
             alex_add_test(${suite}/${name} ${suite} $<TARGET_FILE:${target}>)
+            alex_label_threads(${suite}/${name} ${target} ${source} ${shared_sources})
         endforeach()
     endif()
     file(GLOB scripts CONFIGURE_DEPENDS "${folder}/test_*.py" "${folder}/test_*.sh")

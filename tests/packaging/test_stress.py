@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/stress goes on until its time is over, and stops at the first failure with what repeats it."""
+"""tools/stress runs what has threads until its time is over, and stops at the first failure with what repeats it."""
 
 import contextlib
 import importlib.machinery
@@ -19,6 +19,8 @@ loader = importlib.machinery.SourceFileLoader("stress", str(TOOL))
 stress = importlib.util.module_from_spec(importlib.util.spec_from_loader("stress", loader))
 loader.exec_module(stress)
 
+PROGRAMS = ["crash_test_kill_threads", "unit_test_mvcc_chain", "unit_test_store_reclaim"]
+
 
 class Stress(unittest.TestCase):
     def stress(self, script, seconds="0", builds="release", limit=60):
@@ -26,7 +28,7 @@ class Stress(unittest.TestCase):
         each time it is asked."""
         with tempfile.TemporaryDirectory() as directory:
             for build in builds.split(","):
-                for name in stress.PROGRAMS:
+                for name in PROGRAMS:
                     path = Path(directory) / build / "tests" / name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(f"#!/bin/sh\nname={name}\nruns={directory}/runs\n"
@@ -34,7 +36,8 @@ class Stress(unittest.TestCase):
                     path.chmod(0o755)
             asked = {"STRESS_SECONDS": seconds, "STRESS_BUILD": builds, "STRESS_SEED": "5", "ALEX_THREAD_KILLS": "7"}
             output = io.StringIO()
-            with mock.patch.multiple(stress, BUILDS=Path(directory), PROGRAM_SECONDS=limit), \
+            with mock.patch.multiple(stress, BUILDS=Path(directory), PROGRAM_SECONDS=limit,
+                                     programs_of=lambda folder: PROGRAMS), \
                     mock.patch.object(stress.subprocess, "run", return_value=subprocess.CompletedProcess([], 0)), \
                     mock.patch.object(stress.time, "monotonic", side_effect=itertools.count()), \
                     mock.patch.object(stress.sys, "argv", ["stress"]), \
@@ -42,13 +45,23 @@ class Stress(unittest.TestCase):
                 code = stress.main()
             return code, output.getvalue(), (Path(directory) / "runs").read_text(encoding="utf-8").splitlines()
 
+    def test_programs(self):
+        """Every test that makes a thread is run, those that take long first."""
+        programs = stress.programs_of(os.environ["ALEX_BUILD_DIR"])
+        if not programs:
+            self.skipTest("the tests in C are not built")
+        sources = {f"{path.parent.name}_{path.stem}": path.read_text(encoding="utf-8")
+                   for path in TOOL.parent.parent.glob("tests/*/test_*.c")}
+        makers = [name for name, source in sources.items() if "pthread_create(" in source]
+        self.assertIn("unit_test_store_reclaim", makers)
+        self.assertLessEqual(set(makers) | set(stress.SETTINGS), set(programs))
+        self.assertEqual(list(stress.SETTINGS), programs[:len(stress.SETTINGS)])
+
     def test_time(self):
         """A round of all programs is made however short the time is, and others until it is over."""
-        there = [name for name in stress.PROGRAMS if stress.is_there(name)]
-        self.assertIn("crash_test_kill_threads", there)
         code, output, runs = self.stress("exit 0")
         self.assertEqual(0, code, output)
-        self.assertEqual(sorted(there), sorted(run.split()[0] for run in runs))
+        self.assertEqual(sorted(PROGRAMS), sorted(run.split()[0] for run in runs))
         self.assertIn("round 1, release, seed 5: ", output)
         code, output, runs = self.stress("exit 0", seconds="5", builds="release,tsan")
         self.assertEqual(0, code, output)

@@ -120,7 +120,7 @@ struct full_speed {
     atomic_uint failed;
 };
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 static pthread_t forking_thread;
 
 /** Holds a writer up in the middle of a change, so that most forks would come there. */
@@ -216,7 +216,7 @@ static void test_fork_beside_writers(void **state)
         files_join(path, fixture->directory, "idle");
         ASSERT_OK(alex_open(path, NULL, &idle));
         struct full_speed speed = {.fixture = fixture, .old = helper_begin(fixture->store)};
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         forking_thread = pthread_self();
         base_interrupt = hold_writer_up;
 #endif
@@ -235,7 +235,7 @@ static void test_fork_beside_writers(void **state)
         for (int i = 0; i < WRITERS; i++) {
             assert_int_equal(pthread_join(threads[i], NULL), 0);
         }
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         base_interrupt = NULL;
 #endif
         assert_int_equal(atomic_load(&speed.failed), 0);

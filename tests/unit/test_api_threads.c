@@ -637,7 +637,7 @@ static void test_uncommitted_entries(void **state)
     }
 }
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 /** A thread that opens a snapshot and is held up at its Nth place where it may be, while a writer deletes the key. */
 static struct {
     struct fixture *fixture;
@@ -732,7 +732,7 @@ int main(void)
         TEST_WITH_STORE(test_begin_without_memory),
         TEST_WITH_STORE(test_calls_on_a_dropped_table),
         TEST_WITH_STORE(test_count_beside_a_tombstone),
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         TEST_WITH_STORE(test_snapshot_opened_beside_a_delete),
         TEST_WITH_STORE(test_reads_amid_a_drop),
 #endif

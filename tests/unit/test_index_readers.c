@@ -17,7 +17,7 @@
 #define ROUNDS 4u
 #define SCANNED 200u
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 static _Thread_local uint64_t interrupt_random;
 
 /** Gives the processor away once in a while. */
@@ -204,7 +204,7 @@ static void test_readers_beside_a_writer(void **state)
             index_set(fixture->index, &position, payload_for(i, 0));
         }
         pthread_t threads[READERS];
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         base_interrupt = interrupt;
 #endif
         for (size_t i = 0; i < READERS; i++) {
@@ -217,7 +217,7 @@ static void test_readers_beside_a_writer(void **state)
         for (size_t i = 0; i < READERS; i++) {
             assert_int_equal(0, pthread_join(threads[i], NULL));
         }
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         base_interrupt = NULL;
 #endif
         assert_int_equal(atomic_load(&shared.wrong), 0);
@@ -229,7 +229,7 @@ static void test_readers_beside_a_writer(void **state)
     }
 }
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 /** A reader that is held up at its Nth place where it may be, while a writer acts. */
 static struct {
     struct index *index;
@@ -474,7 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_readers_beside_a_writer, fixture_setup, fixture_teardown),
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         cmocka_unit_test_setup_teardown(test_reads_interrupted_anywhere, fixture_setup, fixture_teardown),
 #endif
         cmocka_unit_test(test_tickets),

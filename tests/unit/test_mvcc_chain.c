@@ -348,7 +348,7 @@ static void test_damaged_version(void **state)
     ASSERT_OK(alex_end(newer));
 }
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 /** What a writer does while another thread is held up, each in one of the places where that may be. */
 static struct {
     alex_table *table;
@@ -532,7 +532,7 @@ int main(void)
         TEST_WITH_STORE(test_crossing_that_waits),
         TEST_WITH_FAULTS(test_no_memory_for_shortcuts),
         TEST_WITH_STORE(test_damaged_version),
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         TEST_WITH_STORE(test_snapshot_settles_beside_a_writer),
         TEST_WITH_STORE(test_snapshot_ends_as_its_shortcut_is_made),
         TEST_WITH_STORE(test_lone_read_far_behind),

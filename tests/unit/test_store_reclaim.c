@@ -126,7 +126,7 @@ static void test_reclaim_in_steps(void **state)
     assert_int_equal(tombstones_in(fixture->main), 0); /* nobody waits */
 }
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 
 /** A writer that comes while another thread takes away what a snapshot held back. */
 static struct {
@@ -316,7 +316,7 @@ int main(void)
         TEST_WITH_STORE(test_tombstone_of_key_written_again),
         TEST_WITH_STORE(test_queue_is_reused),
         TEST_WITH_STORE(test_reclaim_in_steps),
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         TEST_WITH_STORE(test_writer_comes_while_reclaiming),
 #endif
         TEST_WITH_STORE(test_end_while_put_is_reserved),
