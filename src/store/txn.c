@@ -56,12 +56,12 @@ bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old)
 {
     const uint64_t limit = store->options.old_snapshot_writes;
     struct mvcc_open_snapshots open;
-    uint64_t published = mvcc_published(&store->mvcc);
     mvcc_look(&store->mvcc, &open);
+    uint64_t published = mvcc_published(&store->mvcc); /* after it, so that none that is open is newer */
     if (open.count > 0 && open.oldest_thread == 0) {
         return false; /* one that is just being opened may look old */
     }
-    uint64_t records = open.count == 0 || open.oldest > published ? 0 : published - open.oldest;
+    uint64_t records = open.count == 0 ? 0 : published - open.oldest;
     uint64_t rest = records < limit ? limit - records : limit;
     store->old_snapshot_due = rest < UINT64_MAX - published ? published + rest : UINT64_MAX;
     if (records < limit) {

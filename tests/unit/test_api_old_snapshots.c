@@ -128,6 +128,24 @@ static void test_never_told(void **state)
     ASSERT_OK(alex_end(txn));
 }
 
+/* A transaction that is just being opened may look old, so that nobody is told before it has settled: then by the next
+ * write. */
+static void test_none_told_while_one_settles(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told;
+    reopen(fixture, &told, 10);
+    alex_txn *txn = helper_begin(fixture->store);
+    atomic_store(&txn->snapshot.slot->thread, 0);
+    put_some(fixture, 15);
+    assert_int_equal(told.calls, 0);
+    atomic_store(&txn->snapshot.slot->thread, os_thread_id());
+    put_some(fixture, 1);
+    assert_int_equal(told.calls, 1);
+    assert_int_equal(told.last.records, 16);
+    ASSERT_OK(alex_end(txn));
+}
+
 static void *renew_there(void *context)
 {
     int64_t *thread = *(int64_t **)context;
@@ -208,6 +226,7 @@ int main(void)
         TEST_WITH_STORE(test_calls_within),
         TEST_WITH_STORE(test_writes_within),
         TEST_WITH_STORE(test_never_told),
+        TEST_WITH_STORE(test_none_told_while_one_settles),
         TEST_WITH_STORE(test_names_the_thread),
         TEST_WITH_STORE(test_statistics),
         TEST_WITH_STORE(test_options),
