@@ -452,7 +452,7 @@ static void test_takes_back_to_tombstone(void **state)
     }
 }
 
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
 
 /** Holds a thread up where it has published its write and not yet woken those that its sync has covered. */
 static struct {
@@ -522,6 +522,75 @@ static void test_leader_held_up(void **state)
 }
 
 #endif
+
+/** Puts a key until its newest record may have a shortcut. */
+static void put_until_crossing(alex_table *table, int64_t key)
+{
+    uint64_t ref = 0;
+    for (int i = 0; i < 3 || !mvcc_is_crossing(ref); i++) {
+        helper_put(table, key, "newer");
+        ref = index_find(table->index, table_index_key(table, key));
+    }
+}
+
+/* A shortcut that a write has made of the record before it goes when the write is taken back, and snapshots see what
+ * they saw. */
+static void test_takes_back_shortcut(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_store *store = fixture->store;
+    helper_put(fixture->main, 1, "old");
+    alex_txn *txn = helper_begin(store);
+    put_until_crossing(fixture->main, 1);
+    size_t held = store->held.count;
+    close_gate();
+    struct call call;
+    begin_call(&call, put_new, fixture->main, 1, 1);
+    os_mutex_lock(store->lock);
+    assert_int_equal(store->held.count, held + 1);
+    assert_int_equal(index_count(store->shortcuts), held + 1);
+    os_mutex_unlock(store->lock);
+    open_gate(true);
+    ASSERT_CODE(ALEX_IO, end_call(&call));
+    assert_int_equal(store->held.count, held);
+    assert_int_equal(index_count(store->shortcuts), held);
+    ASSERT_VALUE(fixture->main, 1, "newer");
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, "old");
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(store->held.count, 0);
+    ASSERT_CODE(ALEX_IO, alex_close(store));
+    open_gate(false);
+    fixture_store_open(fixture, NULL);
+}
+
+/* A put over a tombstone is taken back to it also where shortcuts are held for the same snapshot, before it. */
+static void test_takes_back_to_tombstone_behind_shortcuts(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_store *store = fixture->store;
+    helper_put(fixture->main, 1, "old");
+    helper_put(fixture->main, 2, "old");
+    alex_txn *txn = helper_begin(store);
+    put_until_crossing(fixture->main, 1);
+    helper_put(fixture->main, 1, "newest");
+    ASSERT_OK(alex_delete(fixture->main, 2));
+    assert_true(store->held.count >= 2);
+    assert_null(store->held.items[store->held.first].table);
+    close_gate();
+    struct call call;
+    begin_call(&call, put_new, fixture->main, 2, 1);
+    open_gate(true);
+    ASSERT_CODE(ALEX_IO, end_call(&call));
+    ASSERT_VALUE(fixture->main, 2, NULL);
+    ASSERT_TXN_VALUE(txn, fixture->main, 1, "old");
+    ASSERT_TXN_VALUE(txn, fixture->main, 2, "old");
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(index_count(fixture->main->index), 1);
+    ASSERT_CODE(ALEX_IO, alex_close(store));
+    open_gate(false);
+    fixture_store_open(fixture, NULL);
+    ASSERT_VALUE(fixture->main, 1, "newest");
+}
 
 static int close_in_child(void *context)
 {
@@ -687,9 +756,11 @@ int main(void)
         TEST(test_failed_write_takes_all_back),
         TEST(test_failed_sync_of_another),
         TEST(test_takes_back_to_tombstone),
-#ifdef ALEX_DEBUG
+#ifdef BASE_INTERRUPTS
         TEST(test_leader_held_up),
 #endif
+        TEST(test_takes_back_shortcut),
+        TEST(test_takes_back_to_tombstone_behind_shortcuts),
         TEST(test_forked_child_closes),
         TEST(test_shortcut_waits_for_sync),
         TEST(test_writers_see_their_writes),

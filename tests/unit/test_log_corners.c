@@ -360,7 +360,8 @@ static void test_header_of_another_size(void **state)
     assert_string_equal(error.path, path);
 }
 
-/* A reference that leads to no segment, or says a size that no record has, leads to nothing. */
+/* A reference that leads to no segment, or beyond the end of its file, or says a size that no record has, leads to
+ * nothing. */
 static void test_references_to_nowhere(void **state)
 {
     struct fixture *fixture = *state;
@@ -370,6 +371,7 @@ static void test_references_to_nowhere(void **state)
     uint64_t first = ((uint64_t)log->tail->first_slot << log->space.segment_shift) + SEGMENT_HEADER_BYTES;
     uint64_t nowhere = log_ref_make(LOG_ADDRESS_LIMIT - 8, 64, false);
     uint64_t small = log_ref_make(first, 8, false);
+    uint64_t beyond = log_ref_make(first - SEGMENT_HEADER_BYTES + atomic_load(&log->tail->allocated) - 8, 64, false);
     uint64_t large = log_ref_make(LOG_ADDRESS_LIMIT - 8, UINT64_MAX / 2, false);
     struct log_value value;
     struct record record;
@@ -377,6 +379,8 @@ static void test_references_to_nowhere(void **state)
     log_prefetch(log, &nowhere, 1);
     assert_false(log_fetch_put(log, nowhere, 1, 1, &value));
     assert_false(log_fetch_put(log, small, 1, 1, &value));
+    assert_false(log_fetch_put(log, beyond, 1, 1, &value));
+    assert_int_not_equal(log_fetch(log, beyond, &record), RECORD_GOOD);
     assert_int_equal(log_fetch(log, nowhere, &record), RECORD_BAD);
     assert_int_equal(log_locate(log, nowhere, path, sizeof path).file_id, 0);
     assert_int_equal(log_record_bytes(log, large), LOG_REF_UNITS_MAX * 8);

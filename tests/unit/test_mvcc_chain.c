@@ -348,6 +348,57 @@ static void test_damaged_version(void **state)
     ASSERT_OK(alex_end(newer));
 }
 
+/** Damages the newest record of a key, by its first bytes. @param out_original  those */
+static void damage_newest(const struct fixture *fixture, int64_t key, struct files_record *out_record,
+                          uint8_t out_original[4])
+{
+    files_find_record(fixture->path, FILES_PUT, fixture->main->id, key, out_record);
+    files_read_at(out_record->path, out_record->offset, out_original, 4);
+    files_patch(out_record->path, out_record->offset, "????", 4);
+}
+
+/* Where a record is damaged that shortcuts would lead past, or one that would have one, none is made for it: who has to
+ * pass it is told, and writes and other reads go on. Once it is as it was, so are the reads. */
+static void test_damage_where_shortcuts_are_made(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *table = fixture->main;
+    for (int64_t key = 0; key < 2; key++) {
+        bool has_shortcut = key == 1;
+        uint64_t number = 0;
+        put_number(table, key, ++number);
+        alex_txn *txn = helper_begin(fixture->store);
+        uint64_t ref;
+        do {
+            put_number(table, key, ++number);
+            ref = index_find(table->index, table_index_key(table, key));
+        } while (has_shortcut && (number < 4 || !mvcc_is_crossing(ref)));
+        uint64_t before = index_count(fixture->store->shortcuts);
+        struct files_record record;
+        uint8_t original[4];
+        damage_newest(fixture, key, &record, original);
+        for (int i = 0; i < 200; i++) {
+            put_number(table, key, ++number);
+        }
+        assert_int_equal(index_count(fixture->store->shortcuts), before);
+        struct alex_slice value;
+        uint64_t newest;
+        ASSERT_CODE(ALEX_DAMAGED, alex_txn_get(txn, table, key, &value));
+        ASSERT_OK(alex_get(table, key, &newest, sizeof newest, NULL));
+        assert_int_equal(newest, number);
+        files_patch(record.path, record.offset, original, sizeof original);
+        assert_sees(txn, table, key, 1);
+        for (int i = 0; i < 200; i++) {
+            put_number(table, key, ++number);
+        }
+        assert_true(index_count(fixture->store->shortcuts) > before);
+        assert_sees(txn, table, key, 1);
+        ASSERT_OK(alex_end(txn));
+        assert_int_equal(fixture->store->held.count, 0);
+    }
+    helper_check(fixture->store);
+}
+
 #ifdef BASE_INTERRUPTS
 /** What a writer does while another thread is held up, each in one of the places where that may be. */
 static struct {
@@ -532,6 +583,7 @@ int main(void)
         TEST_WITH_STORE(test_crossing_that_waits),
         TEST_WITH_FAULTS(test_no_memory_for_shortcuts),
         TEST_WITH_STORE(test_damaged_version),
+        TEST_WITH_STORE(test_damage_where_shortcuts_are_made),
 #ifdef BASE_INTERRUPTS
         TEST_WITH_STORE(test_snapshot_settles_beside_a_writer),
         TEST_WITH_STORE(test_snapshot_ends_as_its_shortcut_is_made),

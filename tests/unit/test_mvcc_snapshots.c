@@ -100,6 +100,65 @@ static void test_many_and_renewed(void **state)
     mvcc_release(&mvcc);
 }
 
+static void assert_newest_below(const struct mvcc *mvcc, uint64_t number, enum mvcc_below found, uint64_t expected)
+{
+    uint64_t newest = 0;
+    assert_int_equal(mvcc_newest_below(mvcc, number, &newest), found);
+    assert_true(found != MVCC_BELOW_OPEN || newest == expected);
+}
+
+/* The newest open snapshot below a number is found, whether it has a slot before those of older ones or behind them. */
+static void test_newest_below(void **state)
+{
+    (void)state;
+    struct mvcc mvcc = {0};
+    struct mvcc_snapshot first;
+    struct mvcc_snapshot second;
+    ASSERT_OK(mvcc_init(&mvcc));
+    mvcc_publish(&mvcc, 10);
+    ASSERT_OK(mvcc_open(&mvcc, &first));
+    mvcc_publish(&mvcc, 20);
+    ASSERT_OK(mvcc_open(&mvcc, &second));
+    mvcc_publish(&mvcc, 40);
+    assert_newest_below(&mvcc, 10, MVCC_BELOW_NONE, 0);
+    assert_newest_below(&mvcc, 20, MVCC_BELOW_OPEN, 10);
+    assert_newest_below(&mvcc, 40, MVCC_BELOW_OPEN, 20);
+    mvcc_renew(&mvcc, &first);
+    mvcc_publish(&mvcc, 60);
+    assert_newest_below(&mvcc, 20, MVCC_BELOW_NONE, 0);
+    assert_newest_below(&mvcc, 40, MVCC_BELOW_OPEN, 20);
+    assert_newest_below(&mvcc, 60, MVCC_BELOW_OPEN, 40);
+    mvcc_close(&first);
+    mvcc_close(&second);
+    mvcc_release(&mvcc);
+}
+
+/* It can't be told while a snapshot settles, whichever slot that has, or before the number is published. */
+static void test_newest_below_unknown(void **state)
+{
+    (void)state;
+    struct mvcc mvcc = {0};
+    struct mvcc_snapshot snapshots[2];
+    ASSERT_OK(mvcc_init(&mvcc));
+    mvcc_publish(&mvcc, 10);
+    for (size_t i = 0; i < 2; i++) {
+        ASSERT_OK(mvcc_open(&mvcc, &snapshots[i]));
+    }
+    mvcc_publish(&mvcc, 40);
+    assert_newest_below(&mvcc, 41, MVCC_BELOW_UNKNOWN, 0);
+    for (size_t i = 0; i < 2; i++) {
+        _Atomic uint64_t *number = &snapshots[i].slot->number;
+        atomic_store(number, atomic_load(number) | MVCC_SETTLING);
+        assert_newest_below(&mvcc, 40, MVCC_BELOW_UNKNOWN, 0);
+        atomic_store(number, atomic_load(number) & ~MVCC_SETTLING);
+        assert_newest_below(&mvcc, 40, MVCC_BELOW_OPEN, 10);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        mvcc_close(&snapshots[i]);
+    }
+    mvcc_release(&mvcc);
+}
+
 /* Each snapshot sees the record that was newest when it was opened, over puts and deletes. */
 static void test_versions(void **state)
 {
@@ -177,8 +236,10 @@ static void test_wrong_versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_order),     cmocka_unit_test(test_many_and_renewed), TEST_WITH_STORE(test_versions),
-        TEST_WITH_STORE(test_wrong_references), TEST_WITH_STORE(test_wrong_versions),
+        cmocka_unit_test(test_every_order),   cmocka_unit_test(test_many_and_renewed),
+        cmocka_unit_test(test_newest_below),  cmocka_unit_test(test_newest_below_unknown),
+        TEST_WITH_STORE(test_versions),       TEST_WITH_STORE(test_wrong_references),
+        TEST_WITH_STORE(test_wrong_versions),
     };
     return cmocka_run_group_tests_name("mvcc snapshots", tests, NULL, NULL);
 }
