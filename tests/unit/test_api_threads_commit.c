@@ -139,6 +139,14 @@ static void close_gate(void)
     atomic_store(&gate_lets, 0);
 }
 
+/** Waits until a sync waits: then whose it is has ended its turn as a writer. */
+static void await_sync(void)
+{
+    while (atomic_load(&syncs) <= atomic_load(&gate_lets)) {
+        pause_briefly();
+    }
+}
+
 static void open_gate(bool fails)
 {
     atomic_store(&gate_fails, fails);
@@ -433,6 +441,7 @@ static void test_takes_back_to_tombstone(void **state)
         close_gate();
         struct call call;
         begin_call(&call, put_new, fixture->main, 1, 1);
+        await_sync();
         if (ends_before) {
             ASSERT_OK(alex_end(txn));
             assert_int_equal(fixture->store->held.count, 0);
@@ -546,10 +555,9 @@ static void test_takes_back_shortcut(void **state)
     close_gate();
     struct call call;
     begin_call(&call, put_new, fixture->main, 1, 1);
-    os_mutex_lock(store->lock);
+    await_sync();
     assert_int_equal(store->held.count, held + 1);
     assert_int_equal(index_count(store->shortcuts), held + 1);
-    os_mutex_unlock(store->lock);
     open_gate(true);
     ASSERT_CODE(ALEX_IO, end_call(&call));
     assert_int_equal(store->held.count, held);
