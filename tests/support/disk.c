@@ -511,14 +511,6 @@ bool disk_has_failed(void)
     return failed;
 }
 
-uint64_t disk_syncs(void)
-{
-    (void)pthread_mutex_lock(&lock);
-    uint64_t syncs = disk.syncs;
-    (void)pthread_mutex_unlock(&lock);
-    return syncs;
-}
-
 /* ---- moments */
 
 /** A file at a moment. */

@@ -102,7 +102,5 @@ enum disk_failure {
 void disk_fail(enum disk_failure failure, uint64_t number);
 /** Whether one has. */
 bool disk_has_failed(void);
-/** How many syncs have begun since disk_install(). */
-uint64_t disk_syncs(void);
 
 #endif /* SUPPORT_DISK_H */
