@@ -129,6 +129,8 @@ struct index_stats {
     double model_error_slots;    /**< mean |slot - predicted slot| over all keys (block distance times 8) */
     double predicted_line_share; /**< share of keys in the very block (cache line of keys) that the model names */
     uint64_t structure_changes;  /**< since creation: nodes grown, split, shrunk, retrained, removed */
+    uint64_t splits;             /**< of these */
+    uint64_t taken_out;          /**< of these: nodes, as nothing was left in them */
     uint64_t moved_bytes;        /**< since creation: bytes of slots moved by inserts, within and between nodes */
     uint64_t moved_bytes_max;    /**< greatest such number for one index_prepare() + index_set() */
 };

@@ -58,6 +58,8 @@ void index_stats(const struct index *index, struct index_stats *out_stats)
         stats.predicted_line_share = (double)sums.in_predicted_block / (double)index_count(index);
     }
     stats.structure_changes = index->structure_changes;
+    stats.splits = index->splits;
+    stats.taken_out = index->taken_out;
     stats.moved_bytes = index->moved_bytes;
     stats.moved_bytes_max = index->moved_bytes_max;
     *out_stats = stats;

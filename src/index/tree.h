@@ -25,6 +25,8 @@ struct index {
     char apart[128]; /**< readers look at the root, and each write changes what follows; lines are fetched in pairs */
     _Atomic uint64_t count;
     uint64_t structure_changes;
+    uint64_t splits;    /**< of these */
+    uint64_t taken_out; /**< of these: nodes */
     uint64_t moved_bytes;
     uint64_t moved_bytes_max;
     uint64_t moved_bytes_now; /**< by the index_prepare() and index_set() in progress */

@@ -114,6 +114,7 @@ static int split(struct index *index, const struct index_step *steps, uint32_t l
         count_moved(index, count);
     }
     index->structure_changes++;
+    index->splits++;
     return ALEX_OK;
 }
 
@@ -187,6 +188,7 @@ void index_tree_take_out(struct index *index, const struct index_step *steps, ui
     for (uint32_t i = level; i <= top; i++) {
         index_pool_retire(index->pool, steps[i].node);
         index->structure_changes++;
+        index->taken_out++;
     }
     if (steps[top].node != root) {
         if (index_is_sparse(steps[top + 1].node)) {

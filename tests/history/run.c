@@ -11,6 +11,8 @@
 #include "base/base.h"
 #include "history/checker.h"
 #include "history/syncs.h"
+#include "index/tree.h"
+#include "store/store_internal.h"
 
 /** Operations of a round at most, which bounds the memory that a history takes. */
 #define ROUND_OPERATIONS_MAX 250000u
@@ -32,7 +34,7 @@ struct run {
     struct state state; /**< at the beginning of the round */
     struct findings sum;
     uint64_t operations; /**< of all rounds */
-    uint64_t structure_changes;
+    struct reshaping reshaping;
     uint64_t rounds;
 };
 
@@ -101,13 +103,36 @@ static void make_store(struct run *run)
     atomic_store(&run->workload.passing, NULL);
 }
 
-/** Reads all tables as a whole, and looks how often their nodes have changed since the store was opened. */
-static void read_tables(struct run *run)
+static uint64_t sizes_below(const struct index_node *node)
+{
+    if (node->level == 0) {
+        return UINT64_C(1) << (31 - __builtin_clz(index_node_blocks(node)));
+    }
+    uint64_t sizes = 0;
+    uint32_t block = 0;
+    for (uint32_t slot = 0; index_node_next_entry(node, &block, &slot); slot++) {
+        sizes |= sizes_below(index_payload_child(index_block_payload(&node->blocks[block], slot)));
+    }
+    return sizes;
+}
+
+/** Looks at a table's index before the threads work on it, or after. */
+static void look_at_index(const struct index *index, struct reshaping *reshaping, bool after)
+{
+    struct index_stats stats;
+    index_stats(index, &stats);
+    uint64_t sign = after ? 1 : UINT64_MAX; /* what replay did counts for nothing */
+    reshaping->changes += sign * stats.structure_changes;
+    reshaping->splits += sign * stats.splits;
+    reshaping->taken_out += sign * stats.taken_out;
+    reshaping->sizes |= index_root(index) != NULL ? sizes_below(index_root(index)) : 0;
+}
+
+/** Reads all tables as a whole, before the threads work or after. */
+static void read_tables(struct run *run, bool after)
 {
     for (uint32_t i = 0; i < run->plan->staying; i++) {
-        struct alex_table_stats stats;
-        ASSERT_OK(alex_table_stat(run->tables.items[i].handle, &stats));
-        run->structure_changes += stats.structure_changes;
+        look_at_index(run->tables.items[i].handle->index, &run->reshaping, after);
         workload_read_all(&run->workload, &run->recorders[0], &run->tables.items[i]);
     }
     struct table *passing = atomic_load(&run->workload.passing);
@@ -189,12 +214,12 @@ static void run_round(struct run *run, uint64_t operations, bool first, bool las
     for (uint32_t i = 1; first && i < run->plan->staying; i++) {
         assert_non_null(workload_make_table(&run->workload, &run->recorders[0], true));
     }
-    read_tables(run);
+    read_tables(run, false);
     if (fails) {
         syncs_fail_after(operations / 400);
     }
     work(run, operations);
-    read_tables(run);
+    read_tables(run, true);
     check(run, fails);
     if (last) {
         helper_check(run->workload.store);
@@ -203,7 +228,7 @@ static void run_round(struct run *run, uint64_t operations, bool first, bool las
     ASSERT_OK(fails && code == ALEX_IO ? ALEX_OK : code);
 }
 
-void run_plan(const struct plan *plan, const char *directory, uint64_t operations, uint64_t seed)
+struct reshaping run_plan(const struct plan *plan, const char *directory, uint64_t operations, uint64_t seed)
 {
     struct run *run = calloc(1, sizeof *run);
     assert_non_null(run);
@@ -227,15 +252,17 @@ void run_plan(const struct plan *plan, const char *directory, uint64_t operation
         syncs_remove();
     }
     (void)printf("history \"%s\": %" PRIu64 " operations, %" PRIu64 " commits of %" PRIu64 " changes, %" PRIu64
-                 " snapshots with %" PRIu64 " reads, %" PRIu64 " lone reads, %" PRIu64 " nodes replaced, %" PRIu64
-                 " rounds; wrong: 0\n",
+                 " snapshots with %" PRIu64 " reads, %" PRIu64 " lone reads, %" PRIu64 " changes of structure, %" PRIu64
+                 " of them splits, %" PRIu64 " nodes taken out, %d sizes of nodes, %" PRIu64 " rounds; wrong: 0\n",
                  plan->name, run->operations, run->sum.commits, run->sum.changes, run->sum.snapshots,
-                 run->sum.snapshot_reads, run->sum.lone_reads, run->structure_changes, run->rounds);
-    assert_true(run->structure_changes > 0 || plan->keys < 1000);
+                 run->sum.snapshot_reads, run->sum.lone_reads, run->reshaping.changes, run->reshaping.splits,
+                 run->reshaping.taken_out, __builtin_popcountll(run->reshaping.sizes), run->rounds);
+    struct reshaping reshaping = run->reshaping;
     for (uint32_t i = 0; i < run->threads; i++) {
         recorder_release(&run->recorders[i]);
     }
     serial_release(&run->serial);
     state_release(&run->state);
     free(run);
+    return reshaping;
 }

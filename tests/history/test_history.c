@@ -149,6 +149,12 @@ static const struct plan plans[] = {
 
 #define PLANS (sizeof plans / sizeof plans[0])
 
+/** Of the plans that were carried out, and have many keys. */
+static struct {
+    size_t plans;
+    struct reshaping reshaping;
+} seen;
+
 /* Each snapshot saw exactly the writes of one moment, and each read and write fits its time, with this plan. */
 static void test_plan(void **state)
 {
@@ -156,16 +162,38 @@ static void test_plan(void **state)
     void *inner = NULL;
     assert_int_equal(fixture_directory(&inner), 0);
     const struct fixture *fixture = inner; /* stays on disk if the run fails */
-    run_plan(plan, fixture->directory, helper_environment("ALEX_HISTORY_OPS", OPERATIONS_DEFAULT),
-             helper_environment("ALEX_HISTORY_SEED", 1));
+    struct reshaping reshaping =
+        run_plan(plan, fixture->directory, helper_environment("ALEX_HISTORY_OPS", OPERATIONS_DEFAULT),
+                 helper_environment("ALEX_HISTORY_SEED", 1));
     assert_int_equal(fixture_close(&inner), 0);
+    seen.plans++;
+    if (plan->keys >= 1000) {
+        assert_true(reshaping.changes > 0);
+        seen.reshaping.splits += reshaping.splits;
+        seen.reshaping.taken_out += reshaping.taken_out;
+        seen.reshaping.sizes |= reshaping.sizes;
+    }
+}
+
+/* Beside the readers of the plans with many keys nodes were split, and taken out when they were empty; and there were
+ * nodes of several sizes, each at least twice the one before. */
+static void test_nodes_were_reshaped(void **state)
+{
+    (void)state;
+    if (seen.plans < PLANS || helper_environment("ALEX_HISTORY_OPS", OPERATIONS_DEFAULT) < OPERATIONS_DEFAULT) {
+        skip(); /* too little was done */
+    }
+    assert_true(seen.reshaping.splits > 0);
+    assert_true(seen.reshaping.taken_out > 0);
+    assert_true(__builtin_popcountll(seen.reshaping.sizes) >= 3);
 }
 
 int main(void)
 {
-    static struct CMUnitTest tests[PLANS];
+    static struct CMUnitTest tests[PLANS + 1];
     for (size_t i = 0; i < PLANS; i++) {
         tests[i] = (struct CMUnitTest){plans[i].name, test_plan, NULL, NULL, (void *)&plans[i]};
     }
+    tests[PLANS] = (struct CMUnitTest)cmocka_unit_test(test_nodes_were_reshaped);
     return cmocka_run_group_tests_name("history", tests, NULL, NULL);
 }

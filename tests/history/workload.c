@@ -60,13 +60,29 @@ static int64_t key_of(const struct worker *worker, uint32_t number)
     return workload_key(worker->workload->plan, number);
 }
 
-/** The next step of the tide, among this writer's own keys. */
+/** Where the tide is after so many more steps, among this writer's own keys. */
+static uint32_t tide_at(const struct worker *worker, uint32_t steps)
+{
+    const struct plan *plan = worker->workload->plan;
+    uint32_t turn = plan->keys / plan->writers;
+    uint32_t step = worker->tide + steps < turn ? worker->tide + steps : turn - 1;
+    return (worker->tides % 4 < 2 ? step : turn - 1 - step) * plan->writers + worker->writer;
+}
+
+/** The number of some key to write: with a tide one that it comes to soon, so that it leaves none behind when it goes,
+ *  and nodes are emptied. */
+static uint32_t choose_to_write(struct worker *worker)
+{
+    return worker->workload->plan->choice == CHOICE_TIDE ? tide_at(worker, (uint32_t)below(worker, 64))
+                                                         : choose(worker);
+}
+
+/** The next step of the tide. */
 static void write_tide(struct worker *worker, struct table *table)
 {
     const struct plan *plan = worker->workload->plan;
     uint32_t turn = plan->keys / plan->writers;
-    uint32_t at = worker->tides % 4 < 2 ? worker->tide : turn - 1 - worker->tide;
-    int64_t key = key_of(worker, at * plan->writers + worker->writer);
+    int64_t key = key_of(worker, tide_at(worker, 0));
     int code = worker->tides % 2 == 0 ? call_put(worker->recorder, worker->workload->tables, table, key)
                                       : call_delete(worker->recorder, worker->workload->tables, table, key);
     if (code != ALEX_BUSY && ++worker->tide == turn) {
@@ -81,10 +97,10 @@ static void write_batch(struct worker *worker, struct table *passing)
     struct batch batch = {.count = 0};
     uint64_t count = 1 + below(worker, BATCH_OPS_MAX - 1);
     struct table *tables[] = {staying(worker), passing != NULL && below(worker, 3) == 0 ? passing : staying(worker)};
-    call_batch_put(&batch, workload->tables, tables[0], key_of(worker, choose(worker)));
+    call_batch_put(&batch, workload->tables, tables[0], key_of(worker, choose_to_write(worker)));
     for (uint64_t i = 1; i < count; i++) {
         struct table *table = tables[below(worker, 2)];
-        int64_t key = key_of(worker, choose(worker));
+        int64_t key = key_of(worker, choose_to_write(worker));
         if (below(worker, 2) == 0) {
             call_batch_put(&batch, workload->tables, table, key);
         } else if (key != batch.entries[0].key || table != tables[0]) { /* the first put stays, by which it is known */
@@ -114,7 +130,7 @@ static void write_one(struct worker *worker, struct table *table)
 {
     struct recorder *recorder = worker->recorder;
     const struct tables *tables = worker->workload->tables;
-    uint32_t number = choose(worker);
+    uint32_t number = choose_to_write(worker);
     switch (below(worker, 10)) {
     case 0:
         (void)call_put_absent(recorder, tables, table, key_of(worker, number));
