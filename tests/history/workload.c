@@ -69,12 +69,10 @@ static uint32_t tide_at(const struct worker *worker, uint32_t steps)
     return (worker->tides % 4 < 2 ? step : turn - 1 - step) * plan->writers + worker->writer;
 }
 
-/** The number of some key to write: with a tide one that it comes to soon, so that it leaves none behind when it goes,
- *  and nodes are emptied. */
+/** The number of some key to write. */
 static uint32_t choose_to_write(struct worker *worker)
 {
-    return worker->workload->plan->choice == CHOICE_TIDE ? tide_at(worker, (uint32_t)below(worker, 64))
-                                                         : choose(worker);
+    return worker->workload->plan->empties ? tide_at(worker, (uint32_t)below(worker, 64)) : choose(worker);
 }
 
 /** The next step of the tide. */

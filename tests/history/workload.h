@@ -39,6 +39,7 @@ struct plan {
     bool passing;      /**< one more is made and dropped again and again */
     bool moving;       /**< threads hand their snapshots to each other */
     bool failing;      /**< a sync fails at last */
+    bool empties;      /**< other writes go just ahead of the tide, so that it leaves no key behind */
     uint32_t loads;    /**< entries of a load; 0: there are none */
     uint32_t held;     /**< a snapshot is kept for up to so many operations; 0: none is kept */
     uint32_t rounds;   /**< between which the store is reopened */
