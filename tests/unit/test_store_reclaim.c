@@ -187,6 +187,28 @@ static void test_writer_comes_while_reclaiming(void **state)
 
 #endif
 
+/* The end of a snapshot that held nothing back itself goes on with what was left of another's. */
+static void test_end_goes_on_with_the_rest(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 1000 };
+    for (int64_t key = 0; key < KEYS; key++) {
+        helper_put(fixture->main, key, "value");
+    }
+    alex_txn *txn = helper_begin(fixture->store);
+    for (int64_t key = 0; key < KEYS; key++) {
+        ASSERT_OK(alex_delete(fixture->main, key));
+    }
+    alex_txn *newer = helper_begin(fixture->store);
+    atomic_store(&fixture->store->waiting, 1); /* as if */
+    ASSERT_OK(alex_end(txn));
+    helper_put(fixture->main, KEYS, "value"); /* takes a step */
+    atomic_store(&fixture->store->waiting, 0);
+    assert_in_range(tombstones_in(fixture->main), 1, KEYS - 1);
+    ASSERT_OK(alex_end(newer));
+    assert_int_equal(tombstones_in(fixture->main), 0);
+}
+
 /* The end of a transaction changes nothing in a table with a reserved put, whose place in the index is fixed. */
 static void test_end_while_put_is_reserved(void **state)
 {
@@ -319,6 +341,7 @@ int main(void)
 #ifdef BASE_INTERRUPTS
         TEST_WITH_STORE(test_writer_comes_while_reclaiming),
 #endif
+        TEST_WITH_STORE(test_end_goes_on_with_the_rest),
         TEST_WITH_STORE(test_end_while_put_is_reserved),
         TEST_WITH_STORE(test_end_while_deleted_key_is_reserved),
         TEST_WITH_STORE(test_dropped_tables_out_of_order),
