@@ -40,6 +40,14 @@ static int gated_fdatasync(int fd)
     return real_calls.fdatasync(fd);
 }
 
+/** Waits until so many syncs have begun since close_gate(): the turn as a writer of whose it is has ended then. */
+static void wait_for_sync(unsigned number)
+{
+    while (atomic_load(&syncs) < number) {
+        pause_briefly();
+    }
+}
+
 /** Writes on their way, as the store counts them. */
 static unsigned waiting(alex_store *store)
 {
@@ -139,14 +147,6 @@ static void close_gate(void)
     atomic_store(&gate_lets, 0);
 }
 
-/** Waits until a sync waits: then whose it is has ended its turn as a writer. */
-static void await_sync(void)
-{
-    while (atomic_load(&syncs) <= atomic_load(&gate_lets)) {
-        pause_briefly();
-    }
-}
-
 static void open_gate(bool fails)
 {
     atomic_store(&gate_fails, fails);
@@ -197,9 +197,7 @@ static void test_sync_covers_what_came_before(void **state)
     struct call calls[3];
     close_gate();
     begin_call(&calls[0], put_new, fixture->main, 0, 1);
-    while (atomic_load(&syncs) == 0) {
-        pause_briefly();
-    }
+    wait_for_sync(1);
     begin_call(&calls[1], put_new, fixture->main, 1, 2);
     begin_call(&calls[2], write_both, fixture->main, 0, 3);
     atomic_store(&gate_lets, 1);
@@ -359,9 +357,7 @@ static void test_failed_write_takes_all_back(void **state)
     helper_put(fixture->main, 2, "old");
     close_gate();
     begin_call(&calls[0], put_new, fixture->main, 1, 1);
-    while (atomic_load(&syncs) == 0) {
-        pause_briefly();
-    }
+    wait_for_sync(1);
     begin_call(&calls[1], put_new, fixture->main, 2, 2);
     begin_call(&calls[2], write_both, fixture->main, 3, 3);
     faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_PWRITE), .first = 1, .torn = true, .os_errno = EIO});
@@ -400,9 +396,7 @@ static void test_failed_sync_of_another(void **state)
     struct call calls[3];
     close_gate();
     begin_call(&calls[0], put_new, fixture->main, 1, 1);
-    while (atomic_load(&syncs) == 0) {
-        pause_briefly();
-    }
+    wait_for_sync(1);
     begin_call(&calls[1], put_new, fixture->main, 2, 2);
     begin_call(&calls[2], sync_all, fixture->main, 0, 2);
     for (int i = 0; i < 100; i++) {
@@ -441,7 +435,7 @@ static void test_takes_back_to_tombstone(void **state)
         close_gate();
         struct call call;
         begin_call(&call, put_new, fixture->main, 1, 1);
-        await_sync();
+        wait_for_sync(1);
         if (ends_before) {
             ASSERT_OK(alex_end(txn));
             assert_int_equal(fixture->store->held.count, 0);
@@ -480,13 +474,6 @@ static void hold_up(void)
     }
     atomic_store(&held_up.holds, true);
     while (!atomic_load(&held_up.goes_on)) {
-        pause_briefly();
-    }
-}
-
-static void wait_for_sync(unsigned number)
-{
-    while (atomic_load(&syncs) < number) {
         pause_briefly();
     }
 }
@@ -555,7 +542,7 @@ static void test_takes_back_shortcut(void **state)
     close_gate();
     struct call call;
     begin_call(&call, put_new, fixture->main, 1, 1);
-    await_sync();
+    wait_for_sync(1);
     assert_int_equal(store->held.count, held + 1);
     assert_int_equal(index_count(store->shortcuts), held + 1);
     open_gate(true);

@@ -237,12 +237,7 @@ static void test_pause(void **state)
 {
     (void)state;
     uint64_t before = os_clock_ns();
-    for (uint32_t tries = 0; tries <= 1024; tries++) {
-        os_thread_pause(tries);
-    }
-    assert_true(os_clock_ns() - before >= 50000);
-    before = os_clock_ns();
-    os_thread_pause(UINT32_MAX);
+    os_thread_pause(1024);
     assert_true(os_clock_ns() - before >= 50000);
 }
 

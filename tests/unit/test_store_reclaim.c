@@ -24,6 +24,19 @@ static size_t dropped_tables(const alex_store *store)
     return count;
 }
 
+/** Puts keys from 0 on, begins a transaction, and deletes them. */
+static alex_txn *begin_before_deletes(const struct fixture *fixture, int64_t keys)
+{
+    for (int64_t key = 0; key < keys; key++) {
+        helper_put(fixture->main, key, "value");
+    }
+    alex_txn *txn = helper_begin(fixture->store);
+    for (int64_t key = 0; key < keys; key++) {
+        ASSERT_OK(alex_delete(fixture->main, key));
+    }
+    return txn;
+}
+
 /* A delete without open snapshot leaves no entry behind. */
 static void test_delete_without_snapshot(void **state)
 {
@@ -99,13 +112,7 @@ static void test_reclaim_in_steps(void **state)
 {
     struct fixture *fixture = *state;
     enum { KEYS = 1000 };
-    for (int64_t key = 0; key < KEYS; key++) {
-        helper_put(fixture->main, key, "value");
-    }
-    alex_txn *txn = helper_begin(fixture->store);
-    for (int64_t key = 0; key < KEYS; key++) {
-        ASSERT_OK(alex_delete(fixture->main, key));
-    }
+    alex_txn *txn = begin_before_deletes(fixture, KEYS);
     atomic_store(&fixture->store->waiting, 1); /* as if */
     ASSERT_OK(alex_end(txn));
     assert_int_equal(tombstones_in(fixture->main), KEYS);
@@ -163,13 +170,7 @@ static void test_writer_comes_while_reclaiming(void **state)
 {
     struct fixture *fixture = *state;
     enum { KEYS = 4000 };
-    for (int64_t key = 0; key < KEYS; key++) {
-        helper_put(fixture->main, key, "value");
-    }
-    alex_txn *txn = helper_begin(fixture->store);
-    for (int64_t key = 0; key < KEYS; key++) {
-        ASSERT_OK(alex_delete(fixture->main, key));
-    }
+    alex_txn *txn = begin_before_deletes(fixture, KEYS);
     late_writer.fixture = fixture;
     base_interrupt = writer_comes;
     ASSERT_OK(alex_end(txn));
@@ -192,13 +193,7 @@ static void test_end_goes_on_with_the_rest(void **state)
 {
     struct fixture *fixture = *state;
     enum { KEYS = 1000 };
-    for (int64_t key = 0; key < KEYS; key++) {
-        helper_put(fixture->main, key, "value");
-    }
-    alex_txn *txn = helper_begin(fixture->store);
-    for (int64_t key = 0; key < KEYS; key++) {
-        ASSERT_OK(alex_delete(fixture->main, key));
-    }
+    alex_txn *txn = begin_before_deletes(fixture, KEYS);
     alex_txn *newer = helper_begin(fixture->store);
     atomic_store(&fixture->store->waiting, 1); /* as if */
     ASSERT_OK(alex_end(txn));
