@@ -56,6 +56,7 @@ static void publish(alex_store *store, uint64_t number)
     *link = NULL;
 }
 
+/** Wakes all that wait, to see what has become of their writes. Called with the queue's lock. */
 static void wake_all(struct commit_queue *queue)
 {
     os_condition_wake_all(queue->next_leads);
