@@ -32,7 +32,7 @@
  *   src/index/node.h: index_block_key          acquire
  *   src/index/node.h: index_block_payload      acquire
  *   src/index/node.h: index_read_begin         acquire
- *   src/index/node.h: index_read_holds         acquire relaxed
+ *   src/index/node.h: index_read_holds         signal_acquire relaxed
  *   src/index/node.c: write_begin              relaxed relaxed
  *   src/index/node.c: write_end                relaxed release
  *   src/index/node.c: index_node_mark_obsolete relaxed release
@@ -64,8 +64,9 @@
  *   src/index/tree_change.c: index_tree_take_out -
  *   src/index/pool.c: index_pool_retire        -
  *   src/index/node_search_template.h: child_of -
- *   src/index/node_search_template.h: look_in_data_node -
+ *   src/index/node_search_template.h: payload_in -
  *   src/index/node_search_template.h: find_in_data_node -
+ *   src/index/node_search_template.h: find_from acquire
  *   src/index/node_search_template.h: find     acquire
  *   src/index/node_search_template.h: locate_in_node -
  *   src/index/node_search_template.h: locate   -
@@ -690,7 +691,7 @@ inline find_floor_slot(node)
 }
 
 /* By equal_mask(): the first slot with the key counts. */
-inline look_in_data_node()
+inline payload_in()
 {
     equal = NONE;
     for (at_slot : 0 .. SLOTS - 1) {
@@ -845,7 +846,7 @@ again: /* index_find() and index_scan(), from the root */
         read_begin(node, version);
         if
         :: !scans ->
-            look_in_data_node();
+            payload_in();
             read_holds(node, version, NO_SECOND_LOOK);
             goto done
         :: else -> read_holds(node, version, NONE)

@@ -3,8 +3,7 @@
 #include "index/node_search.h"
 #include "base/base.h"
 
-/** NULL until first needed. Threads that race to set it set the same value. */
-static _Atomic(const struct index_search *) chosen;
+_Atomic(const struct index_search *) index_search_in_use;
 
 static const struct index_search *variant(enum index_simd simd)
 {
@@ -24,21 +23,15 @@ static const struct index_search *variant(enum index_simd simd)
     }
 }
 
-static const struct index_search *choose_best(void)
+const struct index_search *index_search_choose(void)
 {
     static const enum index_simd by_speed[] = {INDEX_SIMD_AVX512, INDEX_SIMD_AVX2, INDEX_SIMD_PORTABLE};
     const struct index_search *search = NULL;
     for (size_t i = 0; search == NULL; i++) {
         search = variant(by_speed[i]);
     }
-    atomic_store_explicit(&chosen, search, memory_order_relaxed);
+    atomic_store_explicit(&index_search_in_use, search, memory_order_relaxed);
     return search;
-}
-
-const struct index_search *index_search_chosen(void)
-{
-    const struct index_search *search = atomic_load_explicit(&chosen, memory_order_relaxed);
-    return BASE_LIKELY(search != NULL) ? search : choose_best();
 }
 
 bool index_simd_choose(enum index_simd simd)
@@ -47,6 +40,6 @@ bool index_simd_choose(enum index_simd simd)
     if (search == NULL) {
         return false;
     }
-    atomic_store_explicit(&chosen, search, memory_order_relaxed);
+    atomic_store_explicit(&index_search_in_use, search, memory_order_relaxed);
     return true;
 }

@@ -32,8 +32,18 @@ struct index_search {
     uint64_t (*locate_in_node)(const struct index_node *node, uint64_t key, struct index_step *out_step);
 };
 
+/** NULL until first needed. Threads that race to set it set the same value. */
+extern _Atomic(const struct index_search *) index_search_in_use;
+
+/** Chooses the fastest variant that the processor can run. */
+const struct index_search *index_search_choose(void);
+
 /** The variant in use. */
-const struct index_search *index_search_chosen(void);
+static inline const struct index_search *index_search_chosen(void)
+{
+    const struct index_search *search = atomic_load_explicit(&index_search_in_use, memory_order_relaxed);
+    return BASE_LIKELY(search != NULL) ? search : index_search_choose();
+}
 
 extern const struct index_search index_search_portable;
 #if defined(__x86_64__) && !defined(BASE_SANITIZED) && !defined(ALEX_PORTABLE)

@@ -85,18 +85,28 @@ static inline uint32_t start_block(const struct index_node *node, uint64_t key)
 #endif
 }
 
+/** Whether a block with this at_most_mask() is the last whose first key is at most the key: no other one matters. */
+static inline bool is_floor(unsigned mask)
+{
+    return mask != 0 && mask != MASK_ALL;
+}
+
+/** From a block that isn't known to be it, to the last block whose first key is at most `key`, or 0. Sets the mask from
+ *  the one's at_most_mask() to the other's. */
+static inline uint32_t search_outwards(const struct index_node *node, uint64_t key, uint32_t block, unsigned *mask)
+{
+    uint32_t floor = *mask == 0 ? search_left(node, key, block) : search_right(node, key, block);
+    if (floor != block) {
+        *mask = at_most_mask(&node->blocks[floor], key);
+    }
+    return floor;
+}
+
 /** The last block whose first key is at most `key`, or 0, and that block's at_most_mask(). */
 static inline uint32_t floor_block(const struct index_node *node, uint32_t predicted, uint64_t key, unsigned *out_mask)
 {
-    unsigned mask = at_most_mask(&node->blocks[predicted], key);
-    uint32_t block = predicted;
-    if (mask == MASK_ALL) {
-        block = search_right(node, key, predicted);
-    } else if (mask == 0) {
-        block = search_left(node, key, predicted);
-    }
-    *out_mask = block == predicted ? mask : at_most_mask(&node->blocks[block], key);
-    return block;
+    *out_mask = at_most_mask(&node->blocks[predicted], key);
+    return is_floor(*out_mask) ? predicted : search_outwards(node, key, predicted, out_mask);
 }
 
 /** The slot of an inner node's block whose child is the key's: the last one at most the key, or 0. */
@@ -106,79 +116,104 @@ static inline uint32_t floor_slot(unsigned mask)
     return count > 0 ? count - 1 : 0; /* unreached: by T3 there is one, but not for who reads amid a change */
 }
 
-/** The child for the key; NULL if a writer was met. */
-static inline const struct index_node *child_of(const struct index_node *node, uint64_t key)
+/** The child for the key; NULL if a writer was met or, with `only_predicted`, the predicted block doesn't tell. */
+static inline const struct index_node *child_of(const struct index_node *node, uint64_t key, bool only_predicted)
 {
     uint64_t version;
     if (BASE_UNLIKELY(!index_read_begin(node, &version))) {
         return NULL;
     }
-    unsigned mask;
-    uint32_t predicted = start_block(node, key);
-    __builtin_prefetch(&node->blocks[predicted].payloads);
-    uint32_t block = floor_block(node, predicted, key, &mask);
+    uint32_t block = start_block(node, key);
+    __builtin_prefetch(&node->blocks[block].payloads);
+    unsigned mask = at_most_mask(&node->blocks[block], key);
+    if (BASE_UNLIKELY(!is_floor(mask))) {
+        if (only_predicted) {
+            return NULL;
+        }
+        block = search_outwards(node, key, block, &mask);
+    }
     uint64_t payload = index_block_payload(&node->blocks[block], floor_slot(mask));
     return BASE_LIKELY(index_read_holds(node, version)) ? index_payload_child(payload) : NULL;
 }
 
-/** The key's payload in a data node where it is predicted in this block, as long as no writer comes. */
-static inline uint64_t look_in_data_node(const struct index_node *node, uint32_t predicted, uint64_t key)
+/** The payload of a key in a block of a data node; 0: it isn't there, or the slot is a gap. */
+static inline uint64_t payload_in(const struct index_block *block, uint64_t key)
 {
-    const struct index_block *block = &node->blocks[predicted];
     unsigned equal = equal_mask(block, key);
-    if (BASE_LIKELY(equal != 0)) {
-        uint64_t payload = index_block_payload(block, (uint32_t)__builtin_ctz(equal));
-        if (BASE_LIKELY(payload != 0)) {
-            return payload;
-        }
-    }
-    unsigned mask;
-    uint32_t floor = floor_block(node, predicted, key, &mask);
-    if (floor == predicted) {
-        return 0;
-    }
-    equal = equal_mask(&node->blocks[floor], key);
-    return equal == 0 ? 0 : index_block_payload(&node->blocks[floor], (uint32_t)__builtin_ctz(equal));
+    return equal != 0 ? index_block_payload(block, (uint32_t)__builtin_ctz(equal)) : 0;
 }
 
-/** The same beside a writer. @return false if one was met */
+/** The key's payload in a data node, 0 if absent, where it is predicted in this block. @return false if a writer was
+ *  met or, with `only_predicted`, that block doesn't tell */
 static inline bool find_in_data_node(const struct index_node *node, uint32_t predicted, uint64_t key,
-                                     uint64_t *out_payload)
+                                     bool only_predicted, uint64_t *out_payload)
 {
     uint64_t version;
     if (BASE_UNLIKELY(!index_read_begin(node, &version))) {
         return false;
     }
-    *out_payload = look_in_data_node(node, predicted, key);
+    uint64_t payload = payload_in(&node->blocks[predicted], key);
+    if (payload == 0) {
+        unsigned mask = at_most_mask(&node->blocks[predicted], key);
+        if (BASE_UNLIKELY(!is_floor(mask))) {
+            if (only_predicted) {
+                return false;
+            }
+            payload = payload_in(&node->blocks[search_outwards(node, key, predicted, &mask)], key);
+        }
+    }
+    *out_payload = payload;
     return index_read_holds(node, version);
 }
 
+/** Goes down from a node on the key's way. @return false as above */
 static inline bool find_below(const struct index_node *node, uint64_t key, uint64_t *out_payload)
 {
     while (node->level > 0) {
-        node = child_of(node, key);
+        node = child_of(node, key, false);
         if (BASE_UNLIKELY(node == NULL)) {
             return false;
         }
     }
     uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
-    return find_in_data_node(node, predicted, key, out_payload);
+    return find_in_data_node(node, predicted, key, false, out_payload);
 }
 
-static uint64_t find(const index_root_slot *root, uint64_t key)
+/** Finds the key from a node on its way on, or if a writer is met there, from the root. Apart, so that find() needs no
+ *  registers and no stack for what seldom happens. */
+static __attribute__((noinline)) uint64_t find_from(const index_root_slot *root, const struct index_node *node,
+                                                    uint64_t key)
 {
     uint64_t payload = 0;
-    for (uint32_t tries = 0;; tries++) {
-        const struct index_node *node = atomic_load_explicit(root, memory_order_acquire);
-        if (node == NULL) {
-            return 0;
-        }
+    for (uint32_t tries = 0; node != NULL; tries++) {
         if (BASE_LIKELY(find_below(node, key, &payload))) {
             return payload;
         }
         os_thread_pause(tries);
+        node = atomic_load_explicit(root, memory_order_acquire);
     }
+    return 0;
+}
+
+static uint64_t find(const index_root_slot *root, uint64_t key)
+{
+    const struct index_node *node = atomic_load_explicit(root, memory_order_acquire);
+    while (BASE_LIKELY(node != NULL) && node->level > 0) {
+        const struct index_node *child = child_of(node, key, true);
+        if (BASE_UNLIKELY(child == NULL)) {
+            return find_from(root, node, key);
+        }
+        node = child;
+    }
+    uint64_t payload;
+    if (BASE_UNLIKELY(node == NULL)) {
+        return 0;
+    }
+    uint32_t predicted = start_block(node, key);
+    __builtin_prefetch(&node->blocks[predicted].payloads);
+    bool is_found = find_in_data_node(node, predicted, key, true, &payload);
+    return BASE_LIKELY(is_found) ? payload : find_from(root, node, key);
 }
 
 /** Lookups that go down together. */
@@ -201,7 +236,7 @@ static void group_go_down(const index_root_slot *root, const uint64_t *keys, siz
     for (uint32_t level = top == NULL ? 0 : top->level; level > 0; level--) {
         for (size_t i = 0; i < count; i++) {
             if (BASE_LIKELY(out_group->nodes[i] != NULL)) { /* unreached: a writer met at this moment, by chance only */
-                out_group->nodes[i] = child_of(out_group->nodes[i], keys[i]);
+                out_group->nodes[i] = child_of(out_group->nodes[i], keys[i], false);
                 __builtin_prefetch(out_group->nodes[i]);
             }
         }
@@ -230,8 +265,9 @@ static void find_many(const index_root_slot *root, const uint64_t *keys, size_t 
         group_go_down(root, keys + next, next_size, &groups[turn ^ 1]);
         const struct group *group = &groups[turn];
         for (size_t i = 0; i < size; i++) {
-            if (BASE_UNLIKELY(group->nodes[i] == NULL || !find_in_data_node(group->nodes[i], group->blocks[i],
-                                                                            keys[done + i], &out_payloads[done + i]))) {
+            if (BASE_UNLIKELY(group->nodes[i] == NULL ||
+                              !find_in_data_node(group->nodes[i], group->blocks[i], keys[done + i], false,
+                                                 &out_payloads[done + i]))) {
                 out_payloads[done + i] = find(root, keys[done + i]);
             }
         }

@@ -121,15 +121,16 @@ def plants_of(model):
 def body_of(path, function):
     """The text of a C function."""
     text = (SOURCE_DIR / path).read_text(encoding="utf-8")
-    found = re.search(rf"^\w[\w *]*\b{function}\([^;{{}}]*\)\n{{\n.*?^}}\n", text, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^\w[\w *()]*\b{function}\([^;{{}}]*\)\n{{\n.*?^}}\n", text, re.MULTILINE | re.DOTALL)
     return found.group(0) if found else None
 
 
 def orders_of(body):
-    """The memory orders of the atomic operations in the text of a function, in their order."""
+    """The memory orders of the atomic operations in the text of a function, in their order; those of fences that are
+    for the compiler alone begin with "signal_"."""
     calls = r"atomic_(?:load|store|exchange|fetch_\w+?|compare_exchange_\w+?)"
-    orders = re.findall(rf"memory_order_(\w+)|\b({calls})\(", body)
-    return [order or "seq_cst" for order, call in orders if order or not call.endswith("_explicit")]
+    orders = re.findall(rf"(?:atomic_(signal_)fence\()?memory_order_(\w+)|\b({calls})\(", body)
+    return [signal + (order or "seq_cst") for signal, order, call in orders if order or not call.endswith("_explicit")]
 
 
 def check(model):
