@@ -36,8 +36,9 @@
  *   a table for when none is about to use it, but reads of a dropped table that are under way are safe. What
  *   is called back, as from alex_check(), may read. Different stores are independent. The calls that make, drop and
  *   list tables, give statistics, sync and check take a writer's turn; so within a visit of alex_check(), which holds
- *   writers up while it runs, they are ALEX_BUSY like any write. Nothing is called from a signal's handler; no thread
- *   is cancelled or ended within a call; and what is called back returns, without longjmp() or an exception.
+ *   writers up while it runs, they are ALEX_BUSY like any write. A read is no memory fence: what its thread has stored
+ *   before it, others may come to see after it. Nothing is called from a signal's handler; no thread is cancelled or
+ *   ended within a call; and what is called back returns, without longjmp() or an exception.
  * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork, in a
  *   transaction of before or a new one. fork() waits for the write that is under way, or whatever else has a writer's
  *   turn, and keeps the next ones waiting meanwhile; no thread may be opening or closing the store then. Fork
@@ -231,6 +232,10 @@ struct alex_options {
  *
  * After an unclean end (a killed process, a power cut) the log's incomplete tail is cut; alex_store_open_report() says
  * so.
+ *
+ * The first one in a process asks for membarrier(2), and does without it where that fails. So a filter of system calls
+ * allows it or fails it, and does so from before this one on: where it fails only later, memory that writes replace is
+ * kept until the store is closed.
  *
  * @param path       copied
  * @param options    optional

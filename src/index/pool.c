@@ -19,6 +19,9 @@
 #define CHUNK_BYTES_FIRST ((size_t)64 << 10)
 #define CHUNK_BYTES_MAX ((size_t)2 << 20)
 
+/** Retired nodes that share a ticket beside readers: one each would be dear, as it may interrupt other processors. */
+#define RETIRED_TOGETHER 16u
+
 /** Runs of a list looked at for one that fits, before any of a longer list is taken. */
 #define LIST_LOOKS 8u
 
@@ -220,14 +223,19 @@ void index_pool_give(struct index_pool *pool, struct index_node *node)
     enter_run(pool, chunk, granule, granules);
 }
 
-void index_pool_collect(struct index_pool *pool)
+/** Gives back what no reader can hold any more; takes a ticket for at least so many. */
+static void collect(struct index_pool *pool, uint32_t least)
 {
     /* Two lists: one grows while the other waits. */
-    while (pool->waiting != NULL || pool->retired != NULL) {
+    while (pool->waiting != NULL || pool->retired_count >= least) {
         if (pool->waiting == NULL) {
+            pool->ticket = pool->grace->begin();
+            if (pool->ticket == 0) {
+                return;
+            }
             pool->waiting = pool->retired;
             pool->retired = NULL;
-            pool->ticket = pool->grace->begin();
+            pool->retired_count = 0;
         }
         if (!pool->grace->over(pool->ticket)) {
             return;
@@ -240,6 +248,11 @@ void index_pool_collect(struct index_pool *pool)
     }
 }
 
+void index_pool_collect(struct index_pool *pool)
+{
+    collect(pool, 1);
+}
+
 void index_pool_retire(struct index_pool *pool, struct index_node *node)
 {
     index_node_mark_obsolete(node);
@@ -249,7 +262,9 @@ void index_pool_retire(struct index_pool *pool, struct index_node *node)
     }
     node->next_retired = pool->retired;
     pool->retired = node;
-    index_pool_collect(pool);
+    pool->retired_count++;
+    /* What is freed at once is still in the cache when the next node is built there. */
+    collect(pool, pool->grace->alone() ? 1 : RETIRED_TOGETHER);
 }
 
 int index_pool_scratch(struct index_pool *pool, size_t count)

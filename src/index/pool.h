@@ -27,6 +27,7 @@ struct index_pool {
     uint64_t list_used[2]; /**< a bit for each list that isn't empty */
     const struct index_grace *grace;
     struct index_node *retired; /**< nodes that readers may still hold */
+    uint32_t retired_count;
     struct index_node *waiting; /**< such nodes, all retired before `ticket` was given out */
     uint64_t ticket;
     /* Where structure changes gather entries. */

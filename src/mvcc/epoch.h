@@ -32,6 +32,14 @@ extern _Thread_local struct epoch_slot *epoch_mine __attribute__((tls_model("ini
 /** Counts tickets, from 1. Written by writers only. */
 extern _Atomic uint64_t epoch_now;
 
+/** Whether sections go without a fence of their own, as epoch_ticket() has all threads make one. Set by
+ *  epoch_prepare(), in a forked child also before its fork returns. */
+extern atomic_bool epoch_light;
+
+/** Decides once for the process who fences, and watches for forks. To be called before a section is begun beside which
+ *  tickets are taken; takes milliseconds the first time, where there are several threads. */
+void epoch_prepare(void);
+
 /** Gives the calling thread its place. Never NULL: those for whom there is none share one. */
 struct epoch_slot *epoch_register(void);
 
@@ -54,7 +62,11 @@ static inline void epoch_enter(void)
         atomic_store_explicit(&slot->epoch, now, memory_order_release);
     }
     /* With the one in epoch_ticket(): either the writer sees this section, or the section what the writer did. */
-    atomic_thread_fence(memory_order_seq_cst);
+    if (BASE_LIKELY(atomic_load_explicit(&epoch_light, memory_order_relaxed))) {
+        atomic_signal_fence(memory_order_seq_cst); /* keeps the compiler's order; the ticket sees to the processor's */
+    } else {
+        atomic_thread_fence(memory_order_seq_cst);
+    }
 }
 
 /** Ends it. */
@@ -68,7 +80,11 @@ static inline void epoch_leave(void)
     }
 }
 
-/** A ticket for the sections that are open now. Any thread. */
+/** Whether no other thread has ever had a place for sections beside this one's; then a ticket is cheap. */
+bool epoch_alone(void);
+/** A ticket for the sections that are open now. Any thread. Cost: where sections are light, os_fence_threads(), unless
+ *  epoch_alone().
+ *  @return 0: the threads can't be made to fence now, and what was taken out stays until a later call has a ticket */
 uint64_t epoch_ticket(void);
 /** Whether all of them have ended. Cost: a line for each thread that has ever read at the same time. */
 bool epoch_over(uint64_t ticket);

@@ -11,15 +11,20 @@
  *
  * Modelled, statement by statement, with these memory orders (the second load of epoch_enter() is an assertion's):
  *
- *   src/mvcc/epoch.h: epoch_enter              relaxed relaxed acquire release seq_cst
+ *   src/mvcc/epoch.h: epoch_enter              relaxed relaxed acquire release relaxed signal_seq_cst seq_cst
  *   src/mvcc/epoch.h: epoch_leave              release release
- *   src/mvcc/epoch.c: epoch_ticket             release seq_cst
+ *   src/mvcc/epoch.c: epoch_ticket             release seq_cst relaxed signal_seq_cst
  *   src/mvcc/epoch.c: epoch_over               relaxed acquire acquire
- *   src/mvcc/epoch.c: epoch_register           -
- *   src/mvcc/epoch.c: take_slot                seq_cst seq_cst seq_cst
+ *   src/mvcc/epoch.c: epoch_register           seq_cst
+ *   src/mvcc/epoch.c: epoch_alone              relaxed
+ *   src/mvcc/epoch.c: take_slot                seq_cst
+ *   src/mvcc/epoch.c: raise_used               seq_cst seq_cst
  *   src/mvcc/epoch.c: give_back                release
  *
- * The read-modify-writes of take_slot() acquire and release here, and no more. Left out: forks.
+ * The read-modify-writes of take_slot() and raise_used() acquire and release here, and no more. Where sections are
+ * LIGHT, as the code's `epoch_light`, they have no fence: who takes a ticket has the system make one in each reader in
+ * turn, wherever that one is, and fences before and after these. Signal fences, which are for the compiler, are none
+ * here. Left out: forks, tickets that are refused.
  *
  * Bound: READERS threads, SECTIONS sections each, THINGS things, one slot besides the shared one.
  */
@@ -32,6 +37,9 @@
 #endif
 #ifndef THINGS
 #define THINGS 2
+#endif
+#ifndef LIGHT
+#define LIGHT 0
 #endif
 
 /* Mistakes, each of which Spin has to find: -DPLANT=NAME. */
@@ -49,6 +57,11 @@
 #define RELAXED_GIVE_BACK 12   /* a slot is given back without release */
 #define NO_SHARED 13           /* the shared slot is not looked at */
 #define LATE_USED 14           /* a slot counts as used only once its thread has ended */
+#define ONE_NOT_FENCED 15      /* light sections, and one reader is not made to fence */
+#define FENCED_BEFORE 16       /* light sections, and readers are made to fence before the thing is taken out */
+#define EARLY_LOAD 17          /* the thing is looked for before the section is announced */
+#define NO_PLACE_FENCE 18      /* light sections, and a thread takes its place without a fence */
+#define ALONE_UNFENCED 19      /* light sections, and whether the writer is alone is looked at before it fences */
 
 #define OWNER READERS       /* the writer that takes things out */
 #define OTHER (READERS + 1) /* the other store's */
@@ -67,6 +80,14 @@
 
 bool ended[THINGS];
 byte used_at[THINGS * READERS]; /* the event with which a thread last read a thing */
+
+/* What is `together` is one step, as orders.pml allows for a load and what follows it; but not where another thread's
+ * call makes this one fence in between. */
+#if LIGHT
+#define together
+#else
+#define together atomic
+#endif
 
 /* Reads what can only be read while it is there. */
 inline use(me, thing)
@@ -117,10 +138,10 @@ inline epoch_register()
     :: true
     fi;
 #if PLANT != LATE_USED
-    if
-    :: mine == SLOT -> raise_used()
-    :: else
-    fi
+    raise_used();
+#endif
+#if PLANT != NO_PLACE_FENCE
+    fence(me)
 #endif
 }
 
@@ -138,7 +159,7 @@ inline give_back()
 
 inline epoch_enter()
 {
-    atomic {
+    together {
         if
         :: mine == EPOCH_SHARED -> exchange(me, EPOCH_SHARED, found, found + 1, RELAXED, RELAXED)
         :: else ->
@@ -147,7 +168,7 @@ inline epoch_enter()
         fi;
         found = 0
     };
-#if PLANT != NO_ENTER_FENCE
+#if PLANT != NO_ENTER_FENCE && !LIGHT
     fence(me)
 #endif
 }
@@ -169,20 +190,49 @@ proctype reader(byte me)
 {
     byte mine = EPOCH_SHARED;
     byte found;
+    byte thing;
     byte sections;
 
     epoch_register();
     do
     :: sections < SECTIONS ->
+#if PLANT == EARLY_LOAD
+        load(me, THING, thing, ACQUIRE);
         epoch_enter();
-        atomic {
-            load(me, THING, found, ACQUIRE);
-            use(me, found)
+        use(me, thing);
+#else
+        epoch_enter();
+        together {
+            load(me, THING, thing, ACQUIRE);
+            use(me, thing)
         };
+#endif
         epoch_leave()
     :: else -> break
     od;
     give_back()
+}
+
+/* membarrier(2): when it returns, each reader has been interrupted by a fence since it was called. */
+inline fence_readers(me)
+{
+#if PLANT == ONE_NOT_FENCED
+    interrupted = 1;
+#else
+    interrupted = 0;
+#endif
+    do
+    :: interrupted < READERS ->
+        atomic {
+            fence(interrupted);
+            interrupted++
+        }
+    :: else -> break
+    od;
+    atomic {
+        fence(me);
+        interrupted = 0
+    }
 }
 
 inline epoch_ticket(me)
@@ -193,8 +243,23 @@ inline epoch_ticket(me)
         ticket++
 #endif
     };
+#if LIGHT && PLANT == ALONE_UNFENCED
+    load(me, SLOTS_USED, used, RELAXED);
+#endif
 #if PLANT != NO_TICKET_FENCE
-    fence(me)
+    fence(me);
+#if LIGHT && PLANT != FENCED_BEFORE
+    together {
+#if PLANT != ALONE_UNFENCED
+        load(me, SLOTS_USED, used, RELAXED);
+#endif
+        if
+        :: used > 0 -> fence_readers(me)
+        :: else /* epoch_alone(), as these writers never read */
+        fi;
+        used = 0
+    }
+#endif
 #endif
 }
 
@@ -226,6 +291,8 @@ proctype owner()
     byte thing;
     byte ticket;
     byte found;
+    byte used;
+    byte interrupted;
     bool over;
 
     do
@@ -233,6 +300,10 @@ proctype owner()
 #if PLANT == TICKET_FIRST
         epoch_ticket(OWNER);
         store(OWNER, THING, thing + 1, RELEASE);
+#elif LIGHT && PLANT == FENCED_BEFORE
+        fence_readers(OWNER);
+        store(OWNER, THING, thing + 1, RELEASE);
+        epoch_ticket(OWNER);
 #else
         store(OWNER, THING, thing + 1, RELEASE);
         epoch_ticket(OWNER);
@@ -253,6 +324,8 @@ proctype owner()
 proctype other()
 {
     byte ticket;
+    byte used;
+    byte interrupted;
 
     epoch_ticket(OTHER)
 }

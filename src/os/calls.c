@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +50,11 @@ static int call_condition_init(void *condition)
     return result;
 }
 
+static int call_membarrier(int command)
+{
+    return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
 static int call_thread_create(void *(*run)(void *), void *context, void *out_thread)
 {
     return pthread_create(out_thread, NULL, run, context);
@@ -83,6 +90,7 @@ struct os_calls os_calls = {
     .condition_init = call_condition_init,
     .thread_create = call_thread_create,
     .atfork = pthread_atfork,
+    .membarrier = call_membarrier,
 };
 
 int os_code(int os_errno)

@@ -54,6 +54,7 @@ struct os_calls {
     int (*condition_init)(void *condition);
     int (*thread_create)(void *(*run)(void *), void *context, void *out_thread);
     int (*atfork)(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+    int (*membarrier)(int command);
 };
 extern struct os_calls os_calls;
 
@@ -210,6 +211,12 @@ int os_thread_start(void (*run)(void *context), void *context, struct os_thread 
 /** Lets a writer get on that was met `tries` + 1 times: at first a moment, then by giving the processor away, at
  *  last by sleeping. */
 void os_thread_pause(uint32_t tries);
+/** Prepares os_fence_threads() for this process. @return false: the system can't */
+bool os_fence_threads_prepare(void);
+/** Has every thread of the process make a full fence: those that run are interrupted for it, the others have made one.
+ *  So a thread may leave out its own where the other side calls this. Takes some microseconds if others run.
+ *  @return false: not all have, for the system has no memory for it, or has come to forbid it */
+bool os_fence_threads(void);
 /** Has `run(context)` called when the calling thread, of whoever's making, ends by itself; once a thread.
  *  @return false: it can't be arranged */
 bool os_thread_at_exit(void (*run)(void *context), void *context);

@@ -3,6 +3,7 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -268,6 +269,20 @@ bool os_thread_at_exit(void (*run)(void *context), void *context)
     at_exit.run = run;
     at_exit.context = context;
     return at_exit_possible && pthread_setspecific(at_exit_key, &at_exit) == 0; /* unreached: a process without keys */
+}
+
+bool os_fence_threads_prepare(void)
+{
+    return os_calls.membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+bool os_fence_threads(void)
+{
+    if (os_calls.membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) {
+        return true;
+    }
+    /* A process that was restored from an image may have to prepare again. */
+    return os_fence_threads_prepare() && os_calls.membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 
 void os_thread_pause(uint32_t tries)

@@ -16,7 +16,7 @@
 #define STORE_PATH_MAX 480
 
 /** Nodes that a writer has replaced are freed when no section is open that had begun before. */
-static const struct index_grace epochs = {epoch_ticket, epoch_over};
+static const struct index_grace epochs = {epoch_ticket, epoch_over, epoch_alone};
 
 int store_usable(const alex_store *store)
 {
@@ -454,6 +454,9 @@ int open_loaded(const char *path, const struct alex_options *options,
     bool exists = false;
     if (result == ALEX_OK) {
         result = lock_watch_forks(options->error);
+    }
+    if (result == ALEX_OK) {
+        epoch_prepare();
     }
     if (result == ALEX_OK && options->catch_sigbus) {
         result = os_guard_install(options->error);

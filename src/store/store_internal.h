@@ -85,7 +85,7 @@ struct alex_table {
     _Atomic uint64_t keys;        /**< entries that are no tombstones */
     uint64_t live_bytes;
     _Atomic uint64_t last_change; /**< number of the newest record of the table, or a greater one */
-    uint64_t ticket;              /**< of epoch_ticket(), once no snapshot needs the dropped table; 0 before */
+    uint64_t ticket;              /**< of epoch_ticket(), once no snapshot needs the dropped table; 0: none yet */
     struct alex_table *next_by_name;
     struct alex_table *next_by_id;
     struct alex_table *next_dropped;
@@ -205,7 +205,7 @@ struct alex_store {
     struct catalog catalog;
     struct alex_table *main;
     struct alex_table *dropped; /**< tables that open snapshots may still read */
-    bool table_waits;           /**< one of these waits for sections to end */
+    bool table_waits;           /**< one of these waits for a ticket, or for sections to end */
     struct crossing crossings[CROSSINGS_MAX];
     uint32_t next_crossing;
     struct held_queue held;

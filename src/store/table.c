@@ -150,14 +150,19 @@ void table_drop(alex_store *store, struct alex_table *table, uint64_t number)
 void table_reclaim(alex_store *store, uint64_t oldest)
 {
     struct alex_table **link = &store->dropped;
+    uint64_t ticket = 0; /* one serves all */
+    bool has_tried = false;
     store->table_waits = false;
     while (*link != NULL) {
         struct alex_table *table = *link;
-        if (table->ticket == 0 && table_drop_number(table) <= oldest) {
-            table->ticket = epoch_ticket();
+        bool is_due = table->ticket != 0 || table_drop_number(table) <= oldest;
+        if (table->ticket == 0 && is_due) {
+            ticket = has_tried ? ticket : epoch_ticket();
+            has_tried = true;
+            table->ticket = ticket;
         }
         if (table->ticket == 0 || !epoch_over(table->ticket)) {
-            store->table_waits |= table->ticket != 0; /* a section ends by itself and tells nobody */
+            store->table_waits |= is_due; /* a section ends by itself and tells nobody */
             link = &table->next_dropped;
             continue;
         }

@@ -46,6 +46,7 @@ static const struct {
     [FAULTS_CONDITION_INIT] = {"condition_init", ENOMEM},
     [FAULTS_THREAD_CREATE] = {"thread_create", EAGAIN},
     [FAULTS_ATFORK] = {"atfork", ENOMEM},
+    [FAULTS_MEMBARRIER] = {"membarrier", EPERM},
     [FAULTS_ALLOCATION] = {"allocation", ENOMEM},
 };
 
@@ -272,6 +273,11 @@ static int faulty_atfork(void (*prepare)(void), void (*parent)(void), void (*chi
     return strikes(FAULTS_ATFORK) ? errno : real.atfork(prepare, parent, child);
 }
 
+static int faulty_membarrier(int command)
+{
+    return strikes(FAULTS_MEMBARRIER) ? -1 : real.membarrier(command);
+}
+
 static bool allocation_fails(void)
 {
     return strikes(FAULTS_ALLOCATION);
@@ -325,6 +331,7 @@ void faults_install(void)
         .condition_init = faulty_condition_init,
         .thread_create = faulty_thread_create,
         .atfork = faulty_atfork,
+        .membarrier = faulty_membarrier,
     };
     base_alloc_fails = allocation_fails;
     base_alloc_changed = count_allocation;

@@ -185,7 +185,7 @@ static void write_round(struct fixture *fixture, const uint64_t *keys, uint64_t 
     }
 }
 
-static const struct index_grace epochs = {epoch_ticket, epoch_over};
+static const struct index_grace epochs = {epoch_ticket, epoch_over, epoch_alone};
 
 /* Readers beside a writer find every key that stays, with a payload of its own, by every way of reading, while nodes
  * are changed, replaced and freed below them. */
@@ -470,15 +470,27 @@ static void test_more_threads_than_places(void **state)
     free(threads);
 }
 
+/** As the opening of a store does. */
+static int prepare(void **state)
+{
+    (void)state;
+    epoch_prepare();
+    return 0;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest sections[] = {
+        cmocka_unit_test(test_tickets),
+        cmocka_unit_test(test_more_threads_than_places),
+    };
+    const struct CMUnitTest reads[] = {
         cmocka_unit_test_setup_teardown(test_readers_beside_a_writer, fixture_setup, fixture_teardown),
 #ifdef BASE_INTERRUPTS
         cmocka_unit_test_setup_teardown(test_reads_interrupted_anywhere, fixture_setup, fixture_teardown),
 #endif
-        cmocka_unit_test(test_tickets),
-        cmocka_unit_test(test_more_threads_than_places),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("sections that fence", sections, NULL, NULL);
+    failed += cmocka_run_group_tests_name("sections without a fence", sections, prepare, NULL);
+    return failed + cmocka_run_group_tests_name("reads", reads, NULL, NULL);
 }
