@@ -5,6 +5,17 @@
 /** Keys of alex_txn_get_many() that are looked up together. */
 #define GET_MANY_GROUP 64
 
+/** After a snapshot has gone that saw `number`: a writer that did not see it gone has noted what it holds back. Goes
+ *  on, too, with what another has left. */
+static void reclaim_soon(alex_store *store, uint64_t number)
+{
+    uint64_t held_from = atomic_load(&store->held_from);
+    if (BASE_UNLIKELY(held_from != UINT64_MAX) &&
+        (number < held_from || atomic_load_explicit(&store->reclaim_rest, memory_order_relaxed))) {
+        writer_reclaim_soon(store);
+    }
+}
+
 int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
 {
     int result = store_usable(store);
@@ -15,6 +26,7 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
         return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
                          "a transaction takes the mode ALEX_READ and a place for its handle");
     }
+    uint64_t published = mvcc_published(&store->mvcc);
     struct mvcc_snapshot snapshot;
     result = mvcc_open(&store->mvcc, &snapshot);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
@@ -32,6 +44,11 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     snapshot.slot->kept = NULL;
     *txn = (alex_txn){.handle = {.kind = HANDLE_TXN}, .store = store, .snapshot = snapshot};
     *out_txn = txn;
+    if (BASE_UNLIKELY(snapshot.number != published)) {
+        /* A writer that saw the snapshot announced may have held back for it what it doesn't need. */
+        atomic_thread_fence(memory_order_seq_cst);
+        reclaim_soon(store, published);
+    }
     return ALEX_OK;
 }
 
@@ -69,17 +86,6 @@ bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old)
     }
     *out_old = (struct alex_old_snapshot){open.oldest, records, open.oldest_thread};
     return true;
-}
-
-/** After a snapshot has gone that saw `number`: a writer that did not see it gone has noted what it holds back. Goes
- *  on, too, with what another has left. */
-static void reclaim_soon(alex_store *store, uint64_t number)
-{
-    uint64_t held_from = atomic_load(&store->held_from);
-    if (BASE_UNLIKELY(held_from != UINT64_MAX) &&
-        (number < held_from || atomic_load_explicit(&store->reclaim_rest, memory_order_relaxed))) {
-        writer_reclaim_soon(store);
-    }
 }
 
 static int refuse_open_cursor(const alex_store *store)

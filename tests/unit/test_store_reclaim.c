@@ -135,6 +135,44 @@ static void test_reclaim_in_steps(void **state)
 
 #ifdef BASE_INTERRUPTS
 
+/** A delete of key 1 within another call. */
+static struct {
+    alex_table *table;
+    int at;   /**< at which interruption */
+    int seen; /**< interruptions */
+} deletes_within;
+
+static void delete_within(void)
+{
+    if (++deletes_within.seen == deletes_within.at) {
+        base_interrupt = NULL;
+        ASSERT_OK(alex_delete(deletes_within.table, 1));
+    }
+}
+
+/* A snapshot beside whose opening a key is deleted holds back what it needs, if anything, until its end and no longer.
+ */
+static void test_delete_as_snapshot_is_opened(void **state)
+{
+    struct fixture *fixture = *state;
+    bool came = true;
+    deletes_within.table = fixture->main;
+    for (deletes_within.at = 1; came; deletes_within.at++) {
+        helper_put(fixture->main, 1, "one");
+        deletes_within.seen = 0;
+        base_interrupt = delete_within;
+        alex_txn *txn = helper_begin(fixture->store);
+        came = base_interrupt == NULL;
+        base_interrupt = NULL;
+        struct alex_slice value;
+        int code = alex_txn_get(txn, fixture->main, 1, &value);
+        assert_int_equal(tombstones_in(fixture->main), came && code == ALEX_OK);
+        ASSERT_OK(alex_end(txn));
+        assert_int_equal(tombstones_in(fixture->main), 0);
+    }
+    assert_true(deletes_within.at > 3);
+}
+
 /** A writer that comes while another thread takes away what a snapshot held back. */
 static struct {
     struct fixture *fixture;
@@ -334,6 +372,7 @@ int main(void)
         TEST_WITH_STORE(test_queue_is_reused),
         TEST_WITH_STORE(test_reclaim_in_steps),
 #ifdef BASE_INTERRUPTS
+        TEST_WITH_STORE(test_delete_as_snapshot_is_opened),
         TEST_WITH_STORE(test_writer_comes_while_reclaiming),
 #endif
         TEST_WITH_STORE(test_end_goes_on_with_the_rest),
