@@ -29,7 +29,7 @@ struct index_entry {
 struct index_grace {
     uint64_t (*begin)(void);       /**< a ticket for all reads that are under way; 0: there is none now */
     bool (*over)(uint64_t ticket); /**< whether all of them have ended */
-    bool (*alone)(void);           /**< whether nobody else reads, so that a ticket is cheap */
+    bool (*alone)(void);           /**< whether nobody else has read, so that a ticket is cheap */
 };
 
 /** @param grace  NULL if there is but one thread; else it lives as long as the pool, and every call that only reads is

@@ -180,7 +180,7 @@ static inline bool find_below(const struct index_node *node, uint64_t key, uint6
     return find_in_data_node(node, predicted, key, false, out_payload);
 }
 
-/** Finds the key from a node on its way on, or if a writer is met there, from the root. Apart, so that find() needs no
+/** Finds the key below a node on its way; if a writer is met, anew from the root. Apart, so that find() needs no
  *  registers and no stack for what seldom happens. */
 static __attribute__((noinline)) uint64_t find_from(const index_root_slot *root, const struct index_node *node,
                                                     uint64_t key)

@@ -84,18 +84,21 @@ static struct epoch_slot *take_slot(void)
             return &slots[i];
         }
     }
-    raise_used(SLOTS); /* those who share one don't count on others having done so */
     return NULL;
 }
 
 struct epoch_slot *epoch_register(void)
 {
     struct epoch_slot *slot = take_slot();
-    if (slot != NULL && !os_thread_at_exit(give_back, slot)) { /* unreached: a process without keys for its threads */
+    if (slot != NULL && !os_thread_at_exit(give_back, slot)) {
         give_back(slot);
         slot = NULL;
     }
-    epoch_mine = slot != NULL ? slot : &epoch_shared;
+    if (slot == NULL) {
+        raise_used(SLOTS); /* it has no place, but a writer that sees only its own would take itself for alone */
+        slot = &epoch_shared;
+    }
+    epoch_mine = slot;
     /* With the one in epoch_ticket(): either the writer sees the mark raised, or this thread what the writer did. */
     atomic_thread_fence(memory_order_seq_cst);
     return epoch_mine;

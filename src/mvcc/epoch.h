@@ -80,7 +80,7 @@ static inline void epoch_leave(void)
     }
 }
 
-/** Whether no other thread has ever had a place for sections beside this one's; then a ticket is cheap. */
+/** Whether every other thread that will ever read has yet to take its place; then a ticket is cheap. */
 bool epoch_alone(void);
 /** A ticket for the sections that are open now. Any thread. Cost: where sections are light, os_fence_threads(), unless
  *  epoch_alone().

@@ -24,7 +24,7 @@
  * The read-modify-writes of take_slot() and raise_used() acquire and release here, and no more. Where sections are
  * LIGHT, as the code's `epoch_light`, they have no fence: who takes a ticket has the system make one in each reader in
  * turn, wherever that one is, and fences before and after these. Signal fences, which are for the compiler, are none
- * here. Left out: forks, tickets that are refused.
+ * here. Left out: forks, tickets that are refused, writers that read themselves (epoch_alone() by their own slot).
  *
  * Bound: READERS threads, SECTIONS sections each, THINGS things, one slot besides the shared one.
  */
@@ -62,6 +62,7 @@
 #define EARLY_LOAD 17          /* the thing is looked for before the section is announced */
 #define NO_PLACE_FENCE 18      /* light sections, and a thread takes its place without a fence */
 #define ALONE_UNFENCED 19      /* light sections, and whether the writer is alone is looked at before it fences */
+#define SHARED_UNMARKED 20     /* light sections, and a thread that shares a slot doesn't raise the mark */
 
 #define OWNER READERS       /* the writer that takes things out */
 #define OTHER (READERS + 1) /* the other store's */
@@ -137,7 +138,12 @@ inline epoch_register()
     :: take_slot()
     :: true
     fi;
-#if PLANT != LATE_USED
+#if PLANT == SHARED_UNMARKED
+    if
+    :: mine == SLOT -> raise_used()
+    :: else
+    fi;
+#elif PLANT != LATE_USED
     raise_used();
 #endif
 #if PLANT != NO_PLACE_FENCE

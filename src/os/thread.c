@@ -268,7 +268,7 @@ bool os_thread_at_exit(void (*run)(void *context), void *context)
     (void)pthread_once(&at_exit_once, make_at_exit_key);
     at_exit.run = run;
     at_exit.context = context;
-    return at_exit_possible && pthread_setspecific(at_exit_key, &at_exit) == 0; /* unreached: a process without keys */
+    return at_exit_possible && pthread_setspecific(at_exit_key, &at_exit) == 0; /* unreached: no memory for the key */
 }
 
 bool os_fence_threads_prepare(void)
