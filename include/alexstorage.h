@@ -515,6 +515,8 @@ enum alex_txn_mode {
  * Begins a transaction. What it reads is the state of this moment, whatever is written meanwhile; every value it hands
  * out points into the store and stays as it is until alex_end() or alex_renew().
  *
+ * Cost: less than a get; beside a write it may take away what alex_end() does.
+ *
  * @param out_txn  end it with alex_end()
  * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY
  */

@@ -5,8 +5,8 @@
 /** Keys of alex_txn_get_many() that are looked up together. */
 #define GET_MANY_GROUP 64
 
-/** After a snapshot has gone that saw `number`: a writer that did not see it gone has noted what it holds back. Goes
- *  on, too, with what another has left. */
+/** After a snapshot has gone, or moved on, that saw `number`: a writer that did not see that has noted what it holds
+ *  back. Goes on, too, with what another has left. */
 static void reclaim_soon(alex_store *store, uint64_t number)
 {
     uint64_t held_from = atomic_load(&store->held_from);
@@ -39,6 +39,7 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     }
     if (BASE_UNLIKELY(txn == NULL)) {
         mvcc_close(&snapshot);
+        reclaim_soon(store, published);
         return base_fail(store_error(store), ALEX_NO_MEMORY, 0, store->path, "no memory to begin a transaction");
     }
     snapshot.slot->kept = NULL;
@@ -47,7 +48,9 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     if (BASE_UNLIKELY(snapshot.number != published)) {
         /* A writer that saw the snapshot announced may have held back for it what it doesn't need. */
         atomic_thread_fence(memory_order_seq_cst);
-        reclaim_soon(store, published);
+        if (atomic_load(&store->held_from) <= snapshot.number) {
+            reclaim_soon(store, published);
+        }
     }
     return ALEX_OK;
 }
