@@ -199,7 +199,10 @@ static __attribute__((noinline)) uint64_t find_from(const index_root_slot *root,
 static uint64_t find(const index_root_slot *root, uint64_t key)
 {
     const struct index_node *node = atomic_load_explicit(root, memory_order_acquire);
-    while (BASE_LIKELY(node != NULL) && node->level > 0) {
+    if (BASE_UNLIKELY(node == NULL)) {
+        return 0;
+    }
+    while (node->level > 0) {
         const struct index_node *child = child_of(node, key, true);
         if (BASE_UNLIKELY(child == NULL)) {
             return find_from(root, node, key);
@@ -207,9 +210,6 @@ static uint64_t find(const index_root_slot *root, uint64_t key)
         node = child;
     }
     uint64_t payload;
-    if (BASE_UNLIKELY(node == NULL)) {
-        return 0;
-    }
     uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
     bool is_found = find_in_data_node(node, predicted, key, true, &payload);
