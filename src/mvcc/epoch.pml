@@ -255,16 +255,14 @@ inline epoch_ticket(me)
 #if PLANT != NO_TICKET_FENCE
     fence(me);
 #if LIGHT && PLANT != FENCED_BEFORE
-    together {
 #if PLANT != ALONE_UNFENCED
-        load(me, SLOTS_USED, used, RELAXED);
+    load(me, SLOTS_USED, used, RELAXED);
 #endif
-        if
-        :: used > 0 -> fence_readers(me)
-        :: else /* epoch_alone(), as these writers never read */
-        fi;
-        used = 0
-    }
+    if
+    :: used > 0 -> fence_readers(me)
+    :: else /* epoch_alone(), as these writers never read */
+    fi;
+    used = 0
 #endif
 #endif
 }

@@ -60,7 +60,7 @@ static int use_where_refused(void *context)
     return 0;
 }
 
-/* Where the system can't, sections fence. In a child, as a process decides once, and this is the first test. */
+/* Where the system can't, sections fence. In a child, as a process decides once, and before any store is open. */
 static void test_system_cannot(void **state)
 {
     assert_int_equal(helper_in_child(use_where_refused, *state), 0);
