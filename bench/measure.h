@@ -21,7 +21,7 @@ static inline uint64_t now_ns(void)
 /** The most memory that this process has had in RAM since it was started, in bytes, mapped files included. */
 uint64_t peak_rss_bytes(void);
 
-/** Steps within each power of two: what a percentile says is at most 1/32 above the truth. */
+/** Steps within each power of two: what a percentile says is at most 1/32 above the truth, from 32 ns up. */
 #define HISTOGRAM_STEPS 32
 
 /** Counts of latencies, in classes that widen with the value. All zero is an empty one. */
@@ -33,7 +33,7 @@ struct histogram {
 
 static inline void histogram_add(struct histogram *histogram, uint64_t ns)
 {
-    uint64_t value = ns | HISTOGRAM_STEPS; /* below 32 ns all count as that or more: the clock tells no better */
+    uint64_t value = ns > HISTOGRAM_STEPS ? ns : HISTOGRAM_STEPS; /* below 32 ns the clock tells no better */
     unsigned shift = 58 - (unsigned)__builtin_clzll(value);
     histogram->classes[(size_t)shift * HISTOGRAM_STEPS + ((value >> shift) & (HISTOGRAM_STEPS - 1))]++;
     histogram->count++;

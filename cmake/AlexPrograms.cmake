@@ -45,15 +45,17 @@ if(ALEX_BUILD_BENCH AND NOT (LEVELDB_LIBRARY AND LEVELDB_INCLUDE_DIR AND LMDB_FO
     alex_missing("the benchmark needs jansson, LevelDB, LMDB, RocksDB, SQLite, WiredTiger and zlib")
 elseif(ALEX_BUILD_BENCH)
     file(GLOB bench_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
+    list(REMOVE_ITEM bench_sources "${PROJECT_SOURCE_DIR}/bench/main.c") # so that tests can link the rest
     add_library(alex_bench OBJECT ${bench_sources})
-    target_include_directories(alex_bench PRIVATE "${PROJECT_SOURCE_DIR}/include")
+    target_include_directories(alex_bench PRIVATE "${PROJECT_SOURCE_DIR}/include"
+        INTERFACE "${PROJECT_SOURCE_DIR}/bench")
     target_include_directories(alex_bench SYSTEM PRIVATE "${LEVELDB_INCLUDE_DIR}")
     target_link_libraries(alex_bench PRIVATE alex_compiler PUBLIC "${LEVELDB_LIBRARY}"
         PkgConfig::LMDB PkgConfig::ROCKSDB PkgConfig::SQLITE PkgConfig::WIREDTIGER
         PkgConfig::JANSSON PkgConfig::ZLIB Threads::Threads m)
     target_compile_definitions(alex_bench PRIVATE BENCH_DATA_DIRECTORY="${PROJECT_SOURCE_DIR}/data")
 
-    add_executable(alexstorage-bench)
+    add_executable(alexstorage-bench bench/main.c)
     target_link_libraries(alexstorage-bench PRIVATE alex_bench alexstorage_static alex_compiler)
 
     # The library compiled in other ways, for the engines alexstorage-<variant>. Each is linked with the same objects
@@ -62,7 +64,7 @@ elseif(ALEX_BUILD_BENCH)
     foreach(variant IN ITEMS binary noprefetch)
         alex_add_objects(alex_objects_${variant})
         set_target_properties(alex_objects_${variant} PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # checked once is enough
-        add_executable(alexstorage-bench-${variant} $<TARGET_OBJECTS:alex_objects_${variant}>)
+        add_executable(alexstorage-bench-${variant} bench/main.c $<TARGET_OBJECTS:alex_objects_${variant}>)
         target_link_libraries(alexstorage-bench-${variant} PRIVATE alex_bench ${library_needs})
         add_dependencies(alexstorage-bench alexstorage-bench-${variant})
     endforeach()
