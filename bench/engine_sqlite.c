@@ -94,8 +94,19 @@ static void disconnect(struct sqlite *self)
     }
 }
 
+/** Counting its memory takes a lock that all threads share; SQLite's makers advise against it. */
+static void configure(void)
+{
+    static bool is_configured;
+    if (!is_configured && sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK) {
+        fail("sqlite: sqlite3_config");
+    }
+    is_configured = true;
+}
+
 static void *open_store(const struct engine_setup *setup)
 {
+    configure();
     struct sqlite *self = allocate(1, sizeof *self);
     uint64_t cache_bytes = engine_cache_bytes(setup);
     self->path = text("%s/records.db", setup->path);
@@ -230,7 +241,8 @@ const struct engine engine_sqlite = {
     .name = "sqlite",
     .settings = "INTEGER PRIMARY KEY, prepared statements, journal_mode WAL, synchronous OFF, locking_mode EXCLUSIVE, "
                 "mmap_size above the data (2 GB at most: a limit of the library), cache_size as by default, as larger "
-                "ones slow puts down; get_many by single gets in a transaction; a batch is one transaction",
+                "ones slow puts down, memory statistics off; the WAL is moved to the database after loading; puts by "
+                "REPLACE, get_many by single gets in a transaction; a batch is one transaction",
     .threads_settings = "a connection each, locking_mode NORMAL, and a busy handler that tries again after 50 µs",
     .version = sqlite3_libversion,
     .open = open_store,
