@@ -34,7 +34,7 @@ typedef void visit_fn(void *context, int64_t key, const void *value, size_t size
 struct engine_setup {
     const char *path;    /**< a directory that exists: empty at first */
     size_t value_max;    /**< bytes of the largest value */
-    uint64_t data_bytes; /**< estimate of all keys and values, for engines whose caches must be given a size */
+    uint64_t data_bytes; /**< estimate of all keys and values, those that may be put among them, to size caches by */
     uint64_t keys;       /**< those loaded, or to be loaded */
     uint64_t puts;       /**< single puts of new keys that may follow */
     bool sync;           /**< a put or batch is on disk when its call returns */

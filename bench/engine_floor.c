@@ -97,7 +97,7 @@ static char *map_ready(size_t bytes)
 /** Bytes for `count` records of the usual sizes. */
 static size_t records_bytes(const struct engine_setup *setup, uint64_t count)
 {
-    size_t mean = setup->data_bytes / setup->keys + sizeof(struct floor_record);
+    size_t mean = setup->data_bytes / (setup->keys + setup->puts) + sizeof(struct floor_record);
     return round_up(count * (mean + mean / 8) + 64 * (setup->value_max + sizeof(struct floor_record)));
 }
 

@@ -5,7 +5,7 @@
  *
  * A list is carried out in two parts. In the first the clock is read at its beginning and end alone: that gives
  * ns_per_op. The second goes on from there with a read before and after each operation: that gives the percentiles,
- * which therefore hold some 20 ns for the clock itself. Within the timed parts lies what the harness does: making the
+ * which therefore hold the clock's own 20 to 40 ns. Within the timed parts lies what the harness does: making the
  * value of a put and comparing that of a get, byte for byte.
  *
  * Several threads have a piece of each part, one behind the other, and begin each part together.

@@ -19,11 +19,11 @@
 #include "measure.h"
 #include "support.h"
 
-/** Bytes of key and value together, for the sizing of caches. */
-static uint64_t estimated_bytes(const struct run_request *request)
+/** Bytes of a key and its value in the mean, for the sizing of caches. */
+static uint64_t mean_record_bytes(const struct run_request *request)
 {
     uint64_t value_bytes = ((uint64_t)request->dataset.value_min + request->dataset.value_max) / 2;
-    return request->keys * (value_bytes + sizeof(int64_t));
+    return value_bytes + sizeof(int64_t);
 }
 
 static void run_workload(const struct run_request *request, struct session *session)
@@ -71,17 +71,18 @@ static struct engine_setup setup_of(const struct run_request *request)
     struct engine_setup setup = {
         .path = request->path,
         .value_max = request->dataset.value_max,
-        .data_bytes = estimated_bytes(request),
         .keys = request->keys,
         .threads = 1,
         .writers = 1,
     };
     if (!request->prepares) {
-        setup.puts = workload->writes ? 2 * request->ops + 1 : 0;
+        uint64_t untimed = 1; /* see run_workload() */
+        setup.puts = workload->writes ? request->ops + workload_latency_ops(request->ops) + untimed : 0;
         setup.sync = workload->sync;
         setup.threads = request->threads + workload->writer_beside;
         setup.writers = workload->writer_beside ? 1 : request->threads;
     }
+    setup.data_bytes = (setup.keys + setup.puts) * mean_record_bytes(request);
     return setup;
 }
 
