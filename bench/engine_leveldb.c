@@ -227,8 +227,7 @@ const struct engine engine_leveldb = {
     .name = "leveldb",
     .settings = "bloom filter of 10 bits a key, block cache of 1.5 times the data and at least 512 MB, no compression, "
                 "memtable of 64 MB, max_open_files above all files; log written, sync off, verify_checksums off; "
-                "compacted as a whole after loading; "
-                "batches by WriteBatch",
+                "compacted as a whole after loading; get_many by single gets in a snapshot, batches by WriteBatch",
     .version = version,
     .open = open_store,
     .close = close_store,

@@ -225,7 +225,8 @@ static const char *version(void)
 #define LMDB_SETTINGS                                                                                              \
     "MDB_INTEGERKEY, MDB_NOSYNC and MDB_NOMETASYNC, MDB_NOLOCK (one thread), MDB_NOMEMINIT, a map of 8 times the " \
     "data and 4 GB; "                                                                                              \
-    "a read transaction kept and renewed for each read; a put or a batch is one transaction"
+    "a read transaction kept and renewed for each read, get_many by single gets in one; a put or a batch is one "  \
+    "transaction"
 
 /* Each get is in a read transaction of its own anyway. */
 #define LMDB_CALLS                                                                                               \
