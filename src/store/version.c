@@ -186,9 +186,20 @@ bool version_find_held_from(alex_store *store)
 static bool is_held_back(const alex_store *store, uint64_t ref)
 {
     const struct held_queue *queue = &store->held;
-    for (size_t i = 0; i < queue->count; i++) {
-        const struct held_entry *entry = &queue->items[queue->first + i];
-        if (entry->table != NULL && entry->ref == ref) {
+    size_t at = queue->first;
+    size_t end = queue->first + queue->count;
+    struct record record;
+    bool is_known = ref != 0 && log_fetch_header(store->log, ref, &record) == RECORD_GOOD;
+    for (size_t high = end; is_known && at < high;) {
+        size_t middle = at + (high - at) / 2;
+        if (queue->items[middle].number < record.number) {
+            at = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; ref != 0 && at < end && (!is_known || queue->items[at].number == record.number); at++) {
+        if (queue->items[at].table != NULL && queue->items[at].ref == ref) {
             return true;
         }
     }
