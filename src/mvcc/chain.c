@@ -104,8 +104,12 @@ static void search(void *context)
     }
     const uint64_t previous = walk->record.previous;
     enum mvcc_below below = mvcc_newest_below(search->mvcc, walk->record.number, &walk->view.number);
-    if (below != MVCC_BELOW_OPEN) {
-        shortcut->found = below == MVCC_BELOW_NONE ? MVCC_SHORTCUT_NEEDLESS : MVCC_SHORTCUT_LATER;
+    if (below == MVCC_BELOW_NONE) {
+        return;
+    }
+    if (below == MVCC_BELOW_UNKNOWN) {
+        shortcut->found = MVCC_SHORTCUT_LATER;
+        shortcut->behind = crossing_from(search->mvcc, walk->log, previous); /* which may have waited, too */
         return;
     }
     walk->ref = previous;

@@ -80,9 +80,9 @@ enum mvcc_found {
 struct mvcc_shortcut {
     enum mvcc_found found;
     uint64_t target;
-    uint64_t
-        behind; /**< the next crossing from there on that snapshots may pass; 0: there is none. Its shortcut is to be
-                          found anew, as what it was made for may have ended */
+    /** The next crossing from there on, or from the record before, that snapshots may pass; 0: there is none. Its
+     *  shortcut is to be found anew: what it was made for may have ended, or it couldn't be told before. */
+    uint64_t behind;
 };
 
 /**

@@ -96,7 +96,8 @@ static struct mvcc_shortcut give_shortcut(alex_store *store, const struct crossi
 #define CROSSINGS_BEHIND 4
 
 /** Gives a crossing its shortcut, and the next ones behind it theirs anew: snapshots may have ended by now for which
- *  those were made, or found needless. @return false: it is to be tried later */
+ *  those were made, or found needless; or it could not be told before, and more waited than `crossings` has places for.
+ *  @return false: it is to be tried later */
 static bool shorten(alex_store *store, const struct crossing *crossing)
 {
     struct mvcc_shortcut shortcut = give_shortcut(store, crossing);

@@ -646,6 +646,54 @@ static void test_shortcut_waits_for_sync(void **state)
     assert_int_equal(index_count(store->shortcuts), 0);
 }
 
+/** Keys of a batch: more than twice as many crossings are among their records as the store has places for those that
+ *  wait. */
+enum { BATCH_KEYS = 1100, BATCHES = 400 };
+
+static int write_many(alex_table *table, int64_t key)
+{
+    struct alex_op ops[BATCH_KEYS];
+    for (int64_t i = 0; i < BATCH_KEYS; i++) {
+        ops[i] = (struct alex_op){ALEX_OP_PUT, table, key + i, {"new", 3}};
+    }
+    return alex_write(table->store, ops, BATCH_KEYS);
+}
+
+/* Where more crossings wait than there are places for, a later one of the same key makes good for those that lost
+ * theirs: the way of a snapshot past many batches, each of which came before the sync of the one before, is short. */
+static void test_shortcuts_of_batches(void **state)
+{
+    struct fixture *fixture = *state;
+    ASSERT_OK(write_many(fixture->main, 0));
+    alex_txn *txn = helper_begin(fixture->store);
+    close_gate();
+    struct call calls[2];
+    begin_call(&calls[0], write_many, fixture->main, 0, 1);
+    for (unsigned i = 1; i < BATCHES; i++) {
+        wait_for_sync(i);
+        begin_call(&calls[i % 2], write_many, fixture->main, 0, 2);
+        os_mutex_lock(fixture->store->lock); /* its turn has ended */
+        os_mutex_unlock(fixture->store->lock);
+        atomic_store(&gate_lets, i);
+        ASSERT_OK(end_call(&calls[(i - 1) % 2]));
+    }
+    open_gate(false);
+    ASSERT_OK(end_call(&calls[(BATCHES - 1) % 2]));
+    for (int64_t key = 0; key < BATCH_KEYS; key++) {
+        struct mvcc_walk walk = {
+            .log = fixture->store->log,
+            .view = txn_view(txn),
+            .table = fixture->main->id,
+            .key = (uint64_t)key,
+            .ref = index_find(fixture->main->index, table_index_key(fixture->main, key)),
+        };
+        assert_int_equal(mvcc_walk(&walk), MVCC_VALUE);
+        assert_in_range(walk.records, 2, 256); /* one in sixteen is a crossing, by its address */
+    }
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(index_count(fixture->store->shortcuts), 0);
+}
+
 /** A thread that writes and sees what it wrote. */
 struct writer {
     struct fixture *fixture;
@@ -758,6 +806,7 @@ int main(void)
         TEST(test_takes_back_to_tombstone_behind_shortcuts),
         TEST(test_forked_child_closes),
         TEST(test_shortcut_waits_for_sync),
+        TEST(test_shortcuts_of_batches),
         TEST(test_writers_see_their_writes),
         TEST(test_no_memory_to_take_back),
     };
