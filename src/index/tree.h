@@ -30,6 +30,7 @@ struct index {
     uint64_t moved_bytes;
     uint64_t moved_bytes_max;
     uint64_t moved_bytes_now; /**< by the index_prepare() and index_set() in progress */
+    char apart_behind[128];
 };
 
 static inline struct index_node *index_root(const struct index *index)

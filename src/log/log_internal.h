@@ -71,6 +71,7 @@ struct log_segment {
     bool staged;              /**< records are built in the log's stage and written by pwrite() */
     bool allocates;           /**< the file system has allocated space ahead for it */
     bool unallocated;         /**< with `staged`: the file system can't allocate ahead, each write brings its space */
+    char apart_behind[APART_BYTES];
 };
 
 /** Reserved address space, from which slots are given out. */

@@ -89,6 +89,7 @@ struct alex_table {
     struct alex_table *next_by_name;
     struct alex_table *next_by_id;
     struct alex_table *next_dropped;
+    char apart_behind[128];
 };
 
 static inline uint64_t table_drop_number(const struct alex_table *table)
@@ -182,11 +183,11 @@ struct alex_store {
     _Atomic uint32_t waiting;     /**< writers that wait for the lock */
     atomic_bool reclaim_due;      /**< a snapshot has ended since the last txn_reclaim() */
     atomic_bool reclaim_rest;     /**< which has left something for the next one */
+    bool kept_out;                /**< writers are, for a fork */
     struct alex_open_report report;
 
     struct os_identity identity; /**< of the directory, in the process's list of open stores */
     struct alex_store *next_open;
-    bool kept_out; /**< writers are, for a fork */
     bool listed_open;
     int lock_fd;
     uint64_t forks; /**< os_forks() when it was opened: another number in a forked child */
