@@ -163,7 +163,7 @@ enum alex_durability {
 struct alex_old_snapshot {
     uint64_t number;  /**< the last record that it sees */
     uint64_t records; /**< written since */
-    int64_t thread;   /**< that began or last renewed it, as gettid(2) gives it */
+    int64_t thread;   /**< that began or last renewed it, as gettid(2) gives it; in a forked child its parent's */
 };
 
 /** How to open a store. Start from `= {0}` or ALEX_OPTIONS_DEFAULT, then set what differs. */
@@ -208,7 +208,7 @@ struct alex_options {
     bool catch_sigbus;
 
     /** Optional; told of a read transaction that stays open while much is written, as it keeps what is deleted and
-     *  dropped in memory: perhaps someone forgot to end it. Called by the thread whose write finds it, or whose sync,
+     *  dropped, and ways to old versions, in memory: perhaps someone forgot to end it. Called by the thread whose write finds it, or whose sync,
      *  statistics or the like do, at the end of that call, and again each time that as much has been written while it
      *  is still open; by several threads perhaps at the same time. May read and write the store, and end and renew
      *  transactions, but not close the store or end loads and reserved puts of before; with ALEX_DURABLE_ON_COMMIT the
@@ -291,16 +291,17 @@ ALEX_API void alex_store_open_report(alex_store *store, struct alex_open_report 
 struct alex_store_stats {
     uint64_t tables;
     uint64_t keys;
-    uint64_t live_bytes;            /**< bytes of log that hold the current records of keys and tables */
-    uint64_t dead_bytes;            /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
-    uint64_t log_bytes;             /**< live_bytes + dead_bytes: all that was appended */
-    uint64_t disk_bytes;            /**< file space of log and manifest, prepared space included */
-    uint64_t index_bytes;           /**< memory that the indexes of all tables take, held entries included */
-    uint64_t segments;              /**< files of the log */
-    uint64_t last_number;           /**< number of the newest record */
-    uint64_t open_txns;             /**< read transactions that have not ended */
-    uint64_t oldest_snapshot;       /**< the number that the oldest of them sees; last_number if there is none */
-    int64_t oldest_snapshot_thread; /**< that began or last renewed it, as gettid(2) gives it; 0 if there is none */
+    uint64_t live_bytes;      /**< bytes of log that hold the current records of keys and tables */
+    uint64_t dead_bytes;      /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
+    uint64_t log_bytes;       /**< live_bytes + dead_bytes: all that was appended */
+    uint64_t disk_bytes;      /**< file space of log and manifest, prepared space included */
+    uint64_t index_bytes;     /**< memory that the indexes of all tables take, held entries included */
+    uint64_t segments;        /**< files of the log */
+    uint64_t last_number;     /**< number of the newest record */
+    uint64_t open_txns;       /**< read transactions that have not ended */
+    uint64_t oldest_snapshot; /**< the number that the oldest of them sees; last_number if there is none */
+    int64_t
+        oldest_snapshot_thread; /**< that began or last renewed it, as in struct alex_old_snapshot; 0: none is open */
     uint64_t held_entries; /**< index entries that are kept for open transactions alone, of deleted keys and of ways to
                                 old versions: 32 bytes each, and what an entry takes in an index */
     uint64_t held_tables;  /**< dropped tables that are kept for open transactions, with all of their entries */

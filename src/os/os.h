@@ -11,6 +11,7 @@
 #define OS_OS_H
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -174,11 +175,17 @@ int os_fork_watch(bool (*quiet)(void), void (*resume)(void), struct alex_error *
 /** Has `run` called in every child of a fork that is counted, by its only thread, before the fork returns. For one
  *  function. */
 void os_fork_in_child(void (*run)(void));
-/** Whether a fork waits for that: who might keep it waiting for ever gives way with os_fork_give_way(). A hint, stored
- *  and loaded relaxed. */
-extern _Atomic bool os_fork_waits;
-/** Waits for the fork, but no longer than some milliseconds, for it may wait for something that this thread has. */
+extern _Atomic uint64_t os_fork_waits_from;
+/** Whether a fork waits for that: who might keep it waiting for ever gives way with os_fork_give_way(). A hint. */
+static inline bool os_fork_waits(void)
+{
+    return atomic_load_explicit(&os_fork_waits_from, memory_order_relaxed) != 0;
+}
+/** Waits for the fork, OS_FORK_PAUSE_NS at most and once in each OS_FORK_PERIOD_NS of its wait: threads that often come
+ *  here all do so when one begins. It may wait long for something else, or for something that this thread has. */
 void os_fork_give_way(void);
+#define OS_FORK_PAUSE_NS UINT64_C(2500000)
+#define OS_FORK_PERIOD_NS UINT64_C(50000000)
 extern uint64_t os_fork_count;
 /** Forks between the process that called os_fork_watch() and this one: another number in every child. What was made
  *  when the number was another is a parent's: its threads don't run here, and its locks may be held by nobody. */

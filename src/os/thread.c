@@ -57,7 +57,7 @@ void os_fork_in_child(void (*run)(void))
 static bool (*is_quiet)(void);
 static void (*resume_parent)(void);
 
-_Atomic bool os_fork_waits;
+_Atomic uint64_t os_fork_waits_from;
 
 static void wait_a_moment(void)
 {
@@ -67,8 +67,20 @@ static void wait_a_moment(void)
 
 void os_fork_give_way(void)
 {
-    /* unreached: a fork that waits longer, for a thread that waits for this one */
-    for (int i = 0; i < 50 && atomic_load_explicit(&os_fork_waits, memory_order_relaxed); i++) {
+    /** The last wait that this thread gave way to, and in which of its periods. */
+    static _Thread_local struct {
+        uint64_t from;
+        uint64_t period;
+    } given __attribute__((tls_model("initial-exec")));
+    uint64_t from = atomic_load_explicit(&os_fork_waits_from, memory_order_relaxed);
+    uint64_t now = os_clock_ns();
+    uint64_t period = (now - from) / OS_FORK_PERIOD_NS;
+    if (given.from == from && given.period == period) {
+        return;
+    }
+    given.from = from;
+    given.period = period;
+    for (uint64_t until = now + OS_FORK_PAUSE_NS; now < until && os_fork_waits(); now = os_clock_ns()) {
         wait_a_moment();
     }
 }
@@ -76,14 +88,15 @@ void os_fork_give_way(void)
 static void wait_for_quiet(void)
 {
     os_process_lock();
+    const uint64_t from = os_clock_ns();
     while (!is_quiet()) {
         /* Given up meanwhile, lest a thread that keeps the others from being quiet waits for it. */
         os_process_unlock();
-        atomic_store_explicit(&os_fork_waits, true, memory_order_relaxed);
+        atomic_store_explicit(&os_fork_waits_from, from, memory_order_relaxed);
         wait_a_moment();
         os_process_lock();
     }
-    atomic_store_explicit(&os_fork_waits, false, memory_order_relaxed);
+    atomic_store_explicit(&os_fork_waits_from, 0, memory_order_relaxed);
 }
 
 static void resume_after_fork(void)
@@ -96,7 +109,7 @@ static void resume_after_fork(void)
 static void count_fork(void)
 {
     os_fork_count++;
-    atomic_store_explicit(&os_fork_waits, false, memory_order_relaxed); /* of a thread that isn't here, perhaps */
+    atomic_store_explicit(&os_fork_waits_from, 0, memory_order_relaxed); /* of a thread that isn't here, perhaps */
     if (in_child != NULL) {
         in_child();
     }

@@ -50,7 +50,7 @@ int writer_begin(alex_store *store)
         return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
                          "called from within a visit of alex_check() or a handler of a fork; call it after that");
     }
-    if (BASE_UNLIKELY(atomic_load_explicit(&os_fork_waits, memory_order_relaxed))) {
+    if (BASE_UNLIKELY(os_fork_waits())) {
         os_fork_give_way();
     }
     if (!os_mutex_try_lock(store->lock)) {
@@ -66,12 +66,36 @@ int writer_begin(alex_store *store)
 /** Held entries that who ends a snapshot takes away before it looks whether a writer waits. */
 #define RECLAIM_STEP_ENDED 512
 
-/** Takes away what ended snapshots held back, as long as no other writer is at work or waits, who will go on with it.
- *  @param all  else only a writer's step */
+/** How often who takes much away looks between two steps whether the writers have done: at most over some
+ *  milliseconds. */
+#define RECLAIM_TRIES 48
+
+/** Takes the writer's lock, if at one of so many tries no writer has it or waits for it. */
+static bool take_idle_turn(alex_store *store, uint32_t tries)
+{
+    for (uint32_t i = 0; i < tries; i++) {
+        if (i > 0) {
+            BASE_INTERRUPTIBLE();
+            os_thread_pause(64 * i);
+        }
+        if (BASE_UNLIKELY(os_fork_waits())) {
+            os_fork_give_way();
+        }
+        if (atomic_load(&store->waiting) == 0 && os_mutex_try_lock(store->lock)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Takes away what ended snapshots held back, as long as no writer is at work or waits, who will go on with it. One that
+ *  comes between two steps ends this only if it has not done soon: it may be the last. @param all  else only a writer's
+ *  step */
 static void reclaim(alex_store *store, bool all)
 {
     bool more = true;
-    while (more && store->forks == os_forks() && atomic_load(&store->waiting) == 0 && os_mutex_try_lock(store->lock)) {
+    for (uint32_t tries = 1; more && store->forks == os_forks() && take_idle_turn(store, tries);
+         tries = RECLAIM_TRIES) {
         bool reserved = store->reserved != NULL; /* then whoever ends the reservation does it */
         txn_reclaim(store, all ? RECLAIM_STEP_ENDED : RECLAIM_STEP);
         more = all && atomic_load_explicit(&store->reclaim_rest, memory_order_relaxed);

@@ -79,6 +79,34 @@ static void test_memory_refused(void **state)
     assert_int_equal(os_space_reserve(SIZE_MAX - 4096, &memory), ALEX_NO_MEMORY);
 }
 
+/* Whoever gives way to a fork waits for it a moment, once in each period, and then goes on though the fork waits for
+ * something else. */
+static void test_giving_way(void **state)
+{
+    (void)state;
+    assert_false(os_fork_waits());
+    uint64_t from = os_clock_ns();
+    atomic_store(&os_fork_waits_from, from);
+    os_fork_give_way();
+    assert_true(os_fork_waits());
+    assert_true(os_clock_ns() - from >= OS_FORK_PAUSE_NS);
+    int calls_without = 0;
+    for (int i = 0; i < 100; i++) {
+        uint64_t begin = os_clock_ns();
+        os_fork_give_way();
+        calls_without += os_clock_ns() - begin < OS_FORK_PAUSE_NS;
+    }
+    assert_true(calls_without > 0);
+    while (os_clock_ns() - from < OS_FORK_PERIOD_NS) {
+        (void)usleep(1000);
+    }
+    uint64_t before = os_clock_ns();
+    os_fork_give_way();
+    assert_true(os_clock_ns() - before >= OS_FORK_PAUSE_NS);
+    atomic_store(&os_fork_waits_from, 0);
+    os_fork_give_way();
+}
+
 /** The signal that a read of one byte ends a child with; 0 if it reads. */
 static int signal_of_read(const unsigned char *at)
 {
@@ -252,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_objects_need_memory),
         cmocka_unit_test(test_random_and_process),
         cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_giving_way),
     };
     return cmocka_run_group_tests_name("os memory", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "store/store_internal.h"
 #include "support/store_helper.h"
@@ -224,6 +225,95 @@ static void test_writer_comes_while_reclaiming(void **state)
     assert_int_equal(fixture->store->held.count, 0);
 }
 
+/** As if a writer came while this thread takes much away, and waited for so many tries to go on with that. */
+static struct {
+    alex_store *store;
+    bool has_come;
+    int waits;
+} short_writer;
+
+static void short_writer_comes(void)
+{
+    if (!short_writer.has_come) {
+        short_writer.has_come = true;
+        atomic_store(&short_writer.store->waiting, 1);
+    } else if (atomic_load(&short_writer.store->waiting) > 0 && os_mutex_try_lock(short_writer.store->lock)) {
+        os_mutex_unlock(short_writer.store->lock); /* this is between two steps */
+        if (--short_writer.waits == 0) {
+            atomic_store(&short_writer.store->waiting, 0);
+        }
+    }
+}
+
+/* Who takes much away goes on when a writer that came meanwhile has done soon, as none may come after it; and gives up
+ * otherwise. */
+static void test_writer_is_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 4000 };
+    for (int round = 0; round < 2; round++) {
+        alex_txn *txn = begin_before_deletes(fixture, KEYS);
+        short_writer.store = fixture->store;
+        short_writer.has_come = false;
+        short_writer.waits = round == 0 ? 20 : 1000;
+        base_interrupt = short_writer_comes;
+        ASSERT_OK(alex_end(txn));
+        base_interrupt = NULL;
+        assert_true(short_writer.has_come);
+        assert_int_equal(atomic_load(&fixture->store->waiting), round);
+        if (round == 0) {
+            assert_int_equal(tombstones_in(fixture->main), 0);
+        } else {
+            assert_in_range(tombstones_in(fixture->main), KEYS / 2, KEYS - 1);
+        }
+        atomic_store(&fixture->store->waiting, 0);
+    }
+}
+
+static void *end_txn(void *txn)
+{
+    return alex_end(txn) == ALEX_OK ? NULL : txn;
+}
+
+/** Holds the thread up that takes away, while it has the writer's lock. */
+static void hold_up_in_steps(void)
+{
+    static _Atomic uint64_t calls;
+    if (os_mutex_try_lock(late_writer.fixture->store->lock)) {
+        os_mutex_unlock(late_writer.fixture->store->lock);
+    } else if (atomic_fetch_add(&calls, 1) % 64 == 0) {
+        (void)usleep(20);
+    }
+}
+
+static int find_some_left(void *context)
+{
+    const struct fixture *fixture = context;
+    base_interrupt = NULL;
+    return tombstones_in(fixture->main) > 0 ? 0 : 1;
+}
+
+/* A fork comes between two steps of who takes much away, and needn't wait for all of them. */
+static void test_fork_while_reclaiming(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 4000 };
+    alex_txn *txn = begin_before_deletes(fixture, KEYS);
+    pthread_t thread;
+    void *failed;
+    late_writer.fixture = fixture;
+    base_interrupt = hold_up_in_steps;
+    assert_int_equal(pthread_create(&thread, NULL, end_txn, txn), 0);
+    while (tombstones_in(fixture->main) == KEYS) {
+        (void)sched_yield();
+    }
+    assert_int_equal(helper_in_child(find_some_left, fixture), 0);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    base_interrupt = NULL;
+    assert_null(failed);
+    assert_int_equal(tombstones_in(fixture->main), 0);
+}
+
 #endif
 
 /* The end of a snapshot that held nothing back itself goes on with what was left of another's. */
@@ -374,6 +464,8 @@ int main(void)
 #ifdef BASE_INTERRUPTS
         TEST_WITH_STORE(test_delete_as_snapshot_is_opened),
         TEST_WITH_STORE(test_writer_comes_while_reclaiming),
+        TEST_WITH_STORE(test_writer_is_waited_for),
+        TEST_WITH_STORE(test_fork_while_reclaiming),
 #endif
         TEST_WITH_STORE(test_end_goes_on_with_the_rest),
         TEST_WITH_STORE(test_end_while_put_is_reserved),
