@@ -393,6 +393,122 @@ static void test_reads_interrupted_anywhere(void **state)
         }
     }
 }
+
+/** A tree of three levels, of which a writer takes keys away: those before this one stay no longer. */
+static size_t first_that_stays;
+#define DEEP_WIDTH (UINT64_C(1) << 40)
+
+static void take_away(struct index *index, size_t keys)
+{
+    for (size_t i = 0; i < keys; i++) {
+        assert_true(index_remove(index, small_tree_key(i, DEEP_WIDTH)) != 0);
+    }
+}
+
+/** An inner node goes with all that is below it, and its neighbour takes over its range. */
+static void act_take_left(struct index *index)
+{
+    take_away(index, SMALL_TREE_KEYS / 2);
+}
+
+/** The tree gets as low as may be. */
+static void act_leave_one(struct index *index)
+{
+    take_away(index, SMALL_TREE_KEYS - 1);
+}
+
+/** The range that was taken over is filled, so that nodes of both levels split. */
+static void act_refill_left(struct index *index)
+{
+    uint64_t random = 1;
+    take_away(index, SMALL_TREE_KEYS / 2);
+    for (size_t i = 0; i < 3000; i++) {
+        uint64_t key = keyset_random(&random) % (3 * DEEP_WIDTH);
+        set_key(index, key, payload_of(key));
+    }
+}
+
+static void look_up_deep(const struct index *index)
+{
+    for (size_t i = 0; i < SMALL_TREE_KEYS; i++) {
+        uint64_t key = small_tree_key(i, DEEP_WIDTH);
+        uint64_t payload = index_find(index, key);
+        assert_true(payload == payload_of(key) || (payload == 0 && i < first_that_stays));
+    }
+}
+
+static void look_up_deep_together(const struct index *index)
+{
+    uint64_t keys[SMALL_TREE_KEYS];
+    uint64_t payloads[SMALL_TREE_KEYS];
+    for (size_t i = 0; i < SMALL_TREE_KEYS; i++) {
+        keys[i] = small_tree_key(i, DEEP_WIDTH);
+    }
+    index_find_many(index, keys, SMALL_TREE_KEYS, payloads);
+    for (size_t i = 0; i < SMALL_TREE_KEYS; i++) {
+        assert_true(payloads[i] == payload_of(keys[i]) || (payloads[i] == 0 && i < first_that_stays));
+    }
+}
+
+/** What a scan gives is in order, with its payloads, and every key that stays is among it. */
+static void scan_deep(const struct index *index, enum index_direction direction)
+{
+    static struct index_entry entries[4096];
+    bool forward = direction == INDEX_ASCENDING;
+    size_t count = index_scan(index, forward ? 0 : UINT64_MAX, direction, entries, 4096);
+    size_t staying = 0;
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(entries[i].payload, payload_of(entries[i].key));
+        assert_true(i == 0 || (entries[i].key > entries[i - 1].key) == forward);
+        for (size_t j = first_that_stays; j < SMALL_TREE_KEYS; j++) {
+            staying += entries[i].key == small_tree_key(j, DEEP_WIDTH);
+        }
+    }
+    assert_int_equal(staying, SMALL_TREE_KEYS - first_that_stays);
+}
+
+static void scan_deep_forward(const struct index *index)
+{
+    scan_deep(index, INDEX_ASCENDING);
+}
+
+static void scan_deep_backward(const struct index *index)
+{
+    scan_deep(index, INDEX_DESCENDING);
+}
+
+/* So does one in a tree of three levels, whose inner nodes split, go, and take over each other's ranges. */
+static void test_deep_reads_interrupted_anywhere(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        void (*act)(struct index *);
+        size_t first_that_stays;
+    } acts[] = {{act_take_left, SMALL_TREE_KEYS / 2},
+                {act_leave_one, SMALL_TREE_KEYS - 1},
+                {act_refill_left, SMALL_TREE_KEYS / 2}};
+    static void (*const reads[])(const struct index *) = {look_up_deep, look_up_deep_together, scan_deep_forward,
+                                                          scan_deep_backward};
+    fixture->pool->grace = &epochs;
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0] * (sizeof reads / sizeof reads[0]); i++) {
+        bool acted = true;
+        first_that_stays = acts[i % 3].first_that_stays;
+        for (held_up.at = 1; acted; held_up.at++) {
+            build_small_tree(fixture, DEEP_WIDTH);
+            held_up.index = fixture->index;
+            held_up.act = acts[i % 3].act;
+            held_up.seen = 0;
+            epoch_enter();
+            base_interrupt = act_once;
+            reads[i / 3](held_up.index);
+            acted = base_interrupt == NULL;
+            base_interrupt = NULL;
+            epoch_leave();
+            index_destroy(fixture->index);
+            assert_int_equal(ALEX_OK, index_create(fixture->pool, &fixture->index));
+        }
+    }
+}
 #endif
 
 static void *stay_inside(void *context)
@@ -488,6 +604,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_readers_beside_a_writer, fixture_setup, fixture_teardown),
 #ifdef BASE_INTERRUPTS
         cmocka_unit_test_setup_teardown(test_reads_interrupted_anywhere, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_deep_reads_interrupted_anywhere, fixture_setup, fixture_teardown),
 #endif
     };
     int failed = cmocka_run_group_tests_name("sections that fence", sections, NULL, NULL);
