@@ -12,32 +12,37 @@
 #include "support.h"
 #include "team.h"
 
+/** What a read in progress must find. */
+struct expected {
+    struct session *session;
+    uint32_t version;
+};
+
 static void visit_read(void *context, int64_t key, const void *value, size_t size)
 {
-    struct op_list *list = context;
-    struct session *session = list->session;
-    if (!dataset_value_is(session->dataset, key, list->version, value, size)) {
+    const struct expected *expected = context;
+    struct session *session = expected->session;
+    if (!dataset_value_is(session->dataset, key, expected->version, value, size)) {
         session_wrong_value(session, key, size);
     }
     session_count(session, key, value, size);
 }
 
-static inline void perform(struct op_list *list, const struct op *op)
+static inline void perform(struct session *session, const struct op *op)
 {
-    struct session *session = list->session;
     const struct engine *engine = session->engine;
-    bool expected = true;
+    struct expected expected = {session, op->number};
+    bool is_there = true;
     bool found = true;
-    list->version = op->number;
     switch (op->kind) {
     case OP_GET_MISSING:
-        expected = false;
+        is_there = false;
         /* fall through */
     case OP_GET:
-        found = engine->get(session->store, op->key, visit_read, list);
+        found = engine->get(session->store, op->key, visit_read, &expected);
         break;
     case OP_GET_TXN:
-        found = engine->get_txn(session->store, op->key, visit_read, list);
+        found = engine->get_txn(session->store, op->key, visit_read, &expected);
         break;
     case OP_BEGIN_END:
         engine->begin_end(session->store);
@@ -46,17 +51,17 @@ static inline void perform(struct op_list *list, const struct op *op)
         session_put(session, op->key, op->number);
         break;
     case OP_READ_WRITE:
-        found = engine->get(session->store, op->key, visit_read, list);
+        found = engine->get(session->store, op->key, visit_read, &expected);
         session_put(session, op->key, op->number + 1);
         break;
     case OP_SCAN:
-        list->version = 0; /* where there are scans, nothing is overwritten */
-        found = engine->scan(session->store, op->key, op->number, visit_read, list) > 0;
+        expected.version = 0; /* where there are scans, nothing is overwritten */
+        found = engine->scan(session->store, op->key, op->number, visit_read, &expected) > 0;
         break;
     default:
         found = engine->delete_key(session->store, op->key);
     }
-    if (found != expected) {
+    if (found != is_there) {
         fail("%s: key %" PRId64 " is %s", engine->name, op->key, found ? "there, but was never written" : "gone");
     }
 }
@@ -80,12 +85,11 @@ static void measure_part(struct part *part)
     const struct op *singly = whole->ops + throughput_ops;
     uint64_t first = part_first(part, throughput_ops);
     uint64_t end = part_end(part, throughput_ops);
-    struct op_list list = {.session = part->session};
     part->ops = end - first;
     team_wait(part);
     part->begin_ns = now_ns();
     for (uint64_t i = first; i < end; i++) {
-        perform(&list, &whole->ops[i]);
+        perform(part->session, &whole->ops[i]);
     }
     part->end_ns = now_ns();
     first = part_first(part, whole->count - throughput_ops);
@@ -93,7 +97,7 @@ static void measure_part(struct part *part)
     team_wait(part);
     for (uint64_t i = first; i < end; i++) {
         uint64_t before = now_ns();
-        perform(&list, &singly[i]);
+        perform(part->session, &singly[i]);
         histogram_add(&part->calls, now_ns() - before);
     }
 }

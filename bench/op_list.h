@@ -36,8 +36,7 @@ struct op_list {
     struct session *session;
     struct op *ops;
     uint64_t count;
-    uint64_t room;    /**< the session's operations and those timed one by one */
-    uint32_t version; /**< of the value that a read in progress must find */
+    uint64_t room; /**< the session's operations and those timed one by one */
 };
 
 /** Begins a list with no operations in it; the caller adds as many as there is room for. */

@@ -67,8 +67,8 @@ static const char help[] =
     "call handles many records (bulk_insert, batch_sync, get_many, scan, full_scan), each call is timed,\n"
     "ns_per_op is per record, and percentiles are those of calls. Threads begin together, and ns_per_op is\n"
     "their one time from the first's begin to the last's end, divided by the operations of all.\n"
-    "peak_rss_bytes includes mapped files, 16 bytes an operation of the harness, and 8 bytes a key where keys\n"
-    "are made in memory; disk_bytes are those allocated after closing.\n"
+    "peak_rss_bytes includes mapped files, and of the harness 16 bytes an operation, some 4 to 8 bytes a key,\n"
+    "and 8 more where keys are made in memory; disk_bytes are those allocated after closing.\n"
     "\n"
     "Exit status: 0 if all ran and agreed, 1 if anything failed or differed, 2 if the command line is wrong.\n";
 

@@ -114,6 +114,11 @@ uint64_t workload_other_keys(const struct workload *workload, uint64_t keys, uin
 /** Loads the session's keys into its store, in batches, untimed, and lets the engine finish its work on them. */
 void session_load(struct session *session);
 
+/** Makes records of the keys from index `first` up to `end`, BATCH_RECORDS at most, as they are loaded. @param values
+ *  a buffer of dataset_buffer_bytes() for each @return how many */
+size_t session_make_batch(const struct session *session, uint64_t first, uint64_t end, struct record *records,
+                          unsigned char *values);
+
 /** Lets the engine finish its work on what was written, now or by an earlier process. */
 void session_settle(struct session *session);
 

@@ -51,22 +51,17 @@ static void visit_loaded(void *context, int64_t key, const void *value, size_t s
 static void bulk_insert_part(struct part *part)
 {
     const struct session *session = part->session;
-    size_t stride = dataset_buffer_bytes(session->dataset);
-    unsigned char *values = allocate(BATCH_RECORDS, stride);
+    unsigned char *values = allocate(BATCH_RECORDS, dataset_buffer_bytes(session->dataset));
     struct record records[BATCH_RECORDS];
     uint64_t index = *(const uint64_t *)part->work + part_first(part, session->ops);
     uint64_t end = *(const uint64_t *)part->work + part_end(part, session->ops);
     calls_begin(part);
     while (index < end) {
-        size_t count = 0;
-        for (; count < BATCH_RECORDS && index < end; count++, index++) {
-            int64_t key = dataset_key(session->dataset, index);
-            unsigned char *value = values + count * stride;
-            records[count] = (struct record){key, value, dataset_value(session->dataset, key, 0, value)};
-        }
+        size_t count = session_make_batch(session, index, end, records, values);
         uint64_t begin_ns = now_ns();
         session->engine->write_batch(session->store, records, count);
         call_ends(part, begin_ns, count);
+        index += count;
     }
     free(values);
 }

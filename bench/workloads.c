@@ -356,19 +356,27 @@ uint64_t workload_other_keys(const struct workload *workload, uint64_t keys, uin
     return workload->others == OTHERS_GET && all_ops > keys ? keys : all_ops;
 }
 
-void session_load(struct session *session)
+size_t session_make_batch(const struct session *session, uint64_t first, uint64_t end, struct record *records,
+                          unsigned char *values)
 {
     size_t stride = dataset_buffer_bytes(session->dataset);
-    unsigned char *values = allocate(BATCH_RECORDS, stride);
+    size_t count = 0;
+    for (; count < BATCH_RECORDS && first + count < end; count++) {
+        int64_t key = dataset_key(session->dataset, first + count);
+        unsigned char *value = values + count * stride;
+        records[count] = (struct record){key, value, dataset_value(session->dataset, key, 0, value)};
+    }
+    return count;
+}
+
+void session_load(struct session *session)
+{
+    unsigned char *values = allocate(BATCH_RECORDS, dataset_buffer_bytes(session->dataset));
     struct record records[BATCH_RECORDS];
     for (uint64_t done = 0; done < session->keys;) {
-        size_t count = 0;
-        for (; count < BATCH_RECORDS && done < session->keys; count++, done++) {
-            int64_t key = dataset_key(session->dataset, done);
-            unsigned char *value = values + count * stride;
-            records[count] = (struct record){key, value, dataset_value(session->dataset, key, 0, value)};
-        }
+        size_t count = session_make_batch(session, done, session->keys, records, values);
         session->engine->write_batch(session->store, records, count);
+        done += count;
     }
     free(values);
     session_settle(session);
