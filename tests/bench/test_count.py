@@ -27,14 +27,20 @@ def membarrier_commands():
 
 class Counts(unittest.TestCase):
     def test_locked_instructions(self):
-        """A get has none, unless the system makes its section fence, a transaction the exchange that takes its slot and
-        the fence at its end. More would be felt on every core."""
+        """A get has none, unless the system makes its section fence, a transaction the exchanges that take its slot and
+        give it back. More would be felt on every core."""
         done = subprocess.run([sys.executable, TOOL, "--program", BENCH, "--keys", "2000"], capture_output=True,
                               text=True, check=True)
         locked = re.findall(r"^(\w[\w ]+): \d+ instructions, ([\d.]+) of them locked", done.stdout, re.MULTILINE)
         fence = 0 if membarrier_commands() & PRIVATE_EXPEDITED else 1
-        self.assertEqual([("a get", f"{fence}.00"), ("beginning and ending a read transaction", "2.00"),
-                          ("a get in a read transaction of its own", f"{2 + fence}.00")], locked)
+        # Without what the reads of the whole store add that check its contents.
+        locked = [(label, round(float(count), 1)) for label, count in locked]
+        self.assertEqual([("a get", fence), ("beginning and ending a read transaction", 2),
+                          ("a get in a read transaction of its own", 2 + fence),
+                          ("getting 64 keys in a read transaction of their own", 2 + fence)], locked[:4])
+        label, count = locked[4]
+        self.assertEqual("a record of a scan with its share of cursor and read transaction", label)
+        self.assertLess(count, 0.5)
 
 
 if __name__ == "__main__":
