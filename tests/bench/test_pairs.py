@@ -8,6 +8,7 @@ import importlib.util
 import io
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -62,6 +63,24 @@ class Pairs(unittest.TestCase):
         self.assertEqual(["200", "100", "100", "200", "200", "100"], [name for name, _ in calls])
         self.assertEqual({"--engines alexstorage --workloads get --keys 10K --rounds 1 --format json"},
                          {arguments for _, arguments in calls})
+
+    @unittest.skipUnless(shutil.which("git"), "needs git")
+    def test_other_harness(self):
+        """Where the benchmark itself has changed since the revision, which ratios can't show, it is said so."""
+        def git(*arguments):
+            subprocess.run(["git", "-c", "user.name=none", "-c", "user.email=none", *arguments], cwd=self.root,
+                           check=True, capture_output=True)
+
+        (self.root / "bench/results").mkdir(parents=True)
+        for name in ("run.c", "README.md", "results/1m.json"):
+            (self.root / "bench" / name).write_text("old", encoding="utf-8")
+        git("init")
+        git("add", "bench")
+        git("commit", "-m", "all")
+        git("tag", "v1")
+        for name, told in (("README.md", False), ("results/1m.json", False), ("run.c", True)):
+            (self.root / "bench" / name).write_text("new", encoding="utf-8")
+            self.assertEqual(told, "The benchmark itself has changed since v1" in self.run_tool("--rounds", "1")[1])
 
     def test_failing_benchmark(self):
         """What a benchmark says that doesn't know a workload is handed on, and nothing else is run."""
