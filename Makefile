@@ -3,7 +3,6 @@
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
-ABLATIONS = alexstorage,alexstorage-zerocopy,alexstorage-unchecked,alexstorage-noprefetch
 
 .DEFAULT_GOAL := all
 .PHONY: all demo test crash stress bench bench-full bench-remap install fuzz lint coverage clean help
@@ -42,8 +41,7 @@ bench-full: ## measure every table of docs/PERFORMANCE.md and write it; takes ho
 bench-remap: ## measure a write by its parts, layouts, and gets without copying, checks or prefetch
 	@tools/install-dependencies bench
 	@tools/build release --target alexstorage-bench alexstorage-bench-remap
-	@build/release/bin/alexstorage-bench-remap
-	@build/release/bin/alexstorage-bench --engines $(ABLATIONS) --workloads get,get_many --keys 1M
+	@tools/benchmark remap
 
 install: ## install below PREFIX (/usr/local), and DESTDIR if it is set
 	@tools/build release -DCMAKE_INSTALL_PREFIX="$(PREFIX)"

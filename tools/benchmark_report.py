@@ -54,10 +54,6 @@ ROUNDS_END = re.compile(r", \d+ rounds?$")
 # What tells a case from others: all that was run in the same way, once in each round.
 CASE = ("workload", "engine", "distribution", "threads", "table", "append", "remap", "layout", "off_max", "search")
 
-# Engines that serve some workloads only, with these, and workloads that an engine doesn't serve.
-SERVED = {"floor": ["get", "insert"], "alexstorage-zerocopy": ["get", "get_loaded", "get_missing"]}
-NOT_SERVED = [("sqlite", "begin_end")]
-
 # How long Linux lets a thread go on before it is another's turn, on two cores: 0.7 ms times 1 + log2(cores).
 QUANTUM_NS = 1_400_000
 
@@ -143,6 +139,13 @@ def ratio_to(results, engine, workload, other=""):
     return ratio(theirs, results.where(engine=OURS, workload=workload).median())
 
 
+def range_text(theirs, ours):
+    """The least and the greatest of their time divided by ours in the same round; empty if there are not two."""
+    own = {run["round"]: run["ns_per_op"] for run in ours.runs}
+    ratios = [run["ns_per_op"] / own[run["round"]] for run in theirs.runs if run["round"] in own]
+    return f"{short(min(ratios))} to {short(max(ratios))}" if len(ratios) > 1 else ""
+
+
 def fastest_peer(results, workload):
     """The name of the peer with the least median time; None if none was measured."""
     times = {peer: results.where(engine=peer, workload=workload).median() for peer in PEERS}
@@ -225,20 +228,25 @@ def verdict(value, bound, at_least=True, note=""):
         return f"not measured (target {'≥' if at_least else '≤'} {bound:g})"
     met = value >= bound if at_least else value <= bound
     sign = {(True, True): "≥", (True, False): "<", (False, True): "≤", (False, False): ">"}[at_least, met]
-    text = f"{short(value)} {sign} {bound:g} " + ("met" if met else "missed")
+    text = f"{ratio_text(value).removesuffix('x')} {sign} {bound:g} " + ("met" if met else "missed")
     return (text if met else f"**{text}**") + (f" ({note})" if note else "")
 
 
 def ratio_row(results, target, size):
     peers_at = target.other or target.workload
+    ours = results.where(engine=OURS, workload=target.workload)
     fastest = fastest_peer(results, peers_at)
-    compared = [results.where(engine=OURS, workload=target.workload),
-                *(results.where(engine=peer, workload=peers_at) for peer in PEERS)]
+    compared = [ours, *(results.where(engine=peer, workload=peers_at) for peer in PEERS)]
     label = f"{target.workload}, {size}" + (f" (their {target.other})" if target.other else "") + rounds_text(*compared)
-    return [label,
-            verdict(ratio_to(results, "rocksdb", target.workload, target.other), target.rocksdb),
-            verdict(ratio_to(results, "sqlite", target.workload, target.other), target.sqlite),
-            verdict(ratio_to(results, fastest, target.workload, target.other), target.fastest, note=fastest or "")]
+    cells = []
+    for peer, bound, name in (("rocksdb", target.rocksdb, ""), ("sqlite", target.sqlite, ""),
+                              (fastest, target.fastest, fastest)):
+        alike = ratio_to(results, peer, target.workload) if target.other else None
+        notes = [name, range_text(results.where(engine=peer, workload=peers_at), ours),
+                 "" if alike is None else f"{short(alike)} at their {target.workload}"]
+        cells.append(verdict(ratio_to(results, peer, target.workload, target.other), bound,
+                             note=", ".join(note for note in notes if note)))
+    return [label, *cells]
 
 
 def ratio_targets(tables):
@@ -279,7 +287,8 @@ def keys_targets(results, workloads, worst):
 
 
 def other_targets(tables, distributions, attacks):
-    """Head and rows of what the targets say besides ratios to peers; `tables` gives results by size: "1M", "10M"."""
+    """Head and rows of what the targets say besides ratios to peers; `tables` and `distributions` give results by size:
+    "1M", "10M"."""
     rows = []
     for size in ("1M", "10M"):
         gets, puts = ([tables[size].where(engine=name, workload=workload) for name in (OURS, "floor")]
@@ -296,15 +305,16 @@ def other_targets(tables, distributions, attacks):
             rows.append([f"index memory, bytes a key, {label}, {size}{rounds_text(own)}",
                          verdict(own.median("index_bytes_per_key"), bound, at_least=False)])
     for name in LEARNED:
-        of_name = distributions.where(distribution=name)
+        of_name = distributions["1M"].where(distribution=name)
         own = of_name.where(engine=OURS, workload="get")
-        rows.append([f"gets that end in the predicted cache line, {name}, %{rounds_text(own)}",
+        rows.append([f"keys in the very cache line that their node predicts, {name}, %{rounds_text(own)}",
                      verdict(percent(own.median("predicted_line_share")), 90)])
         for workload in ("get", "insert"):
             compared = [of_name.where(engine=engine, workload=workload) for engine in ("alexstorage-binary", OURS)]
             rows.append([f"alexstorage-binary's {workload} divided by ours, {name}{rounds_text(*compared)}",
                          verdict(ratio(*(results.median() for results in compared)), 1)])
-    rows += keys_targets(distributions, ("insert", "get", "get_new"), "worst distribution")
+    for size in ("1M", "10M"):
+        rows += keys_targets(distributions[size], ("insert", "get", "get_new"), f"worst distribution, {size}")
     rows += keys_targets(attacks, ("insert", "get_new"), "worst attack")
     return ["target", "measured"], rows
 
@@ -499,23 +509,15 @@ def readme_table(results):
     return comparison(results, PEERS)
 
 
-def serves(engine, workload):
-    return workload in SERVED.get(engine, [workload]) and (engine, workload) not in NOT_SERVED
+def not_measured(table, results, rounds):
+    """The engines that the table lacks, and those that were interrupted within their first round; `rounds` has how many
+    an engine has ended."""
+    begun = results.values("engine")
+    return [engine if engine not in begun else f"{engine} in part" for engine in table.engines
+            if rounds.get(engine, 0) == 0]
 
 
-def not_measured(table, results):
-    """What the table lacks, each by itself: engines without any run, and of the others by row those without one
-    there."""
-    engines = [engine for engine in table.engines if results.where(engine=engine).runs]
-    lacking = [engine for engine in table.engines if engine not in engines]
-    for label, row in rows_of(results):
-        absent = [engine for engine in engines if serves(engine, row.values("workload")[0]) and
-                  not row.where(engine=engine).runs]
-        lacking += [f"{label} ({', '.join(absent)})"] if absent else []
-    return lacking
-
-
-def table_section(table, results, commands, surroundings):
+def table_section(table, results, commands, surroundings, rounds):
     """A table of the document, below its title, with the commands that made it; says so if nothing is measured yet, or
     not all."""
     text = [*(f"    {command}" for command in commands), ""]
@@ -523,7 +525,7 @@ def table_section(table, results, commands, surroundings):
         return "\n".join([*text, "Not measured yet."])
     if table.remap:
         return "\n".join([*text, f"{surroundings.text().capitalize()}.", "", remap_tables(results)])
-    missing = not_measured(table, results)
+    missing = not_measured(table, results, rounds)
     text += [f"{medians_text(results).capitalize()}, {surroundings.text()}." +
              (f" Not measured: {', '.join(missing)}." if missing else ""), "", comparison(results), ""]
     figures = index_figures(results) if table.several_distributions else quotients(results)
@@ -566,10 +568,11 @@ that rest on it.
 
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
-asks for a sync, but in `insert_sync` and `batch_sync` every one does. Every value read is compared, and checksums are
-verified on every read. `full_scan` times all keys, every other workload a million operations at most. Where several
-threads share the operations, a time is theirs together divided by the operations of all, so that two threads that don't
-hinder each other halve it; `get_beside_writer` has one thread more, which puts. How it is measured:
+asks for a sync, but in `insert_sync` and `batch_sync` every one does. Every value read is compared; AlexStorage
+verifies checksums on every read, unless a table says otherwise. `full_scan` times all keys, every other workload a
+million operations at most. Targets are held against medians; the range behind one is that of the rounds' own ratios.
+Where several threads share the operations, a time is theirs together divided by the operations of all, so that two
+threads that don't hinder each other halve it; `get_beside_writer` has one thread more, which puts. How it is measured:
 [bench/README.md](../bench/README.md)."""
 
 

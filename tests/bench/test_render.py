@@ -162,11 +162,18 @@ class Targets(unittest.TestCase):
                            runs("alexstorage-binary", "get", 120))
         self.assertEqual("2.50 ≥ 2 met (lmdb)", row(text, "get, 1M, 1 round")[2])
 
+    def test_range(self):
+        """Beside a ratio of medians is the range of the ratios of those that were run in the same round."""
+        text = self.ratios(runs("alexstorage", "get", 100, 50, 100, 100),
+                           runs("sqlite", "get", 900, 500, 600))
+        self.assertEqual("**6.00 < 8 missed** (6.00 to 10.0)", row(text, "get, 1M, 3 rounds")[1])
+        self.assertEqual("6.00 ≥ 2 met (sqlite, 6.00 to 10.0)", row(text, "get, 1M, 3 rounds")[2])
+
     def test_get_many_against_get(self):
-        """get_many is held against the peers' get."""
+        """get_many is held against the peers' get, and what it is to their get_many stands beside that."""
         text = self.ratios(runs("alexstorage", "get_many", 50), runs("rocksdb", "get_many", 500),
                            runs("rocksdb", "get", 2000), runs("sqlite", "get", 1000))
-        self.assertEqual(["40.0 ≥ 40 met", "**20.0 < 30 missed**", "20.0 ≥ 6 met (sqlite)"],
+        self.assertEqual(["40.0 ≥ 40 met (10.0 at their get_many)", "**20.0 < 30 missed**", "20.0 ≥ 6 met (sqlite)"],
                          row(text, "get_many, 1M (their get), 1 round"))
 
     def test_not_measured(self):
@@ -178,7 +185,7 @@ class Targets(unittest.TestCase):
         text = self.ratios(runs("alexstorage", "get", *[100] * 5), runs("sqlite", "get", *[700] * 3),
                            runs("rocksdb", "get", *[1000] * 5), runs("rocksdb", "scan", 1000),
                            runs("alexstorage", "scan", *[500] * 5))
-        self.assertEqual("**7.00 < 8 missed**", row(text, "get, 1M, 3 rounds")[1])
+        self.assertEqual("**7.00 < 8 missed** (7.00 to 7.00)", row(text, "get, 1M, 3 rounds")[1])
         row(text, "scan, 1M, 1 round")
         row(text, "insert, 1M")
 
@@ -188,13 +195,14 @@ class Targets(unittest.TestCase):
                  runs("alexstorage-binary", "insert", 300, 300))
         text = self.others(distributions=lines)
         self.assertEqual(["2.00 ≤ 3 met (osm)"],
-                         row(text, "insert: time as a multiple of uniform's, worst distribution, 1 round"))
+                         row(text, "insert: time as a multiple of uniform's, worst distribution, 1M, 1 round"))
         self.assertEqual(["3.00 ≥ 1 met"],
                          row(text, "alexstorage-binary's insert divided by ours, uniform, 2 rounds"))
 
-    def others(self, one_million=(), distributions=(), attacks=()):
+    def others(self, one_million=(), distributions=(), attacks=(), distributions_10m=()):
         return report.markdown_table(*report.other_targets(
-            {"1M": report.Results(list(one_million)), "10M": report.Results([])}, report.Results(list(distributions)),
+            {"1M": report.Results(list(one_million)), "10M": report.Results([])},
+            {"1M": report.Results(list(distributions)), "10M": report.Results(list(distributions_10m))},
             report.Results(list(attacks))))
 
     def test_at_most(self):
@@ -236,6 +244,9 @@ class Targets(unittest.TestCase):
         text = self.threads(lines)
         self.assertEqual(["**74.3 < 75 missed**"], row(text, share))
         self.assertEqual(["**1.05 > 1 missed** (300 µs, 2.10 ms)"], row(text, tail))
+        lines[0] |= {"p999_ns": 2000}
+        lines[1] |= {"p999_ns": 3500}
+        self.assertEqual(["0.0025 ≤ 1 met (2.00 µs, 3.50 µs)"], row(self.threads(lines), tail))
 
     def test_shared_syncs(self):
         """Sixteen writers are held against one, and against RocksDB's sixteen."""
@@ -259,10 +270,12 @@ class Targets(unittest.TestCase):
         lines = (runs("alexstorage", "insert", 100, index_depth=2) +
                  runs("alexstorage", "insert", 301, distribution="osm", index_depth=5) +
                  runs("alexstorage", "insert", 200, distribution="fb", index_depth=3))
-        text = self.others(distributions=lines)
+        text = self.others(distributions=lines, distributions_10m=lines[:1] + lines[2:])
         self.assertEqual(["**3.01 > 3 missed** (osm)"],
-                         row(text, "insert: time as a multiple of uniform's, worst distribution, 1 round"))
-        self.assertEqual(["**5.00 > 4 missed**"], row(text, "depth of the index, worst distribution, 1 round"))
+                         row(text, "insert: time as a multiple of uniform's, worst distribution, 1M, 1 round"))
+        self.assertEqual(["**5.00 > 4 missed**"], row(text, "depth of the index, worst distribution, 1M, 1 round"))
+        self.assertEqual(["2.00 ≤ 3 met (fb)"],
+                         row(text, "insert: time as a multiple of uniform's, worst distribution, 10M, 1 round"))
 
     def test_worst_attack(self):
         """An adversary's keys are held against evenly spread ones of the same table."""
@@ -275,7 +288,7 @@ class Targets(unittest.TestCase):
         self.assertEqual(["1.50 ≤ 2 met (end)"],
                          row(text, "insert: index memory a key as a multiple of uniform's, worst attack, 1 round"))
         self.assertEqual(["4.00 ≤ 4 met"], row(text, "depth of the index, worst attack, 1 round"))
-        self.assertEqual(["2.00 ≤ 4 met"], row(text, "depth of the index, worst distribution, 1 round"))
+        self.assertEqual(["2.00 ≤ 4 met"], row(text, "depth of the index, worst distribution, 1M, 1 round"))
 
 
 class Documents(unittest.TestCase):
@@ -287,12 +300,14 @@ class Documents(unittest.TestCase):
         self.readme.write_text(f"before\n{' old '.join(report.README_TABLES['1M'])}\nafter\n", encoding="utf-8")
         self.write("1m", runs("alexstorage", "get", 100, 100) + runs("sqlite", "get", 700, 900))
 
-    def write(self, name, lines, time="2026-11-24T09:00:00+00:00", **surroundings):
+    def write(self, name, lines, time="2026-11-24T09:00:00+00:00", interrupted=(), **surroundings):
         """Results as they are kept, with how they were measured; again with the same name: in another sitting."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (self.folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
         progress = self.progress(name)
-        progress.begin(SURROUNDINGS | surroundings, report.Results(lines).values("engine"), time)
+        names = report.Results(lines).values("engine")
+        progress.begin(SURROUNDINGS | surroundings, names, time)
+        progress.add([name for name in names if name not in interrupted], report.Results(lines).rounds()[1])
 
     def progress(self, name):
         (table,) = (table for table in benchmark.FULL if table.name == name)
@@ -328,7 +343,7 @@ class Documents(unittest.TestCase):
         text = self.render()
         self.assertEqual(["**5.00 < 8 missed**"], row(text, "get, 1M, 1 round")[1:2])
         self.assertEqual(["7.00x", "10.0 ns"], row(text, "insert"))
-        self.assertEqual(["3.00 ≤ 4 met"], row(text, "depth of the index, worst distribution, 1 round"))
+        self.assertEqual(["3.00 ≤ 4 met"], row(text, "depth of the index, worst distribution, 1M, 1 round"))
         self.assertEqual(1, text.count("- `lmdb` 0.9; settings of it"))
         self.assertIn("Not measured yet.", text)
 
@@ -353,14 +368,12 @@ class Documents(unittest.TestCase):
         self.assertIn("\nMedians of 1 to 2 rounds, measured", text)
         self.assertIn(" --keys 1M --rounds 2\n", text)
 
-    def test_missing_pairs(self):
-        """What an engine lacks of a table that it is otherwise in is named; what it can't do is not missed."""
-        self.write("threads-1m", runs("alexstorage", "get", 100) + runs("floor", "get", 50) +
-                   runs("alexstorage", "get", 100, threads=2) + runs("alexstorage", "scan", 100, threads=2))
-        text = self.render()
-        self.assertIn("wiredtiger, get, 2 threads (floor).\n", text)
-        self.write("transactions-1m", runs("alexstorage", "begin_end", 100) + runs("sqlite", "get_txn", 50))
-        self.assertIn("wiredtiger, get_txn (alexstorage).\n", self.render())
+    def test_interrupted_engine(self):
+        """An engine that was interrupted within its first round is named as one of which not all is there."""
+        lines = [line for engine in ("alexstorage", "sqlite", "floor") for line in runs(engine, "get", 100)]
+        self.write("threads-1m", lines, interrupted=("floor",))
+        self.assertIn("Not measured: rocksdb, rocksdb-stock, lmdb, lmdb-writemap, leveldb, wiredtiger, "
+                      "floor in part.\n", self.render())
 
     def test_other_surroundings(self):
         """Machine and engines are those of the newest table, and tables that were measured with others are named."""
@@ -415,7 +428,7 @@ class Documents(unittest.TestCase):
         self.write("loaded-1m", runs("sqlite", "get_loaded", 100))
         text = self.render()
         self.assertEqual(report.sections_by_title(first)["1M keys"], report.sections_by_title(text)["1M keys"])
-        self.assertEqual("8.00 ≥ 8 met", row(text, "get, 1M, 2 rounds")[1])
+        self.assertEqual("8.00 ≥ 8 met (7.00 to 9.00)", row(text, "get, 1M, 2 rounds")[1])
 
     def test_readme(self):
         """The README's table lies between its markers, and all around them stays."""
@@ -504,19 +517,20 @@ class Resuming(unittest.TestCase):
         self.assertFalse(progress.results.exists())
         self.assertEqual(2, len(report.Results.read(Path(f"{progress.results}.old")).runs))
 
-    def test_other_library(self):
-        """Where some was measured with other sources of the library, a warning names the commits; the same sources at
-        another commit are none."""
+    def test_other_sources(self):
+        """Where some was measured with other sources, a warning names the commits; the same sources at another commit
+        are none, whatever its documents and results."""
         self.assertNotIn("warning", self.run_full())
-        trees = {"1111111:src": "tree of old", "2222222:src": "tree of now", "9d2a21d:src": "tree of now"}
-        with mock.patch.object(benchmark, "git", lambda *arguments: trees.get(arguments[-1], "")):
+        trees = {"1111111": "blob 1\tbench/run.c", "2222222": "blob 2\tbench/run.c\nblob 3\tbench/README.md",
+                 "9d2a21d": "blob 2\tbench/run.c\nblob 4\tbench/results/1m.json"}
+        with mock.patch.object(benchmark, "git", lambda *arguments: trees.get(arguments[2], "")):
             for name in ("2222222", None):
                 self.progress().begin(SURROUNDINGS | {"commit": name}, ["sqlite"])
                 self.assertNotIn("warning", self.run_full())
             for name in ("1111111", "9d2a21d+"):
                 self.progress().begin(SURROUNDINGS | {"commit": name}, ["sqlite"])
-            self.assertIn("made-up: warning: measured with the library as of 1111111, 9d2a21d+, which is another than "
-                          "that of 9d2a21d;", self.run_full())
+            self.assertIn("made-up: warning: measured with other sources than those of 9d2a21d, as of 1111111, "
+                          "9d2a21d+;", self.run_full())
             self.assertNotIn("warning", self.run_full(fresh=True))
 
     def test_other_machine(self):
@@ -551,14 +565,38 @@ class Resuming(unittest.TestCase):
         self.assertFalse(self.progress().done(["alexstorage"], 1))
         self.assertFalse(self.progress().done(["sqlite"], 1))
 
-    def test_fresh_engines(self):
-        """Some engines of a table can't be measured anew without the others, and the message says what can."""
+    def test_some_engines(self):
+        """Some engines of a table that is kept can't be measured without the others, and the message says what can."""
         error = io.StringIO()
-        arguments = ["benchmark", "full", "--tables", "1m", "--engines", "sqlite", "--fresh"]
+        arguments = ["benchmark", "full", "--tables", "1m", "--engines", "sqlite"]
         with mock.patch.object(sys, "argv", arguments), contextlib.redirect_stderr(error):
             self.assertRaises(SystemExit, benchmark.parse_arguments)
-        self.assertIn("--fresh forgets whole tables", error.getvalue())
+        self.assertIn("full measures whole tables", error.getvalue())
         self.assertIn("leave --engines out", error.getvalue())
+
+    def sittings(self, measure):
+        """The commits of the table's sittings after another one whose command is `measure`."""
+        with contextlib.redirect_stdout(io.StringIO()), mock.patch.object(subprocess, "run", measure):
+            benchmark.run_table(self.table, self.folder, SURROUNDINGS | {"commit": "3333333"}, ["sqlite"], 5)
+        return [sitting["commit"] for sitting in self.progress().surroundings.sittings]
+
+    def test_sitting_without_results(self):
+        """A sitting counts if anything was measured in it, be it interrupted or not."""
+        def measure(returncode, text):
+            def run_command(*_, **__):
+                with open(self.folder / "made-up.jsonl", "a", encoding="utf-8") as file:
+                    file.write(text)
+                return argparse.Namespace(returncode=returncode)
+            return run_command
+
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(["9d2a21d"], self.sittings(measure(0, "")))
+            self.assertEqual(["9d2a21d"], self.sittings(measure(1, "")))
+            self.assertEqual(["9d2a21d", "3333333"], self.sittings(measure(1, json.dumps(run("sqlite", "get", 1)))))
+
+    def test_number_of_tables(self):
+        """Whoever waits is told how many tables there are."""
+        self.assertIn("== made-up: table 1 of 1\n", self.run_full())
 
 
 class Sets(unittest.TestCase):
@@ -611,9 +649,23 @@ class Sets(unittest.TestCase):
         """make bench-remap runs the models of layouts, and each of our variants beside the library as it is."""
         done = subprocess.run(["make", "--dry-run", "bench-remap"], cwd=TOOLS.parent, capture_output=True, text=True,
                               check=True)
-        self.assertRegex(done.stdout, r"(?m)bin/alexstorage-bench-remap$")
+        self.assertRegex(done.stdout, r"(?m)tools/benchmark remap$")
+        lines = [json.dumps({"table": "header", "layout": "joined", "record_ns": 10, "get_ns": 20, "round": 1})]
+        calls = []
+
+        def run_command(command, **_):
+            calls.append(" ".join(command))
+            return argparse.Namespace(returncode=0, stdout="\n".join(lines))
+
+        options = argparse.Namespace(engines=None, rounds=None)
+        with contextlib.redirect_stdout(io.StringIO()) as output, mock.patch.object(subprocess, "run", run_command):
+            self.assertEqual(0, benchmark.run_and_print(benchmark.SETS["remap"], ["alexstorage", *benchmark.VARIANTS],
+                                                        options))
         variants = ",".join(["alexstorage", *benchmark.VARIANTS])
-        self.assertRegex(done.stdout, rf"(?m)bin/alexstorage-bench --engines {variants} --workloads get,get_many ")
+        self.assertRegex(calls[0], r"bin/alexstorage-bench-remap --rounds 5$")
+        self.assertRegex(calls[1], rf"bin/alexstorage-bench --engines {variants} --workloads get,get_many ")
+        self.assertEqual(["10", "10-10", "1.00x", "20", "20-20", "1.00x"], row(output.getvalue(), "joined"))
+        self.assertIn("(table 2 of 2)", output.getvalue())
 
 
 @unittest.skipUnless(shutil.which("git"), "there is no git")
