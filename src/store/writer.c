@@ -88,9 +88,9 @@ static bool take_idle_turn(alex_store *store, uint32_t tries)
     return false;
 }
 
-/** Takes away what ended snapshots held back, as long as no writer is at work or waits, who will go on with it. One that
- *  comes between two steps ends this only if it has not done soon: it may be the last. @param all  else only a writer's
- *  step */
+/** Takes away what ended snapshots held back, as long as no writer is at work or waits, who will go on with it. One
+ *  that comes between two steps ends this only if it has not done soon: it may be the last. @param all  else only a
+ *  writer's step */
 static void reclaim(alex_store *store, bool all)
 {
     bool more = true;
