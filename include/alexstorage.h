@@ -209,9 +209,9 @@ struct alex_options {
 
     /** Optional; told of a read transaction that stays open while much is written, as it keeps what is deleted and
      *  dropped, and ways to old versions, in memory: perhaps someone forgot to end it. Called by the thread whose write
-     *  finds it, or whose sync, statistics or the like do, at the end of that call, and again each time that as much has
-     *  been written while it is still open; by several threads perhaps at the same time. May read and write the store,
-     *  and end and renew transactions, but not close the store or end loads and reserved puts of before; with
+     *  finds it, or whose sync, statistics or the like do, at the end of that call, and again each time that as much
+     *  has been written while it is still open; by several threads perhaps at the same time. May read and write the
+     *  store, and end and renew transactions, but not close it or end loads and reserved puts of before; with
      *  ALEX_DURABLE_ON_COMMIT the write that it is called in may not be visible yet. Its own writes don't lead to
      *  further calls. */
     void (*on_old_snapshot)(void *context, const struct alex_old_snapshot *old);
