@@ -276,11 +276,20 @@ static void find_many(const index_root_slot *root, const uint64_t *keys, size_t 
     }
 }
 
+/** Asks for what an insert may look at behind its own block: its neighbours' payloads, which tell whether they are
+ *  full. */
+static inline void prefetch_neighbours(const struct index_node *node, uint32_t block)
+{
+    __builtin_prefetch(&node->blocks[block > 0 ? block - 1 : 0].payloads);
+    __builtin_prefetch(&node->blocks[block < node->model.last_block ? block + 1 : block].payloads);
+}
+
 static uint64_t locate_in_node(const struct index_node *node, uint64_t key, struct index_step *out_step)
 {
     unsigned mask;
     uint32_t predicted = start_block(node, key);
     __builtin_prefetch(&node->blocks[predicted].payloads);
+    prefetch_neighbours(node, predicted);
     out_step->block = floor_block(node, predicted, key, &mask);
     const struct index_block *block = &node->blocks[out_step->block];
     unsigned equal = equal_mask(block, key);
