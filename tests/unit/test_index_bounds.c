@@ -11,6 +11,7 @@
 #define DEPTH_MAX 4
 #define LOADED_BYTES_PER_KEY 26
 #define INSERTED_BYTES_PER_KEY 32
+#define POOL_PIECE_BYTES (2 << 20) /**< that the pool takes memory in */
 #define MOVED_BYTES_MEAN 450
 #define MOVED_BYTES_MAX (256 << 10)
 #define CHANGES_PER_1000_INSERTS 12
@@ -51,10 +52,18 @@ static void restart(struct fixture *fixture)
 /** What a key costs in the tree that a set gives, in lines; see support/index_work.h. */
 struct cost {
     double bytes;
+    double memory;
+    double loaded_memory;
     double insert_lines;
     double find_lines;
     double loaded_find_lines;
 };
+
+/** Bytes of all memory that the index holds, what lies free between nodes and behind them included. */
+static double memory_per_key(const struct fixture *fixture)
+{
+    return (double)index_pool_bytes(fixture->pool) / (double)LARGE_KEYS;
+}
 
 /** Enters a set and loads it, and checks the bounds that are the same for every set. */
 static struct cost measure_set(struct fixture *fixture, const uint64_t *keys)
@@ -67,6 +76,7 @@ static struct cost measure_set(struct fixture *fixture, const uint64_t *keys)
     assert_int_equal(LARGE_KEYS, stats.keys);
     assert_true(stats.depth <= DEPTH_MAX);
     assert_bytes_per_key(&stats, INSERTED_BYTES_PER_KEY);
+    cost.memory = memory_per_key(fixture);
     assert_true(stats.model_error_slots <= MODEL_ERROR_SLOTS_MAX);
     assert_work(&stats, LARGE_KEYS);
     cost.bytes = (double)stats.bytes / (double)stats.keys;
@@ -76,6 +86,7 @@ static struct cost measure_set(struct fixture *fixture, const uint64_t *keys)
     stats = stats_of(fixture->index);
     assert_true(stats.depth <= DEPTH_MAX);
     assert_bytes_per_key(&stats, LOADED_BYTES_PER_KEY);
+    cost.loaded_memory = memory_per_key(fixture);
     assert_true(stats.model_error_slots <= MODEL_ERROR_SLOTS_MAX);
     cost.loaded_find_lines = index_work_find_mean(fixture->index, keys, LARGE_KEYS);
     restart(fixture);
@@ -101,6 +112,16 @@ static void assert_loaded_in_proportion(const char *name, const struct cost *cos
     }
 }
 
+/** Checks that all memory stays within the bounds, too, or `pieces` of the pool's above them. */
+static void assert_memory(const char *name, const struct cost *cost, double pieces)
+{
+    double piece = (double)POOL_PIECE_BYTES / (double)LARGE_KEYS;
+    if (cost->loaded_memory > LOADED_BYTES_PER_KEY + pieces * piece ||
+        cost->memory > INSERTED_BYTES_PER_KEY + pieces * piece) {
+        fail_msg("%s: %.1f bytes of memory a key loaded, %.1f inserted", name, cost->loaded_memory, cost->memory);
+    }
+}
+
 /* Loaded or inserted one by one, every key set gives a shallow tree of few bytes a key, at bounded work an insert. It
  * takes twice the memory of evenly spread keys at most, and inserts and finds
  * three times the lines at most, or little more for finds of osm in a loaded tree. */
@@ -109,10 +130,14 @@ static void test_every_set(void **state)
     uint64_t *keys = allocate(LARGE_KEYS, 8);
     keyset_make(KEYSET_UNIFORM, keys, LARGE_KEYS, 7);
     const struct cost uniform = measure_set(*state, keys);
+    print_message("[   INFO   ] evenly spread keys: %.1f bytes of memory a key loaded, %.1f inserted one by one\n",
+                  uniform.loaded_memory, uniform.memory);
+    assert_memory("uniform", &uniform, 0);
     for (enum keyset set = KEYSET_UNIFORM + 1; set < KEYSETS; set++) {
         keyset_make(set, keys, LARGE_KEYS, 7);
         const struct cost cost = measure_set(*state, keys);
         assert_in_proportion(keyset_name(set), &cost, &uniform);
+        assert_memory(keyset_name(set), &cost, 1);
         assert_loaded_in_proportion(keyset_name(set), &cost, &uniform,
                                     set == KEYSET_OSM ? TIMES_LINES_OSM_LOADED : TIMES_LINES);
     }
@@ -120,6 +145,7 @@ static void test_every_set(void **state)
         assert_true(keyset_read_addresses(keys, LARGE_KEYS, 7));
         const struct cost cost = measure_set(*state, keys);
         assert_in_proportion("addresses", &cost, &uniform);
+        assert_memory("addresses", &cost, 1);
         assert_loaded_in_proportion("addresses", &cost, &uniform, TIMES_LINES);
     }
     free(keys);
