@@ -4,6 +4,7 @@
 import gzip
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -56,6 +57,34 @@ class BenchTest(unittest.TestCase):
         runs = self.runs("--engines", "alexstorage", "--workloads", workload, *options)
         self.assertEqual(len(runs), 1)
         return runs[0]
+
+
+class Progress(BenchTest):
+    OPTIONS = ["--engines", "alexstorage", "--workloads", "get,scan", "--ops", "10"]
+
+    def test_terminal(self):
+        """A terminal shows which run of how many is under way, and from the second on the time left; in the end the
+        line is gone."""
+        master, slave = pty.openpty()
+        command = [BENCH, "--dir", self.directory, "--rounds", "1", "--keys", str(KEYS), *self.OPTIONS]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=slave, timeout=300, check=False)
+        os.close(slave)
+        shown = b""
+        try:
+            while data := os.read(master, 65536):
+                shown += data
+        except OSError:  # all is read
+            pass
+        os.close(master)
+        self.assertEqual(0, done.returncode)
+        *lines, last = shown.decode().split("\r\x1b[K")
+        self.assertEqual("", last)
+        self.assertEqual("[1/2] get: alexstorage, round 1 of 1", lines[1])
+        self.assertRegex(lines[2], r"^\[2/2\] scan: alexstorage, round 1 of 1; about \d+:\d\d min left$")
+
+    def test_no_terminal(self):
+        """Elsewhere nothing of it is printed."""
+        self.assertEqual("", self.bench(*self.OPTIONS)[1])
 
 
 class Options(BenchTest):
