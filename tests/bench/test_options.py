@@ -79,8 +79,9 @@ class Progress(BenchTest):
         self.assertEqual(0, done.returncode)
         *lines, last = shown.decode().split("\r\x1b[K")
         self.assertEqual("", last)
-        self.assertEqual("[1/2] get: alexstorage, round 1 of 1", lines[1])
-        self.assertRegex(lines[2], r"^\[2/2\] scan: alexstorage, round 1 of 1; about \d+:\d\d min left$")
+        lines = [line for line in lines if line != ""]
+        self.assertEqual("[1/2] get: alexstorage, round 1 of 1", lines[0])
+        self.assertRegex(lines[1], r"^\[2/2\] scan: alexstorage, round 1 of 1; about \d+:\d\d min left$")
 
     def test_no_terminal(self):
         """Elsewhere nothing of it is printed."""
