@@ -179,8 +179,8 @@ static void test_plan(void **state)
     seen.reshaping.sizes |= reshaping.sizes;
 }
 
-/* Beside the readers of the plans with many keys nodes were split, and taken out when they were empty; and over all plans
- * there were nodes of several sizes, each at least twice the one before: of all where much is done. */
+/* Beside the readers of the plans with many keys nodes were split, and taken out when they were empty; and over all
+ * plans there were nodes of several sizes, each at least twice the one before: of all where much is done. */
 static void test_nodes_were_reshaped(void **state)
 {
     (void)state;
