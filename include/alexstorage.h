@@ -528,9 +528,9 @@ ALEX_API int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **o
  * Ends a transaction and the life of every value it handed out. Takes away what was deleted or dropped and kept for it
  * alone, which frees memory, but nothing on disk.
  *
- * Cost: with nothing kept, less than a get. Else a step an entry and a node that goes: by this call while no other
- * thread writes, which may find the store taken for 512 entries or a dropped table; by the writes that come, some
- * tens of entries each, if one does.
+ * Cost: with nothing kept, less than a get. Else a step an entry and a node that goes: by this call as long as no
+ * other thread writes, or has done within some milliseconds, which this call then waits; a write may find the store
+ * taken for 512 entries or a dropped table. Else by the writes that come, some tens of entries each.
  *
  * @param txn  may be NULL
  * @return ALEX_OK; ALEX_BUSY if a cursor is still open in it (nothing happens then)
