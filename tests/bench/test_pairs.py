@@ -105,6 +105,27 @@ class Pairs(unittest.TestCase):
         self.assertIn(f"{self.old / pairs.BENCH} can't be run: Permission denied", output)
 
     @unittest.skipUnless(shutil.which("git"), "needs git")
+    def test_folder_that_is_no_worktree(self):
+        """A folder in a worktree's place is left alone, and so is the project around it."""
+        def git(*arguments):
+            return subprocess.run(["git", "-c", "user.name=none", "-c", "user.email=none", *arguments], cwd=self.root,
+                                  check=True, capture_output=True, text=True).stdout.strip()
+
+        source = self.root / "source.c"
+        source.write_text("old", encoding="utf-8")
+        git("init")
+        git("add", "source.c")
+        git("commit", "-m", "all")
+        source.write_text("not committed", encoding="utf-8")
+        folder = self.root / "worktrees" / git("rev-parse", "HEAD")[:12]
+        folder.mkdir(parents=True)
+        with mock.patch.object(pairs, "ROOT", self.root), \
+                mock.patch.object(pairs, "WORKTREES", self.root / "worktrees"):
+            with self.assertRaisesRegex(pairs.Failure, "is no worktree of git: remove it"):
+                pairs.check_out("HEAD")
+        self.assertEqual("not committed", source.read_text(encoding="utf-8"))
+
+    @unittest.skipUnless(shutil.which("git"), "needs git")
     def test_unknown_revision(self):
         """A revision that git doesn't know leaves nothing behind."""
         with contextlib.redirect_stderr(io.StringIO()) as output, \
