@@ -186,11 +186,15 @@ bool version_find_held_from(alex_store *store)
 /** Whether a tombstone is still queued: then a snapshot may be open that is older. */
 static bool is_held_back(const alex_store *store, uint64_t ref)
 {
+    if (ref == 0) {
+        return false;
+    }
     const struct held_queue *queue = &store->held;
     size_t at = queue->first;
     size_t end = queue->first + queue->count;
     struct record record;
-    bool is_known = ref != 0 && log_fetch_header(store->log, ref, &record) == RECORD_GOOD;
+    /* unreached: one that can't be read, for it has been damaged since; then all are looked at */
+    bool is_known = log_fetch_header(store->log, ref, &record) == RECORD_GOOD;
     for (size_t high = end; is_known && at < high;) {
         size_t middle = at + (high - at) / 2;
         if (queue->items[middle].number < record.number) {
@@ -199,7 +203,7 @@ static bool is_held_back(const alex_store *store, uint64_t ref)
             high = middle;
         }
     }
-    for (; ref != 0 && at < end && (!is_known || queue->items[at].number == record.number); at++) {
+    for (; at < end && (!is_known || queue->items[at].number == record.number); at++) {
         if (queue->items[at].table != NULL && queue->items[at].ref == ref) {
             return true;
         }
