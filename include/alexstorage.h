@@ -292,17 +292,16 @@ ALEX_API void alex_store_open_report(alex_store *store, struct alex_open_report 
 struct alex_store_stats {
     uint64_t tables;
     uint64_t keys;
-    uint64_t live_bytes;      /**< bytes of log that hold the current records of keys and tables */
-    uint64_t dead_bytes;      /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
-    uint64_t log_bytes;       /**< live_bytes + dead_bytes: all that was appended */
-    uint64_t disk_bytes;      /**< file space of log and manifest, prepared space included */
-    uint64_t index_bytes;     /**< memory that the indexes of all tables take, held entries included */
-    uint64_t segments;        /**< files of the log */
-    uint64_t last_number;     /**< number of the newest record */
-    uint64_t open_txns;       /**< read transactions that have not ended */
-    uint64_t oldest_snapshot; /**< the number that the oldest of them sees; last_number if there is none */
-    int64_t
-        oldest_snapshot_thread; /**< that began or last renewed it, as in struct alex_old_snapshot; 0: none is open */
+    uint64_t live_bytes;            /**< bytes of log that hold the current records of keys and tables */
+    uint64_t dead_bytes;            /**< bytes of log that hold anything else: overwritten, deleted, bookkeeping */
+    uint64_t log_bytes;             /**< live_bytes + dead_bytes: all that was appended */
+    uint64_t disk_bytes;            /**< file space of log and manifest, prepared space included */
+    uint64_t index_bytes;           /**< memory that the indexes of all tables take, held entries included */
+    uint64_t segments;              /**< files of the log */
+    uint64_t last_number;           /**< number of the newest record */
+    uint64_t open_txns;             /**< read transactions that have not ended */
+    uint64_t oldest_snapshot;       /**< the number that the oldest of them sees; last_number if there is none */
+    int64_t oldest_snapshot_thread; /**< its thread, as in struct alex_old_snapshot; 0 if there is none */
     uint64_t held_entries; /**< index entries that are kept for open transactions alone, of deleted keys and of ways to
                                 old versions: 32 bytes each, and what an entry takes in an index */
     uint64_t held_tables;  /**< dropped tables that are kept for open transactions, with all of their entries */
