@@ -246,6 +246,21 @@ static void act_once(void)
     }
 }
 
+/** Reads while a writer acts at the place `held_up.at`. @return false: the read had no such place */
+static bool read_amid(struct index *index, void (*act)(struct index *index), void (*read)(const struct index *index))
+{
+    held_up.index = index;
+    held_up.act = act;
+    held_up.seen = 0;
+    epoch_enter();
+    base_interrupt = act_once;
+    read(index);
+    bool acted = base_interrupt == NULL;
+    base_interrupt = NULL;
+    epoch_leave();
+    return acted;
+}
+
 /** The keys at first, ascending, with room behind each. The writers below take the middle third away, or enter
  *  others. */
 #define FIRST_KEYS 2400u
@@ -380,16 +395,9 @@ static void test_reads_interrupted_anywhere(void **state)
     for (size_t i = 0; i < sizeof acts / sizeof acts[0] * (sizeof reads / sizeof reads[0]); i++) {
         bool acted = true;
         for (held_up.at = 1; acted; held_up.at += 1 + held_up.at / 8) {
-            held_up.index = load_first(fixture->pool);
-            held_up.act = acts[i % 3];
-            held_up.seen = 0;
-            epoch_enter();
-            base_interrupt = act_once;
-            reads[i / 3](held_up.index);
-            acted = base_interrupt == NULL;
-            base_interrupt = NULL;
-            epoch_leave();
-            index_destroy(held_up.index);
+            struct index *index = load_first(fixture->pool);
+            acted = read_amid(index, acts[i % 3], reads[i / 3]);
+            index_destroy(index);
         }
     }
 }
@@ -495,15 +503,7 @@ static void test_deep_reads_interrupted_anywhere(void **state)
         first_that_stays = acts[i % 3].first_that_stays;
         for (held_up.at = 1; acted; held_up.at++) {
             build_small_tree(fixture, DEEP_WIDTH);
-            held_up.index = fixture->index;
-            held_up.act = acts[i % 3].act;
-            held_up.seen = 0;
-            epoch_enter();
-            base_interrupt = act_once;
-            reads[i / 3](held_up.index);
-            acted = base_interrupt == NULL;
-            base_interrupt = NULL;
-            epoch_leave();
+            acted = read_amid(fixture->index, acts[i % 3].act, reads[i / 3]);
             index_destroy(fixture->index);
             assert_int_equal(ALEX_OK, index_create(fixture->pool, &fixture->index));
         }
