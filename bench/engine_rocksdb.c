@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file engine_rocksdb.c
- * RocksDB through its C API, twice: tuned for data that fits in memory, and with its defaults.
+ * RocksDB through its C API: tuned for data that fits in memory, the same with its tables mapped, and with its defaults.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ static void close_own(struct rocksdb *self)
     free(self);
 }
 
-static void *open_store(const struct engine_setup *setup, bool tuned)
+static void *open_store(const struct engine_setup *setup, bool tuned, bool mapped)
 {
     struct rocksdb *self = allocate(1, sizeof *self);
     const char *family_name = "default";
@@ -84,6 +84,7 @@ static void *open_store(const struct engine_setup *setup, bool tuned)
     if (tuned) {
         tune(self, setup);
     }
+    rocksdb_options_set_allow_mmap_reads(self->options, mapped);
     self->read_options = rocksdb_readoptions_create();
     self->write_options = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(self->write_options, setup->sync);
@@ -97,12 +98,17 @@ static void *open_store(const struct engine_setup *setup, bool tuned)
 
 static void *open_tuned(const struct engine_setup *setup)
 {
-    return open_store(setup, true);
+    return open_store(setup, true, false);
 }
 
 static void *open_stock(const struct engine_setup *setup)
 {
-    return open_store(setup, false);
+    return open_store(setup, false, false);
+}
+
+static void *open_mapped(const struct engine_setup *setup)
+{
+    return open_store(setup, true, true);
 }
 
 static void close_store(void *store)
@@ -309,5 +315,13 @@ const struct engine engine_rocksdb_stock = {
     .settings = "RocksDB's defaults (cache of 8 MB, no bloom filter, Snappy); WAL on, sync off; flushed and compacted "
                 "as a whole after loading; the same calls",
     .open = open_stock,
+    ROCKSDB_CALLS,
+};
+
+const struct engine engine_rocksdb_mapped = {
+    .name = "rocksdb-mapped",
+    .settings = "tuned as rocksdb, but allow_mmap_reads: tables are read where they are mapped",
+    .by_name_only = true,
+    .open = open_mapped,
     ROCKSDB_CALLS,
 };

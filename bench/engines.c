@@ -17,6 +17,8 @@ const struct engine *const engines[] = {
     &engine_wiredtiger,
     &engine_alexstorage_binary,
     &engine_floor,
+    &engine_sqlite_cached,
+    &engine_rocksdb_mapped,
     &engine_alexstorage_nobackground,
     &engine_alexstorage_zerocopy,
     &engine_alexstorage_unchecked,
