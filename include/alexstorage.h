@@ -30,7 +30,8 @@
  *   ALEX_MISUSE; in release builds they are undefined, and not to be relied on where they are answered, too.
  * - **Threads.** Any number of threads may use a store, its tables and their own transactions at the same time. Reads
  *   take no lock, and no write waits for them. They wait for no write either, but look again while one moves the very
- *   entries that they look at: a moment, or as long as its thread is kept from running just then. One write at a time
+ *   entries that they look at: a moment, or as long as its thread is kept from running just then. What alex_end() has
+ *   to take away is a writer's work, for which see there. One write at a time
  *   goes in; others wait for it. A transaction with its cursors, and a loader, may move from thread to thread, but
  *   serve one at a time. Closing a store is for when no other thread is in a call on it, or about to make one; dropping
  *   a table for when none is about to use it, but reads of a dropped table that are under way are safe. What

@@ -31,6 +31,8 @@ static void test_closed_store(void **state)
     ASSERT_CODE(ALEX_MISUSE, alex_check(store, NULL, NULL, &report));
     ASSERT_CODE(ALEX_MISUSE, alex_table_open(store, "users", NULL, &opened));
     ASSERT_CODE(ALEX_MISUSE, alex_table_drop(store, "users"));
+    ASSERT_CODE(ALEX_MISUSE, alex_table_list(store, NULL, NULL));
+    alex_put_cancel(table); /* without effect */
     ASSERT_CODE(ALEX_MISUSE, alex_write(store, &op, 1));
     ASSERT_CODE(ALEX_MISUSE, alex_begin(store, ALEX_READ, &txn));
     ASSERT_CODE(ALEX_MISUSE, alex_put(table, 1, "x", 1, NULL));
@@ -82,6 +84,11 @@ static void test_ended_handles(void **state)
     alex_cursor_close(cursor);
     ASSERT_CODE(ALEX_MISUSE, alex_cursor_first(cursor, &entry));
     ASSERT_CODE(ALEX_MISUSE, alex_cursor_next(cursor, &entry));
+    ASSERT_CODE(ALEX_MISUSE, alex_cursor_previous(cursor, &entry));
+    ASSERT_CODE(ALEX_MISUSE, alex_cursor_last(cursor, &entry));
+    ASSERT_CODE(ALEX_MISUSE, alex_cursor_seek(cursor, 1, &entry));
+    ASSERT_CODE(ALEX_MISUSE, alex_cursor_seek_before(cursor, 1, &entry));
+    alex_cursor_close(cursor); /* without effect */
     ASSERT_OK(alex_end(txn));
     ASSERT_CODE(ALEX_MISUSE, alex_end(txn));
     ASSERT_CODE(ALEX_MISUSE, alex_txn_get(txn, fixture->main, 1, &slice));
