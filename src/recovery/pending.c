@@ -34,22 +34,38 @@ int pending_add(struct pending *pending, const struct log *log, const struct rec
     return ALEX_OK;
 }
 
+/** How many of the records have smaller numbers than `number`. */
+static size_t count_below(const struct pending *pending, uint64_t number)
+{
+    size_t low = 0;
+    size_t high = pending->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (pending->records[middle].number < number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 size_t pending_abort(struct pending *pending, const struct record *abort)
 {
     uint64_t first = bytes_load64(abort->value);
     uint64_t last = bytes_load64(abort->value + 8);
-    size_t count = pending->count;
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (pending->records[i].number < first || pending->records[i].number > last) {
-            pending->records[kept++] = pending->records[i];
-        }
+    /* A step of its own, however long the group is: a transaction may be rolled back in part very often. */
+    size_t from = count_below(pending, first);
+    size_t to = last < UINT64_MAX ? count_below(pending, last + 1) : pending->count;
+    if (to <= from) {
+        return 0;
     }
-    pending->count = kept;
-    if (kept == 0) {
+    memmove(pending->records + from, pending->records + to, (pending->count - to) * sizeof *pending->records);
+    pending->count -= to - from;
+    if (pending->count == 0) {
         pending_clear(pending);
     }
-    return count - kept;
+    return to - from;
 }
 
 size_t pending_drop_before(struct pending *pending, const struct log *log, uint64_t number)
