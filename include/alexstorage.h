@@ -21,34 +21,36 @@
  * - **Arguments.** A NULL handle or `out_…` parameter, a dropped table, or a value outside of its enum gives
  *   ALEX_INVALID wherever a call returns a code; the lists of results below don't repeat it.
  * - **Errors.** alex_code_text() explains a code; alex_store_error() gives the detail (path, offset, errno, a sentence)
- *   of the calling thread's last failure, if that was on the store or on anything opened from it. ALEX_NOT_FOUND and
- *   ALEX_EXISTS are answers and leave no detail. The library never prints, exits or aborts because of what it finds on
- *   disk or is given. But values are read through mappings: a file that another program cuts short while the store is
- *   open, or a disk that fails under a read, ends in the signal SIGBUS, unless alex_options.catch_sigbus is set.
+ *   of the calling thread's last failure, if that was on the store or on anything opened from it. ALEX_NOT_FOUND,
+ *   ALEX_EXISTS and ALEX_CONFLICT are answers and leave no detail. The library never prints, exits or aborts because of
+ *   what it finds on disk or is given. But values are read through mappings: a file that another program cuts short
+ *   while the store is open, or a disk that fails under a read, ends in the signal SIGBUS, unless
+ *   alex_options.catch_sigbus is set.
  * - **Lifetimes.** A handle is valid until its own close call; closing a store with open transactions, cursors or
  *   loaders is refused with ALEX_BUSY. Close calls accept NULL. Debug builds answer most uses of a closed handle with
  *   ALEX_MISUSE; in release builds they are undefined, and not to be relied on where they are answered, too.
  * - **Threads.** Any number of threads may use a store, its tables and their own transactions at the same time. Reads
  *   take no lock, and no write waits for them. They wait for no write either, but look again while one moves the very
  *   entries that they look at: a moment, or as long as its thread is kept from running just then. What alex_end() has
- *   to take away is a writer's work, for which see there. One write at a time
- *   goes in; others wait for it. A transaction with its cursors, and a loader, may move from thread to thread, but
- *   serve one at a time. Closing a store is for when no other thread is in a call on it, or about to make one; dropping
- *   a table for when none is about to use it, but reads of a dropped table that are under way are safe. What
- *   is called back, as from alex_check(), may read. Different stores are independent. The calls that make, drop and
- *   list tables, give statistics, sync and check take a writer's turn; so within a visit of alex_check(), which holds
- *   writers up while it runs, they are ALEX_BUSY like any write. A read is no memory fence: what its thread has stored
- *   before it, others may come to see after it. Nothing is called from a signal's handler; no thread is cancelled or
- *   ended within a call; and what is called back returns, without longjmp() or an exception.
+ *   to take away is a writer's work, for which see there; reads in a write transaction take a writer's turn when there
+ *   is something that it has written since. One write at a time goes in; others wait for it. A transaction with its
+ *   cursors, and a loader, may move from thread to thread, but serve one at a time. Closing a store is for when no
+ *   other thread is in a call on it, or about to make one; dropping a table for when none is about to use it, but reads
+ *   of a dropped table that are under way are safe. What is called back, as from alex_check(), may read. Different
+ *   stores are independent. The calls that make, drop and list tables, give statistics, sync and check take a writer's
+ *   turn; so within a visit of alex_check(), which holds writers up while it runs, they are ALEX_BUSY like any write. A
+ *   read is no memory fence: what its thread has stored before it, others may come to see after it. Nothing is called
+ *   from a signal's handler; no thread is cancelled or ended within a call; and what is called back returns, without
+ *   longjmp() or an exception.
  * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork, in a
  *   transaction of before or a new one. fork() waits for the write that is under way, or whatever else has a writer's
- *   turn, and keeps the next ones waiting meanwhile; no thread may be opening or closing the store then. Fork
- *   handlers that call the library, or take a lock which is held across its calls, are registered after the first
- *   alex_open(). A child of _Fork(), vfork() or clone() may not use the library, as it isn't told of these. The store
- *   remains the parent's: the child's writes are ALEX_READ_ONLY, its alex_close() frees memory and changes nothing
- *   else, and the memory of a reserved put is not its to write; calls there that would take a writer's turn are for
- *   one thread at a time. Where the child opens the store itself, that is ALEX_LOCKED while the parent has it open.
- *   Other stores it opens as it likes.
+ *   turn, and keeps the next ones waiting meanwhile; no thread may be opening or closing the store then. Fork handlers
+ *   that call the library, or take a lock which is held across its calls, are registered after the first alex_open(). A
+ *   child of _Fork(), vfork() or clone() may not use the library, as it isn't told of these. The store remains the
+ *   parent's: the child's writes are ALEX_READ_ONLY, its alex_close() frees memory and changes nothing else, the memory
+ *   of a reserved put is not its to write, and a write transaction is only to be ended there; calls there that would
+ *   take a writer's turn are for one thread at a time. Where the child opens the store itself, that is ALEX_LOCKED
+ *   while the parent has it open. Other stores it opens as it likes.
  * - **Keys** are passed as int64_t. A table of unsigned keys takes the bits of a uint64_t: cast it.
  * - **Options** may be NULL for the defaults; in an option struct, zero means the default.
  */
@@ -100,6 +102,7 @@ enum alex_code {
     ALEX_IO = 16,            /**< any other failure of the operating system; see the detail's os_errno */
     ALEX_MISUSE = 17,        /**< a handle was used after its end: most are told by debug builds; by others only
                                   transactions, as long as their memory serves no other */
+    ALEX_CONFLICT = 18,      /**< the value is another one than the call expects */
 };
 
 /** The name of a code, such as "ALEX_NOT_FOUND". Static; "ALEX_UNKNOWN" for any other number. */
@@ -131,9 +134,9 @@ struct alex_slice {
 typedef struct alex_store alex_store;
 /** A table of a store. Belongs to the store; valid until the table is dropped or the store closed. */
 typedef struct alex_table alex_table;
-/** A read transaction: one unchanging view of all tables. */
+/** A transaction: one view of all tables, and in a write transaction what it writes itself over it. */
 typedef struct alex_txn alex_txn;
-/** A position in a table, within a read transaction. */
+/** A position in a table, within a transaction. */
 typedef struct alex_cursor alex_cursor;
 /** A bulk load in progress. */
 typedef struct alex_loader alex_loader;
@@ -155,8 +158,9 @@ enum alex_durability {
     ALEX_DURABLE_ON_SYNC = 0,
     /** Also, without a call, at the latest `sync_interval_ms` after the write, and the time that a sync takes. */
     ALEX_DURABLE_WITHIN_INTERVAL = 1,
-    /** When the write's own call has returned. A batch or load is synced once; puts, deletes and batches of several
-     *  threads at a time share their syncs. Others see a write when it is durable. */
+    /** When the write's own call has returned. A batch, load or transaction is synced once; writes of several threads
+     *  at a time share their syncs. Others see a write when it is durable, but for write transactions and updates,
+     *  which come after it and whose own commit waits for it. */
     ALEX_DURABLE_ON_COMMIT = 2,
 };
 
@@ -210,11 +214,11 @@ struct alex_options {
 
     /** Optional; told of a read transaction that stays open while much is written, as it keeps what is deleted and
      *  dropped, and ways to old versions, in memory: perhaps someone forgot to end it. Called by the thread whose write
-     *  finds it, or whose sync, statistics or the like do, at the end of that call, and again each time that as much
-     *  has been written while it is still open; by several threads perhaps at the same time. May read and write the
-     *  store, and end and renew transactions, but not close it or end loads and reserved puts of before; with
-     *  ALEX_DURABLE_ON_COMMIT the write that it is called in may not be visible yet. Its own writes don't lead to
-     *  further calls. */
+     *  finds it, or whose sync, statistics or the like do, at the end of that call (of a write transaction or load:
+     *  when that ends), and again each time that as much has been written while it is still open; by several threads
+     *  perhaps at the same time. May read and write the store, and end and renew transactions, but not close it or end
+     *  loads and reserved puts of before; with ALEX_DURABLE_ON_COMMIT the write that it is called in may not be visible
+     *  yet. Its own writes don't lead to further calls. */
     void (*on_old_snapshot)(void *context, const struct alex_old_snapshot *old);
     void *old_snapshot_context; /**< passed on to it */
 
@@ -279,11 +283,12 @@ struct alex_open_report {
     bool created;              /**< there was no store before */
     bool clean;                /**< the last use ended with alex_close() */
     uint64_t records_replayed; /**< records read from the log */
-    uint64_t records_dropped;  /**< records of batches and loads that were never committed: without effect */
-    uint64_t cut_bytes;        /**< bytes cut off behind the log's end: its incomplete tail after an unclean end; if
+    uint64_t
+        records_dropped; /**< records of batches, loads and transactions that were never committed: without effect */
+    uint64_t cut_bytes;  /**< bytes cut off behind the log's end: its incomplete tail after an unclean end; if
                                     `clean`, what something else has written there */
-    char cut_path[512];        /**< the file that was cut; "" if none */
-    uint64_t cut_offset;       /**< where the cut is, in bytes from the file's beginning */
+    char cut_path[512];  /**< the file that was cut; "" if none */
+    uint64_t cut_offset; /**< where the cut is, in bytes from the file's beginning */
 };
 
 /** Tells what alex_open() found when it opened this store. */
@@ -300,7 +305,7 @@ struct alex_store_stats {
     uint64_t index_bytes;           /**< memory that the indexes of all tables take, held entries included */
     uint64_t segments;              /**< files of the log */
     uint64_t last_number;           /**< number of the newest record */
-    uint64_t open_txns;             /**< read transactions that have not ended */
+    uint64_t open_txns;             /**< read transactions that have not ended; write transactions aren't among them */
     uint64_t oldest_snapshot;       /**< the number that the oldest of them sees; last_number if there is none */
     int64_t oldest_snapshot_thread; /**< its thread, as in struct alex_old_snapshot; 0 if there is none */
     uint64_t held_entries; /**< index entries that are kept for open transactions alone, of deleted keys and of ways to
@@ -336,8 +341,8 @@ ALEX_API alex_table *alex_main_table(alex_store *store);
  * @param name     1 to ALEX_TABLE_NAME_MAX bytes, any but zero; copied
  * @param options  optional
  * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_EXISTS, ALEX_INVALID (no name; the table orders its keys otherwise),
- *         ALEX_TOO_LARGE (name), ALEX_BUSY (a load or reservation is open), ALEX_READ_ONLY, ALEX_NO_SPACE,
- *         ALEX_NO_MEMORY, ALEX_IO
+ *         ALEX_TOO_LARGE (name), ALEX_BUSY (as of alex_put(), where the table is to be made), ALEX_READ_ONLY,
+ *         ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO
  */
 ALEX_API int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
                              alex_table **out_table);
@@ -407,8 +412,9 @@ ALEX_API int alex_table_stat(alex_table *table, struct alex_table_stats *out_sta
  * @param value         copied; may be NULL if `size` is 0
  * @param size          bytes, at most ALEX_VALUE_MAX
  * @param out_replaced  optional: whether the key had a value before
- * @return ALEX_OK, ALEX_TOO_LARGE, ALEX_INVALID, ALEX_BUSY (a load or reservation is open), ALEX_READ_ONLY,
- *         ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO. On failure the key is as it was.
+ * @return ALEX_OK, ALEX_TOO_LARGE, ALEX_INVALID, ALEX_BUSY (this thread has a write transaction, load or reserved put
+ *         open, or is in a visit of alex_check(); while another thread has one, this one waits for its end, for ever if
+ *         need be), ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY, ALEX_IO. On failure the key is as it was.
  */
 ALEX_API int alex_put(alex_table *table, int64_t key, const void *value, size_t size, bool *out_replaced);
 
@@ -417,8 +423,8 @@ ALEX_API int alex_put_if_absent(alex_table *table, int64_t key, const void *valu
 
 /**
  * Begins a put whose value the caller writes in place: hands out `size` bytes of the log itself, undefined at first.
- * Fill them, then call alex_put_commit() or alex_put_cancel(); until then every other write to the store is refused
- * with ALEX_BUSY.
+ * Fill them, then call alex_put_commit() or alex_put_cancel(); until then writes of other threads wait, and those of
+ * this one are ALEX_BUSY.
  *
  * @param out_buffer  `size` bytes (not NULL even if 0), aligned to 8, the caller's to write until the commit or cancel
  * @return as alex_put()
@@ -465,9 +471,10 @@ ALEX_API int alex_write(alex_store *store, const struct alex_op *ops, size_t cou
 /**
  * Begins a bulk load: a stream of any length, in any order, into a table that may hold keys already. It is one atomic
  * step: nothing of it is visible before alex_loader_commit(), and after a crash all or none of it is there. Until it
- * ends every other write to the store is refused with ALEX_BUSY; reads go on. Takes 16 bytes of memory an entry, up to
- * twice that as it grows, and in the commit another 16 unless keys come ascending into an empty table, which is also
- * fastest.
+ * ends writes of other threads wait, and those of this one are ALEX_BUSY; reads go on. Takes 16 bytes of memory an
+ * entry, up to twice that as it grows, and in the commit another 16 unless keys come ascending into an empty table,
+ * which is also fastest. Entries may wait in memory for those that come next, so that a failure for want of space may
+ * be told by a later call.
  *
  * @return ALEX_OK, ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_MEMORY
  */
@@ -506,26 +513,28 @@ ALEX_API int alex_get(alex_table *table, int64_t key, void *buffer, size_t capac
  *  does. @return ALEX_OK, ALEX_NOT_FOUND; as alex_get() then */
 ALEX_API int alex_exists(alex_table *table, int64_t key);
 
-/* ------------------------------------------------------------------------------------------------ read transactions */
+/* ------------------------------------------------------------------------------------------------ transactions */
 
 /** What a transaction may do. */
 enum alex_txn_mode {
-    ALEX_READ = 1, /**< see all tables as they are now, until the end */
+    ALEX_READ = 1,  /**< see all tables as they are now, until the end */
+    ALEX_WRITE = 2, /**< read and write: alex_begin_write() with a wait of any length */
 };
 
 /**
- * Begins a transaction. What it reads is the state of this moment, whatever is written meanwhile; every value it hands
- * out points into the store and stays as it is until alex_end() or alex_renew().
+ * Begins a transaction. With ALEX_READ, what it reads is the state of this moment, whatever is written meanwhile. Every
+ * value it hands out points into the store and stays as it is until alex_end(), alex_renew() or alex_commit().
  *
- * Cost: less than a get; beside a write it may take away what alex_end() does.
+ * Cost of ALEX_READ: less than a get; beside a write it may take away what alex_end() does.
  *
- * @param out_txn  end it with alex_end()
- * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY
+ * @param out_txn  end it with alex_end(), or alex_commit() if it writes
+ * @return ALEX_OK, ALEX_INVALID, ALEX_NO_MEMORY; with ALEX_WRITE as alex_begin_write()
  */
 ALEX_API int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn);
 
 /**
- * Ends a transaction and the life of every value it handed out. Takes away what was deleted or dropped and kept for it
+ * Ends a transaction and the life of every value it handed out. What it has written and not committed is taken back,
+ * and leaves nothing but dead bytes in the log. Takes away what was deleted or dropped and kept for it
  * alone, which frees memory, but nothing on disk.
  *
  * Cost: with nothing kept, less than a get. Else a step an entry and a node that goes: by this call as long as no
@@ -533,7 +542,9 @@ ALEX_API int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **o
  * taken for 512 entries or a dropped table. Else by the writes that come, some tens of entries each.
  *
  * @param txn  may be NULL
- * @return ALEX_OK; ALEX_BUSY if a cursor is still open in it (nothing happens then)
+ * @return ALEX_OK; ALEX_BUSY if a cursor is still open in it, or if it writes in a visit of alex_check() (nothing
+ *         happens then); of a write transaction with ALEX_DURABLE_ON_COMMIT also what a sync failed with that covers
+ *         what it may have read: it has ended then
  */
 ALEX_API int alex_end(alex_txn *txn);
 
@@ -541,7 +552,7 @@ ALEX_API int alex_end(alex_txn *txn);
  * Lets a transaction see the state of this moment, as if it had ended and begun anew. Values that it handed out end.
  * Cost: as alex_end().
  *
- * @return ALEX_OK; ALEX_BUSY if a cursor is open in it (nothing happens then)
+ * @return ALEX_OK; ALEX_BUSY if a cursor is open in it (nothing happens then); ALEX_INVALID if it writes
  */
 ALEX_API int alex_renew(alex_txn *txn);
 
@@ -614,8 +625,167 @@ ALEX_API int alex_cursor_next(alex_cursor *cursor, struct alex_entry *out_entry)
 /** To the next smaller key; on a fresh cursor, to the greatest. */
 ALEX_API int alex_cursor_previous(alex_cursor *cursor, struct alex_entry *out_entry);
 
+/**
+ * Deletes the entry that the cursor is at, in a write transaction; the cursor stays in its place, and moves on from
+ * there.
+ *
+ * @return as alex_txn_delete(), so ALEX_NOT_FOUND if it was deleted since; ALEX_INVALID if the cursor is at no entry
+ */
+ALEX_API int alex_cursor_delete(alex_cursor *cursor);
+
 /** Closes a cursor. May be NULL. */
 ALEX_API void alex_cursor_close(alex_cursor *cursor);
+
+/* ------------------------------------------------------------------------------------------------ updates
+ *
+ * Calls that read a value and write what follows from it, with no other write between. By themselves they are single
+ * writes; alex_txn_...() does the same in a write transaction. Where they change nothing, and writes wait for a sync
+ * (ALEX_DURABLE_ON_COMMIT), they wait until what they have seen is durable.
+ *
+ * The results that they share: those of alex_put(); ALEX_DAMAGED, and ALEX_IO with catch_sigbus, if the value of before
+ * can't be read. Cost: a get and a put. */
+
+/**
+ * Adds `amount` to a counter: a value of 8 bytes, an int64_t or uint64_t as it lies in this machine's memory. A key
+ * that has no value counts as 0. What doesn't fit wraps around.
+ *
+ * @param out_sum  optional: what the counter is now
+ * @return as said above; ALEX_INVALID if the value has not 8 bytes
+ */
+ALEX_API int alex_add(alex_table *table, int64_t key, int64_t amount, int64_t *out_sum);
+ALEX_API int alex_txn_add(alex_txn *txn, alex_table *table, int64_t key, int64_t amount, int64_t *out_sum);
+
+/**
+ * Gives `key` another value if it has the expected one, byte for byte.
+ *
+ * @param expected  NULL: no value
+ * @param desired   NULL: no value; the key is deleted
+ * @return as said above; ALEX_CONFLICT if it has another value, or none: nothing has changed then
+ */
+ALEX_API int alex_compare_and_swap(alex_table *table, int64_t key, const struct alex_slice *expected,
+                                   const struct alex_slice *desired);
+ALEX_API int alex_txn_compare_and_swap(alex_txn *txn, alex_table *table, int64_t key, const struct alex_slice *expected,
+                                       const struct alex_slice *desired);
+
+/**
+ * Tells the version of a key's value: a number that is another one after each write of the key, and greater, also if
+ * the value is the same; it stays when the store is opened again.
+ *
+ * @param out_version  never 0
+ * @return as alex_get() and alex_txn_get(), without ALEX_TOO_SMALL
+ */
+ALEX_API int alex_get_version(alex_table *table, int64_t key, uint64_t *out_version);
+ALEX_API int alex_txn_get_version(alex_txn *txn, alex_table *table, int64_t key, uint64_t *out_version);
+
+/**
+ * Puts a value if the key's value has the expected version.
+ *
+ * @param version      as of alex_get_version(); 0: the key has no value
+ * @param out_version  optional: of the value that was put; in a transaction alex_txn_get_version() tells it
+ * @return as said above; ALEX_CONFLICT if it has another version: nothing has changed then
+ */
+ALEX_API int alex_put_if_version(alex_table *table, int64_t key, uint64_t version, const void *value, size_t size,
+                                 uint64_t *out_version);
+ALEX_API int alex_txn_put_if_version(alex_txn *txn, alex_table *table, int64_t key, uint64_t version, const void *value,
+                                     size_t size);
+
+/**
+ * Says what a value is to be. Called once. May read the store; by itself it is in a writer's turn, so that writes to
+ * the store are ALEX_BUSY; in a transaction it may use that, but not end it.
+ *
+ * @param value      what there is; data == NULL: nothing. Until the call returns
+ * @param out_value  {NULL, 0} at first, which deletes the key; its bytes are copied after the call has returned
+ * @return ALEX_OK; anything else is what the update returns, and nothing has changed then
+ */
+typedef int alex_update_fn(void *context, struct alex_slice value, struct alex_slice *out_value);
+
+/** Has `update` called, and does what it says. @return as said above, and what `update` returned */
+ALEX_API int alex_update(alex_table *table, int64_t key, alex_update_fn *update, void *context);
+ALEX_API int alex_txn_update(alex_txn *txn, alex_table *table, int64_t key, alex_update_fn *update, void *context);
+
+/* ------------------------------------------------------------------------------------------------ write transactions
+ *
+ * One at a time writes: a write transaction has the store's writes for itself from its beginning to its end, and so all
+ * of them have an order. Other threads' writes wait for its end; a write of its own thread outside of it is ALEX_BUSY,
+ * and so is beginning another. Reads outside of it go on, and see nothing of it before the commit, and all of it after.
+ *
+ * A thread's own transaction is the one that it has used last, wherever that was begun; one that is left open keeps all
+ * other writers waiting.
+ *
+ * In it, the reads of any transaction see the newest state of all tables, with what it has written itself. A cursor
+ * sees what is written while it is open, too. Values handed out stay as they are until the end, whatever is written.
+ * Reads may have to append what waits (see below), and return what a put does then; of alex_txn_get_many() no value of
+ * the keys is set that it had not come to.
+ *
+ * Writes go to the log as they come, so that a transaction's values may be larger than memory; for each write, 16 bytes
+ * of memory are kept until its end, up to twice that as it grows, some 50 once it is read again, and in the commit
+ * another 16, with ALEX_DURABLE_ON_COMMIT perhaps 32 more. Puts may wait in memory for those that come next: so a
+ * failure for want of space may be told by a later call, and then what was put before stays put as far as the
+ * transaction is concerned.
+ *
+ * A call that fails has changed nothing, and the transaction goes on; ALEX_READ_ONLY and ALEX_IO won't go away. */
+
+/**
+ * Begins a write transaction, once no other thread has one, a load or a reserved put.
+ *
+ * @param wait_ms  milliseconds to wait for that at most; 0: not at all; less: for ever
+ * @param out_txn  end it with alex_commit(), or take it back with alex_end()
+ * @return ALEX_OK; ALEX_BUSY if it took too long, or this thread has one itself; ALEX_READ_ONLY, ALEX_NO_MEMORY
+ */
+ALEX_API int alex_begin_write(alex_store *store, int64_t wait_ms, alex_txn **out_txn);
+
+/**
+ * Ends a write transaction and makes its writes the store's, all or none: also after a crash. They are durable as
+ * alex_options.durability says, like one write. Cost: sorts the writes, and a step each. With many writes and
+ * ALEX_DURABLE_ON_COMMIT it holds other writers up for its sync.
+ *
+ * @return ALEX_OK; ALEX_BUSY if a cursor is still open in it, or in a visit of alex_check() (nothing happens then);
+ *         ALEX_INVALID if it only reads. After ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY and ALEX_IO it has ended,
+ *         and nothing of it is there; but after a sync that failed, it may all be there once the store is opened again,
+ *         as any write
+ */
+ALEX_API int alex_commit(alex_txn *txn);
+
+/** Sets the value of `key`, as alex_put(). With `out_replaced` it costs a get more. @return as alex_put(), and
+ *  ALEX_INVALID in a transaction that only reads, as the other calls here */
+ALEX_API int alex_txn_put(alex_txn *txn, alex_table *table, int64_t key, const void *value, size_t size,
+                          bool *out_replaced);
+
+/** As alex_txn_put(), but leaves a key that has a value alone and returns ALEX_EXISTS. */
+ALEX_API int alex_txn_put_if_absent(alex_txn *txn, alex_table *table, int64_t key, const void *value, size_t size);
+
+/** Removes `key`. @return ALEX_NOT_FOUND if it has no value; else as alex_txn_put() */
+ALEX_API int alex_txn_delete(alex_txn *txn, alex_table *table, int64_t key);
+
+/**
+ * Deletes all keys of `range` (optional: all there are; its limit plays no part). Cost: a step and a record a key.
+ *
+ * @param out_deleted  optional: how many had a value
+ * @return as alex_txn_put(); on failure none is deleted. ALEX_OK if there was none
+ */
+ALEX_API int alex_txn_delete_range(alex_txn *txn, alex_table *table, const struct alex_range *range,
+                                   uint64_t *out_deleted);
+
+/** The same as a write by itself, atomic: waits as alex_begin_write(), for any length of time, deletes, and commits.
+ *  Memory: some 80 bytes a key until it returns. @return as alex_begin_write() and alex_commit() */
+ALEX_API int alex_delete_range(alex_table *table, const struct alex_range *range, uint64_t *out_deleted);
+
+/**
+ * Marks the state of a write transaction, to go back to. Savepoints are nested, to any depth.
+ *
+ * @param out_savepoint  its number: one more than that of the last one there is, from 1 on; so the number of one that
+ *                       has ended is given out again
+ * @return ALEX_OK, ALEX_NO_MEMORY; as alex_txn_put()
+ */
+ALEX_API int alex_savepoint(alex_txn *txn, uint64_t *out_savepoint);
+
+/** Takes back all that was written since a savepoint, and ends those made after it; it stays itself. Cursors stay
+ *  where they are. Cost: a step a write that was read again since. @return ALEX_OK; ALEX_INVALID if there is none of
+ *  that number */
+ALEX_API int alex_rollback_to(alex_txn *txn, uint64_t savepoint);
+
+/** Ends a savepoint, and those made after it; what was written since stays. @return as alex_rollback_to() */
+ALEX_API int alex_release(alex_txn *txn, uint64_t savepoint);
 
 /* ------------------------------------------------------------------------------------------------ verification */
 

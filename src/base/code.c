@@ -37,6 +37,7 @@ static const struct code_row code_table[] = {
     ROW(ALEX_NO_PERMISSION, "the operating system denied access"),
     ROW(ALEX_IO, "an operation of the operating system failed"),
     ROW(ALEX_MISUSE, "a handle was used after its end"),
+    ROW(ALEX_CONFLICT, "the value is another one than the call expects"),
 };
 
 static const struct code_row *code_find(int code)

@@ -198,8 +198,8 @@ struct log_claim {
 
 /**
  * Claims space for one record, with `use_spare` also from the space that is kept back for a full disk. Fill
- * claim->value, then log_append(), or forget the claim: nothing has changed then. Space for a COMMIT, an ABORT, a MARK
- * and a SEAL behind it is kept back, so that log_append_commit() and log_append_abort() need no claim.
+ * claim->value, then log_append(), or forget the claim: nothing has changed then. Space for a COMMIT, two ABORTs, a
+ * MARK and a SEAL behind it is kept back, so that log_append_commit() and log_append_abort() need no claim.
  */
 int log_claim(struct log *log, uint64_t value_bytes, bool has_previous, bool use_spare, struct log_claim *out_claim,
               struct alex_error *error);

@@ -9,8 +9,8 @@
  *      can.
  *  L3  Only [writable_from, allocated) of the tail and of the prepared segment can be written; nothing else is mapped
  *      writable, and nothing of a staged one.
- *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail, unless `untouched`: a COMMIT or ABORT, a MARK and a SEAL
- *      always fit.
+ *  L4  end + TAIL_RESERVE_BYTES <= allocated for the tail behind a record, unless `untouched`: what ends its group, a
+ *      MARK and a SEAL always fit.
  *  L5  The tail's file has disk space for [0, allocated), so that no store into it can fail.
  *  L6  `end` and the numbers are changed by the appending thread only; `allocated` grows under `lock` only, but for an
  *      unallocated tail's, which the appending thread moves, and sinks to `end` when a sealed segment is synced.
@@ -27,7 +27,8 @@
 #include "log/log.h"
 #include "os/os.h"
 
-/** What is kept free behind every record: a MARK (40), a COMMIT (64), an ABORT (48) and a SEAL (32), rounded up. */
+/** What is kept free behind every record: a MARK (40), two ABORTs (48 each, of what was rolled back, and of the whole
+ *  group), a COMMIT (64) and a SEAL (32), rounded up. */
 #define TAIL_RESERVE_BYTES 256
 
 /** Allocated space that only deletes and drops may use, so that they succeed on a full disk: two hundred of 40 bytes,

@@ -83,7 +83,8 @@ int log_sync_readable(struct log *log, struct alex_error *error)
 
 int log_make_readable(struct log *log, struct alex_error *error)
 {
-    return append_write_stage(log, error);
+    /* Of a stage that could not be written nothing is left to write, and what was in it can't be read. */
+    return log->tail->staged && log_check(log, error) != ALEX_OK ? ALEX_READ_ONLY : append_write_stage(log, error);
 }
 
 int log_settle(struct log *log, bool sync_later, struct alex_error *error)

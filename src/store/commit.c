@@ -101,9 +101,12 @@ void commit_enter(alex_store *store, struct commit *commit, uint64_t number)
 void commit_follow(alex_store *store, struct commit *commit)
 {
     struct commit_queue *queue = &store->commits;
-    if (queue->shares) {
+    if (queue->shares && store->forks == os_forks()) { /* a parent's may wait for ever */
         os_mutex_lock(queue->lock);
         commit->number = queue->newest != NULL ? queue->newest->number : 0;
+        if (queue->failed != ALEX_OK) {
+            commit->number = UINT64_MAX; /* what was seen may have been taken back since */
+        }
         os_mutex_unlock(queue->lock);
     }
 }

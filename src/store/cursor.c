@@ -5,7 +5,8 @@
  *
  * A cursor holds nothing of the index between calls: when its run is nearly used up it looks again by key. A run that
  * has become stale does no harm: its references lead to records that stay, and from those to what the snapshot sees;
- * keys entered since are newer than the snapshot anyway.
+ * keys entered since are newer than the snapshot anyway. In a write transaction a write of its own makes the next move
+ * begin a new run.
  */
 #include <string.h>
 
@@ -32,8 +33,9 @@ struct alex_cursor {
     uint64_t limit; /**< UINT64_MAX: none */
     uint64_t left;  /**< of `limit`, since the last positioning */
     enum place place;
-    uint64_t key; /**< index key, with PLACE_AT */
-    bool moving;  /**< not positioned, or handed out an entry since: more of them will be wanted */
+    uint64_t key;     /**< index key, with PLACE_AT */
+    uint64_t changes; /**< of the transaction, when the run was copied */
+    bool moving;      /**< not positioned, or handed out an entry since: more of them will be wanted */
 
     enum index_direction direction; /**< of the run */
     size_t run_at;                  /**< the next entry to hand out */
@@ -69,6 +71,7 @@ int alex_cursor_open(alex_txn *txn, alex_table *table, const struct alex_range *
     cursor->limit = range->limit != 0 ? range->limit : UINT64_MAX;
     cursor->left = cursor->limit;
     cursor->place = PLACE_FRESH;
+    cursor->changes = txn->changes;
     cursor->moving = true;
     cursor->direction = INDEX_ASCENDING;
     cursor->run_at = 0;
@@ -112,16 +115,35 @@ static bool next_key(const alex_cursor *cursor, enum index_direction direction, 
     return false;
 }
 
+/** Copies entries of the table, as the transaction sees it but for their numbers. */
+static int scan(const alex_cursor *cursor, uint64_t key, struct index_entry *out_entries, size_t wanted,
+                size_t *out_count)
+{
+    int result = BASE_UNLIKELY(cursor->txn->is_write) ? writes_settle(cursor->txn->store, true) : ALEX_OK;
+    if (result == ALEX_OK) {
+        epoch_enter();
+        if (BASE_UNLIKELY(cursor->txn->is_write)) {
+            result = overlay_scan(cursor->table, key, cursor->direction, out_entries, wanted, out_count);
+        } else {
+            *out_count = index_scan(cursor->table->index, key, cursor->direction, out_entries, wanted);
+        }
+        epoch_leave();
+    }
+    return result;
+}
+
 /** Copies entries to the run's end, as many as it has place for and is wanted, beginning at `key`. */
-static void extend_run(alex_cursor *cursor, uint64_t key)
+static int extend_run(alex_cursor *cursor, uint64_t key)
 {
     struct index_entry *entries = cursor->run + cursor->run_count;
     size_t wanted = RUN_MAX - cursor->run_count;
     wanted = wanted < cursor->run_wanted ? wanted : cursor->run_wanted;
     wanted = wanted < cursor->left - cursor->run_count ? wanted : cursor->left - cursor->run_count;
-    epoch_enter();
-    size_t count = index_scan(cursor->table->index, key, cursor->direction, entries, wanted);
-    epoch_leave();
+    size_t count = 0;
+    int result = scan(cursor, key, entries, wanted, &count);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
     cursor->run_ends = count < wanted;
     while (count > 0 && (entries[count - 1].key > cursor->last || entries[count - 1].key < cursor->first)) {
         count--;
@@ -129,16 +151,17 @@ static void extend_run(alex_cursor *cursor, uint64_t key)
     }
     cursor->run_count += count;
     cursor->run_wanted = RUN_MAX;
+    return ALEX_OK;
 }
 
 /** Begins a new run at `key`. */
-static void fill_run(alex_cursor *cursor, uint64_t key, enum index_direction direction)
+static int fill_run(alex_cursor *cursor, uint64_t key, enum index_direction direction)
 {
     cursor->direction = direction;
     cursor->run_at = 0;
     cursor->run_count = 0;
     cursor->fetched = 0;
-    extend_run(cursor, key);
+    return extend_run(cursor, key);
 }
 
 /** Goes on with a run that is nearly used up, so that the records of its next entries can be asked for in time. */
@@ -155,7 +178,8 @@ static void top_up(alex_cursor *cursor)
     cursor->fetched -= cursor->run_at;
     cursor->run_at = 0;
     cursor->run_count = left;
-    extend_run(cursor, up ? last + 1 : last - 1);
+    /* If it fails, so does the next one, when the run is used up. */
+    (void)extend_run(cursor, up ? last + 1 : last - 1);
 }
 
 /** Asks for the records a few entries ahead, once a cursor is moving: a lone seek pays for none. */
@@ -191,14 +215,21 @@ static int step(alex_cursor *cursor, enum index_direction direction, struct alex
     if (cursor->left == 0) {
         return ALEX_NOT_FOUND;
     }
+    if (BASE_UNLIKELY(cursor->changes != cursor->txn->changes)) {
+        cursor->changes = cursor->txn->changes;
+        cursor->run_count = 0;
+        cursor->run_at = 0;
+        cursor->run_wanted = RUN_FIRST;
+    }
     for (;;) {
         if (cursor->direction != direction || cursor->run_at == cursor->run_count) {
             uint64_t key;
             bool more = next_key(cursor, direction, &key);
             cursor->run_count = 0;
             cursor->run_at = 0;
-            if (more) {
-                fill_run(cursor, key, direction);
+            int result = more ? fill_run(cursor, key, direction) : ALEX_OK;
+            if (BASE_UNLIKELY(result != ALEX_OK)) {
+                return result;
             }
             if (cursor->run_count == 0) {
                 cursor->place = direction == INDEX_ASCENDING ? PLACE_AFTER : PLACE_BEFORE;
@@ -244,6 +275,20 @@ static int position(alex_cursor *cursor, enum place place, enum index_direction 
     cursor->moving = false;
     cursor->left = cursor->limit;
     return step(cursor, direction, out_entry);
+}
+
+int alex_cursor_delete(alex_cursor *cursor)
+{
+    int result = handle_check(cursor, HANDLE_CURSOR);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (cursor->place != PLACE_AT) {
+        alex_store *store = cursor->txn->store;
+        return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
+                         "the cursor is at no entry to delete; move it to one first");
+    }
+    return alex_txn_delete(cursor->txn, cursor->table, table_user_key(cursor->table, cursor->key));
 }
 
 int alex_cursor_first(alex_cursor *cursor, struct alex_entry *out_entry)

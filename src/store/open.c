@@ -392,13 +392,15 @@ static void destroy(alex_store *store)
     base_free(store->catalog.by_name);
     base_free(store->catalog.by_id);
     base_free(store->held.items);
-    base_free(store->scratch);
+    writes_release(store);
+    base_free(store->kept_txn);
     log_destroy(store->log);
     index_destroy(store->shortcuts);
     index_pool_destroy(store->pool);
     commit_release(store);
     mvcc_release(&store->mvcc);
     lock_release(store);
+    os_condition_destroy(store->released);
     os_mutex_destroy(store->lock); /* once no fork looks at it any more */
     base_free(store->path);
     handle_end(&store->handle);
@@ -435,8 +437,8 @@ static int make_store(const char *path, const struct alex_options *options, alex
     atomic_init(&store->held_from, UINT64_MAX);
     store->lock_fd = -1;
     store->forks = os_forks();
-    if (os_mutex_create(&store->lock) != ALEX_OK || mvcc_init(&store->mvcc) != ALEX_OK ||
-        commit_init(store) != ALEX_OK) {
+    if (os_mutex_create(&store->lock) != ALEX_OK || os_condition_create(&store->released) != ALEX_OK ||
+        mvcc_init(&store->mvcc) != ALEX_OK || commit_init(store) != ALEX_OK) {
         destroy(store);
         return base_fail(options->error, ALEX_NO_MEMORY, 0, path, "no memory to open the store");
     }
@@ -531,7 +533,8 @@ int alex_close(alex_store *store)
     bool forked = store->forks != os_forks();
     uint64_t open_txns = forked ? open.own : open.count;
     uint32_t open_loaders = forked ? 0 : store->open_loaders;
-    bool reserved = !forked && store->reserved != NULL;
+    bool reserved = !forked && store->hold == HOLD_PUT;
+    open_txns += !forked && store->hold == HOLD_TXN;
     if (open_txns > 0 || open_loaders > 0 || reserved) {
         result = base_fail(&store->error, ALEX_BUSY, 0, store->path,
                            "%" PRIu64 " transactions, %" PRIu32 " loads and %d reserved puts are open; end them first",

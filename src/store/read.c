@@ -98,6 +98,15 @@ static void copy_guarded(void *context)
     copy_value(&copy->value, copy->buffer);
 }
 
+/** The published value of a key, within a section. @return ALEX_OK, ALEX_NOT_FOUND, ALEX_DAMAGED, ALEX_IO */
+static inline int find_value(alex_table *table, int64_t key, struct log_value *out_value)
+{
+    /* Loaded first: the index then holds all that is published, and perhaps what isn't yet. */
+    uint64_t published = mvcc_published(&table->store->mvcc);
+    uint64_t ref = index_find(table->index, table_index_key(table, key));
+    return ref != 0 ? read_visible(table, (struct mvcc_view){published, NULL}, key, ref, out_value) : ALEX_NOT_FOUND;
+}
+
 /** alex_get(), within a section. */
 static inline int get(alex_table *table, int64_t key, void *buffer, size_t capacity, size_t *out_size)
 {
@@ -109,14 +118,8 @@ static inline int get(alex_table *table, int64_t key, void *buffer, size_t capac
         return base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
                          "the buffer is NULL but its capacity is not 0");
     }
-    /* Loaded first: the index then holds all that is published, and perhaps what isn't yet. */
-    uint64_t published = mvcc_published(&table->store->mvcc);
-    uint64_t ref = index_find(table->index, table_index_key(table, key));
-    if (ref == 0) {
-        return ALEX_NOT_FOUND;
-    }
     struct log_value value;
-    result = read_visible(table, (struct mvcc_view){published, NULL}, key, ref, &value);
+    result = find_value(table, key, &value);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
@@ -140,6 +143,29 @@ int alex_get(alex_table *table, int64_t key, void *buffer, size_t capacity, size
     epoch_enter();
     int result = get(table, key, buffer, capacity, out_size);
     epoch_leave();
+    return result;
+}
+
+int alex_get_version(alex_table *table, int64_t key, uint64_t *out_version)
+{
+    int result = handle_check(table, HANDLE_TABLE);
+    if (result == ALEX_OK && out_version == NULL) {
+        result = base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
+                           "a version needs a place for its number");
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
+    struct log_value value;
+    epoch_enter();
+    result = table_check(table);
+    if (result == ALEX_OK) {
+        result = find_value(table, key, &value);
+    }
+    epoch_leave();
+    if (result == ALEX_OK) {
+        *out_version = value.number;
+    }
     return result;
 }
 

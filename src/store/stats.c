@@ -85,6 +85,6 @@ static int table_stat(alex_table *table, struct alex_table_stats *out_stats)
 
 int alex_table_stat(alex_table *table, struct alex_table_stats *out_stats)
 {
-    int result = table_begin_write(table);
+    int result = table_begin(table);
     return result == ALEX_OK ? writer_end(table->store, table_stat(table, out_stats)) : result;
 }

@@ -10,11 +10,13 @@
  *      appended.
  *  S3  No number is published before all records up to it that count have their index entries and, with
  *      ALEX_DURABLE_ON_COMMIT, are durable.
- *  S4  At most one of `reserved` and `loader` is set, and while one is, nothing else is appended.
+ *  S4  While `hold` is set nothing is appended but by what holds: `reserved` by a reserved put, `writes` by a load or
+ *      a write transaction. `writes` is empty while nobody holds and no batch is at work.
  *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that
  *      lie in it.
  *  S6  What isn't atomic is read and changed with the writer's lock only, as between writer_begin() and writer_end(),
- *      but for: what never changes once the store or table is open; `commits`, by its own lock; `next_open`,
+ *      but for: what never changes once the store or table is open; `writes`, by who holds, for what needs nothing of
+ *      the log or the tables but to read; `commits`, by its own lock; `next_open`,
  *      `listed_open`, `lock_fd` and `kept_out`, by the process's; `generation`, by who writes the manifest, one at a
  *      time (log_internal.h). Opening and closing take no turn: nobody else uses the store then.
  */
@@ -29,6 +31,7 @@
 #include "os/os.h"
 #include "recovery/recovery.h"
 #include "store/store.h"
+#include "store/writes.h"
 
 /** What a handle is; the first member of each. */
 enum handle_kind {
@@ -85,6 +88,7 @@ struct alex_table {
     _Atomic uint64_t keys;        /**< entries that are no tombstones */
     uint64_t live_bytes;
     _Atomic uint64_t last_change; /**< number of the newest record of the table, or a greater one */
+    size_t part;                  /**< of the store's `writes`, counted from 1; 0: nothing was written yet */
     uint64_t ticket;              /**< of epoch_ticket(), once no snapshot needs the dropped table; 0: none yet */
     struct alex_table *next_by_name;
     struct alex_table *next_by_id;
@@ -172,6 +176,14 @@ struct commit_queue {
     struct alex_error error; /**< of that */
 };
 
+/** What a thread has the store's writes for itself for, beyond its calls. */
+enum hold {
+    HOLD_NONE,
+    HOLD_PUT,
+    HOLD_LOAD,
+    HOLD_TXN,
+};
+
 struct alex_store {
     struct handle handle;
     uint64_t serial; /**< tells it from every other store that this process has opened */
@@ -217,21 +229,26 @@ struct alex_store {
     uint64_t old_snapshot_due; /**< from this number on a snapshot may be too old; UINT64_MAX: nobody is told */
 
     _Atomic uint64_t entering; /**< odd while index entries are there whose records may not come to count */
-    struct alex_loader *loader;
+    enum hold hold;
+    _Atomic(const char *) holder;  /**< the thread that holds; NULL: none */
+    struct os_condition *released; /**< nobody holds any more */
+    uint32_t awaiting;             /**< threads that wait for that */
+    uint32_t overtaken;            /**< how often another has held since one of them was let through */
+    struct writes writes;
+    void *kept_txn;              /**< memory from base_alloc() for the next write transaction; NULL: none */
     uint32_t open_loaders;       /**< not closed, ended ones among them */
     struct alex_table *reserved; /**< the table with a reserved put */
     struct log_claim claim;      /**< of that put */
     struct index_position position;
-
-    void *scratch; /**< memory for batches, kept from one to the next unless it is large */
-    size_t scratch_bytes;
 };
 
 struct alex_txn {
     struct handle handle;
     alex_store *store;
-    struct mvcc_snapshot snapshot;
+    struct mvcc_snapshot snapshot; /**< of one that writes: of everything, without a slot */
     uint64_t open_cursors;
+    bool is_write;    /**< it holds the store's writes */
+    uint64_t changes; /**< that it has made, so that its cursors look again */
 };
 
 /* lock.c */
@@ -333,6 +350,16 @@ int replay_no_memory(alex_store *store);
 bool writer_keep_out(alex_store *store);
 /** Ends that, if it was so. */
 void writer_let_in(alex_store *store);
+/** Waits, in the writer's turn, until nobody holds the store's writes: until os_clock_ns() reaches `until_ns`
+ *  (UINT64_MAX: for ever). @return ALEX_OK; ALEX_BUSY if this thread holds them itself, or it took too long */
+int writer_await(alex_store *store, uint64_t until_ns);
+/** writer_begin() and writer_await(), for whoever appends. */
+int writer_begin_write(alex_store *store);
+/** Keeps all others from writing until writer_release(), beyond the turn. */
+void writer_hold(alex_store *store, enum hold hold);
+/** Makes the calling thread the one that holds: what holds may have moved there. Needs no turn. */
+void writer_keep_hold(alex_store *store);
+void writer_release(alex_store *store);
 /** Has what an ended snapshot held back taken away: now as long as no writer comes, else by writers, in steps. */
 void writer_reclaim_soon(alex_store *store);
 
@@ -368,6 +395,11 @@ static inline struct mvcc_view txn_view(const alex_txn *txn)
 void txn_reclaim(alex_store *store, size_t entries_max);
 /** Held entries that a write takes away for others, beside its own. */
 #define RECLAIM_STEP 64
+/** What is refused while a cursor is open. @return ALEX_BUSY */
+int txn_refuse_open_cursor(const alex_store *store);
+/** The entry of a key in the table's index, or what the transaction itself has written; 0: none.
+ *  @param readable  as of writes_settle() @return ALEX_OK; of one that writes also as that and overlay_find() */
+int txn_find(const alex_txn *txn, alex_table *table, uint64_t index_key, bool readable, uint64_t *out_ref);
 /** What txn_check() says of what it refuses. */
 int txn_refuse(alex_txn *txn, const alex_table *table);
 /** Checks a transaction and a table to read in it: one that was dropped can be read if that came later. */
@@ -378,6 +410,12 @@ static inline int txn_check(alex_txn *txn, const alex_table *table)
                 (table_drop_number(table) == 0 || table_drop_number(table) > txn->snapshot.number);
     return BASE_LIKELY(good) ? ALEX_OK : txn_refuse(txn, table);
 }
+
+/* write_txn.c */
+/** txn_check() for a write, by a transaction that writes; the calling thread is its own from then on. */
+int write_txn_check(alex_txn *txn, const alex_table *table);
+/** Ends a write transaction without effect. */
+int write_txn_end(alex_txn *txn);
 
 /* read.c */
 /** Records on their way at most where many are read, the one at hand included. */
@@ -410,39 +448,26 @@ static inline struct alex_slice read_slice(const struct log_value *value)
 /* write.c */
 /** Whether the store takes a write now; if not, the store's error says why. */
 int write_allowed(alex_store *store);
-/** Begins a write to a table by its handle, which may have been dropped. As writer_begin(). */
+/** writer_begin() and writer_begin_write() by the handle of a table, which may have been dropped. */
+int table_begin(struct alex_table *table);
 int table_begin_write(struct alex_table *table);
-/** Checks a value; `value` may be NULL only if it is empty. */
+/** Checks a value; `value` may be NULL only if it is empty. Needs no turn. */
 int write_value_check(alex_store *store, const void *value, size_t size);
+/** A write of one key, which commit_end() ends. */
+struct write_one {
+    struct commit commit;
+    struct change change;
+    uint64_t number; /**< of its record, once it is entered, */
+    bool replaces;   /**< and then: a value */
+};
+/** Puts a value, or deletes the key, in the writer's turn. */
+int write_put(struct write_one *one, struct alex_table *table, int64_t key, const void *value, size_t size,
+              bool if_absent);
+int write_delete(struct write_one *one, struct alex_table *table, int64_t key);
 /** Claims, fills and appends one record of a key. */
 int write_append(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
 /** write_append() of a record that counts by itself, and settles it: with ALEX_DURABLE_ON_COMMIT it is durable. */
 int write_single(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
-
-/* group.c */
-/** Several records that count together: appended, then entered in an index, then committed, or taken back. */
-struct group {
-    alex_store *store;
-    struct log_group log_group;
-    uint64_t last_number;
-};
-/** Appends one record of the group. */
-int group_append(struct group *group, struct alex_table *table, struct record *record, const void *value, size_t size,
-                 uint64_t *out_ref);
-/** Appends the COMMIT, as commit_settle() ends a single write. After a failure the group's entries are the caller's to
- *  withdraw. */
-int group_commit(struct group *group);
-/** Takes the group's records back. The code of a failure that led here is the caller's to return. */
-void group_abort(struct group *group);
-/** Enters `count` sorted entries in the index, with the payloads they had before; all or none. */
-int group_enter(struct alex_table *table, const struct index_entry *entries, size_t count, uint64_t *out_previous);
-/** Makes ready for entries of a group in a table's index, where readers will pass them by: before the first. */
-int group_begin_table(struct alex_table *table);
-/** Ends what these have begun: the entries are published, or withdrawn. Without effect if nothing has. */
-void group_end(alex_store *store);
-/** Takes entries that group_enter() entered out again. */
-void group_withdraw(struct alex_table *table, const struct index_entry *entries, size_t count,
-                    const uint64_t *previous);
 
 /* sort.c */
 /** Sorts by key, keeping the order of equal keys. `scratch` has room for `count` entries. */

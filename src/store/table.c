@@ -94,6 +94,13 @@ static int open_table(alex_store *store, const char *name, const struct alex_tab
                          "opening a table takes a place for its handle, a mode and a key order of their enums");
     }
     struct alex_table *table = catalog_find_name(&store->catalog, name);
+    if (table == NULL && options->mode != ALEX_MUST_EXIST) {
+        result = writer_await(store, UINT64_MAX);
+        if (result != ALEX_OK) {
+            return result;
+        }
+        table = catalog_find_name(&store->catalog, name); /* another may have made it meanwhile */
+    }
     if (table == NULL) {
         enum alex_key_order order = options->key_order == ALEX_KEYS_DEFAULT ? ALEX_KEYS_SIGNED : options->key_order;
         return options->mode == ALEX_MUST_EXIST ? ALEX_NOT_FOUND : make_table(store, name, order, out_table);
@@ -202,7 +209,7 @@ static int drop_by_name(alex_store *store, const char *name)
 
 int alex_table_drop(alex_store *store, const char *name)
 {
-    int result = writer_begin(store);
+    int result = writer_begin_write(store);
     return result == ALEX_OK ? writer_end(store, drop_by_name(store, name)) : result;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file txn.c Read transactions: snapshots, zero-copy gets, counts. */
+/** @file txn.c Snapshots, and what is read in transactions: zero-copy gets, counts. */
+#include <string.h>
+
 #include "store/store_internal.h"
 
 /** Keys of alex_txn_get_many() that are looked up together. */
@@ -22,9 +24,12 @@ int alex_begin(alex_store *store, enum alex_txn_mode mode, alex_txn **out_txn)
     if (result != ALEX_OK) {
         return result;
     }
+    if (mode == ALEX_WRITE) {
+        return alex_begin_write(store, -1, out_txn);
+    }
     if (mode != ALEX_READ || out_txn == NULL) {
         return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
-                         "a transaction takes the mode ALEX_READ and a place for its handle");
+                         "a transaction takes the mode ALEX_READ or ALEX_WRITE and a place for its handle");
     }
     uint64_t published = mvcc_published(&store->mvcc);
     struct mvcc_snapshot snapshot;
@@ -91,7 +96,7 @@ bool txn_watch(alex_store *store, struct alex_old_snapshot *out_old)
     return true;
 }
 
-static int refuse_open_cursor(const alex_store *store)
+int txn_refuse_open_cursor(const alex_store *store)
 {
     return base_fail(store_error(store), ALEX_BUSY, 0, store->path,
                      "a cursor of the transaction is open; close it first");
@@ -104,8 +109,12 @@ int alex_renew(alex_txn *txn)
         return result;
     }
     alex_store *store = txn->store;
+    if (txn->is_write) {
+        return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
+                         "a write transaction can't be renewed; end it and begin another");
+    }
     if (txn->open_cursors > 0) {
-        return refuse_open_cursor(store);
+        return txn_refuse_open_cursor(store);
     }
     uint64_t number = txn->snapshot.number;
     mvcc_renew(&store->mvcc, &txn->snapshot);
@@ -125,7 +134,10 @@ int alex_end(alex_txn *txn)
     }
     alex_store *store = txn->store;
     if (txn->open_cursors > 0) {
-        return refuse_open_cursor(store);
+        return txn_refuse_open_cursor(store);
+    }
+    if (txn->is_write) {
+        return write_txn_end(txn);
     }
     uint64_t number = txn->snapshot.number;
     txn->snapshot.slot->kept = handle_end_kept(&txn->handle);
@@ -156,6 +168,49 @@ int txn_refuse(alex_txn *txn, const alex_table *table)
                      "the table \"%s\" was dropped before the transaction began", table->name);
 }
 
+/** txn_find() in what the transaction itself has written. */
+static int find_own(const alex_txn *txn, alex_table *table, uint64_t index_key, bool readable, uint64_t *out_ref)
+{
+    int result = writes_settle(txn->store, readable);
+    return result == ALEX_OK ? overlay_find(table, index_key, out_ref) : result;
+}
+
+/** Puts what the transaction has written over what the index has of some keys. */
+static int put_own_over(const alex_txn *txn, alex_table *table, const uint64_t *index_keys, size_t count,
+                        uint64_t *refs)
+{
+    int result = ALEX_OK;
+    for (size_t i = 0; i < count && result == ALEX_OK; i++) {
+        uint64_t own = 0;
+        result = find_own(txn, table, index_keys[i], true, &own);
+        refs[i] = own != 0 ? own : refs[i];
+    }
+    return result;
+}
+
+int txn_find(const alex_txn *txn, alex_table *table, uint64_t index_key, bool readable, uint64_t *out_ref)
+{
+    *out_ref = 0;
+    int result = BASE_UNLIKELY(txn->is_write) ? find_own(txn, table, index_key, readable, out_ref) : ALEX_OK;
+    if (BASE_LIKELY(result == ALEX_OK && *out_ref == 0)) {
+        epoch_enter();
+        *out_ref = index_find(table->index, index_key);
+        epoch_leave();
+    }
+    return result;
+}
+
+/** The value that a transaction sees of a key. */
+static inline int get_value(const alex_txn *txn, alex_table *table, int64_t key, struct log_value *out_value)
+{
+    uint64_t ref;
+    int result = txn_find(txn, table, table_index_key(table, key), true, &ref);
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    return ref != 0 ? read_visible(table, txn_view(txn), key, ref, out_value) : ALEX_NOT_FOUND;
+}
+
 int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slice *out_value)
 {
     int result = txn_check(txn, table);
@@ -166,16 +221,28 @@ int alex_txn_get(alex_txn *txn, alex_table *table, int64_t key, struct alex_slic
         return base_fail(store_error(txn->store), ALEX_INVALID, 0, txn->store->path,
                          "a get needs a place for the value");
     }
-    epoch_enter();
-    uint64_t ref = index_find(table->index, table_index_key(table, key));
-    epoch_leave();
-    if (ref == 0) {
-        return ALEX_NOT_FOUND;
-    }
     struct log_value value;
-    result = read_visible(table, txn_view(txn), key, ref, &value);
+    result = get_value(txn, table, key, &value);
     if (BASE_LIKELY(result == ALEX_OK)) {
         *out_value = read_slice(&value);
+    }
+    return result;
+}
+
+int alex_txn_get_version(alex_txn *txn, alex_table *table, int64_t key, uint64_t *out_version)
+{
+    int result = txn_check(txn, table);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    if (out_version == NULL) {
+        return base_fail(store_error(txn->store), ALEX_INVALID, 0, txn->store->path,
+                         "a version needs a place for its number");
+    }
+    struct log_value value;
+    result = get_value(txn, table, key, &value);
+    if (result == ALEX_OK) {
+        *out_version = value.number;
     }
     return result;
 }
@@ -195,6 +262,13 @@ static int get_group(alex_txn *txn, alex_table *table, const int64_t *keys, size
     index_find_many(table->index, index_keys, count, refs);
     epoch_leave();
     int result = ALEX_OK;
+    if (BASE_UNLIKELY(txn->is_write)) {
+        result = put_own_over(txn, table, index_keys, count, refs);
+    }
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        memset(out_values, 0, count * sizeof *out_values);
+        return result;
+    }
     for (size_t i = 0; i < count; i++) {
         struct log_value value;
         if (asked < count && asked + FETCH_TOGETHER <= i + FETCH_AHEAD) {
@@ -283,6 +357,13 @@ int alex_txn_count(alex_txn *txn, alex_table *table, const struct alex_range *ra
     uint64_t before;
     uint64_t after;
     bool as_it_was = is_as_it_was(txn, table, &before);
+    if (txn->is_write) {
+        result = writes_settle(txn->store, false);
+        as_it_was = as_it_was && !overlay_covers(table);
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
     uint64_t count = 0;
     if (as_it_was) {
         epoch_enter();

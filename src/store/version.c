@@ -183,7 +183,8 @@ bool version_find_held_from(alex_store *store)
     return changes && number != UINT64_MAX;
 }
 
-/** Whether a tombstone is still queued: then a snapshot may be open that is older. */
+/** Whether a tombstone is still queued: then a snapshot may be open that is older. It is queued with its record's
+ *  number, or that of the COMMIT which covers that: the next one there is, as nothing else is written meanwhile. */
 static bool is_held_back(const alex_store *store, uint64_t ref)
 {
     if (ref == 0) {
@@ -203,7 +204,8 @@ static bool is_held_back(const alex_store *store, uint64_t ref)
             high = middle;
         }
     }
-    for (; at < end && (!is_known || queue->items[at].number == record.number); at++) {
+    uint64_t number = at < end ? queue->items[at].number : 0;
+    for (; at < end && (!is_known || queue->items[at].number == number); at++) {
         if (queue->items[at].table != NULL && queue->items[at].ref == ref) {
             return true;
         }

@@ -10,29 +10,18 @@ int write_allowed(alex_store *store)
         return base_fail(&store->error, ALEX_READ_ONLY, 0, store->path,
                          "the store was opened read-only; open it without that option to write");
     }
-    int result = log_writable(store->log, &store->error);
-    if (BASE_UNLIKELY(result != ALEX_OK)) {
-        return result;
-    }
-    if (BASE_UNLIKELY(store->loader != NULL)) {
-        return base_fail(&store->error, ALEX_BUSY, 0, store->path, "a bulk load is open; commit or close it first");
-    }
-    if (BASE_UNLIKELY(store->reserved != NULL)) {
-        return base_fail(&store->error, ALEX_BUSY, 0, store->path,
-                         "a put is reserved; commit or cancel it first (alex_put_commit, alex_put_cancel)");
-    }
-    return ALEX_OK;
+    return log_writable(store->log, &store->error);
 }
 
 int write_value_check(alex_store *store, const void *value, size_t size)
 {
     if (BASE_UNLIKELY(size > ALEX_VALUE_MAX)) {
-        return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path,
+        return base_fail(store_error(store), ALEX_TOO_LARGE, 0, store->path,
                          "the value has %zu bytes; the most is %zu, so split it over several keys", size,
                          ALEX_VALUE_MAX);
     }
     if (BASE_UNLIKELY(value == NULL && size > 0)) {
-        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "the value is NULL but its size is not 0");
+        return base_fail(store_error(store), ALEX_INVALID, 0, store->path, "the value is NULL but its size is not 0");
     }
     return ALEX_OK;
 }
@@ -84,13 +73,6 @@ static inline int prepare(struct alex_table *table, int64_t key, enum record_kin
     return ALEX_OK;
 }
 
-/** A write of one key, which commit_end() ends. */
-struct single {
-    struct commit commit;
-    struct change change;
-    bool replaces; /**< a value, once it is entered */
-};
-
 /** Appends the record of such a write. */
 static inline int append_single(struct alex_table *table, struct record *record, const void *value, size_t size,
                                 uint64_t *out_ref)
@@ -100,45 +82,52 @@ static inline int append_single(struct alex_table *table, struct record *record,
 }
 
 /** Has a key's entry published, which the index has at `position` now in place of what was there. */
-static void commit_single(struct single *single, struct alex_table *table, const struct index_position *position,
+static void commit_single(struct write_one *one, struct alex_table *table, const struct index_position *position,
                           uint64_t ref, uint64_t number)
 {
-    single->change = (struct change){table, position->key, position->payload, ref};
-    single->commit.changes = &single->change;
-    single->commit.count = 1;
-    commit_enter(table->store, &single->commit, number);
+    one->change = (struct change){table, position->key, position->payload, ref};
+    one->commit.changes = &one->change;
+    one->commit.count = 1;
+    commit_enter(table->store, &one->commit, number);
 }
 
 /** Gives the prepared key its appended record. */
-static void enter(struct single *single, struct alex_table *table, const struct index_position *position,
+static void enter(struct write_one *one, struct alex_table *table, const struct index_position *position,
                   const struct record *record, uint64_t ref)
 {
     version_change(table, record->number);
     index_set(table->index, position, ref);
     version_account(table, position->payload, ref);
-    single->replaces = log_ref_is_value(position->payload);
-    commit_single(single, table, position, ref, record->number);
+    one->replaces = log_ref_is_value(position->payload);
+    one->number = record->number;
+    commit_single(one, table, position, ref, record->number);
     version_shorten(table, position->key, position->payload);
 }
 
 /** Ends a write. @param out_replaced  optional */
-static inline int end(struct alex_table *table, const struct single *single, int result, bool *out_replaced)
+static inline int end(struct alex_table *table, const struct write_one *one, int result, bool *out_replaced)
 {
-    result = commit_end(table->store, &single->commit, result);
+    result = commit_end(table->store, &one->commit, result);
     if (result == ALEX_OK && out_replaced != NULL) {
-        *out_replaced = single->replaces;
+        *out_replaced = one->replaces;
     }
     return result;
 }
 
-int table_begin_write(struct alex_table *table)
+int table_begin(struct alex_table *table)
 {
     int result = handle_check(table, HANDLE_TABLE);
     return BASE_LIKELY(result == ALEX_OK) ? writer_begin(table->store) : result;
 }
 
-static int put(struct single *single, struct alex_table *table, int64_t key, const void *value, size_t size,
-               bool if_absent)
+int table_begin_write(struct alex_table *table)
+{
+    int result = handle_check(table, HANDLE_TABLE);
+    return BASE_LIKELY(result == ALEX_OK) ? writer_begin_write(table->store) : result;
+}
+
+int write_put(struct write_one *one, struct alex_table *table, int64_t key, const void *value, size_t size,
+              bool if_absent)
 {
     int result = table_check(table);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
@@ -156,7 +145,7 @@ static int put(struct single *single, struct alex_table *table, int64_t key, con
     uint64_t ref;
     result = prepare(table, key, RECORD_PUT, &position, &record);
     if (result == ALEX_OK && if_absent && log_ref_is_value(position.payload)) {
-        commit_follow(table->store, &single->commit);
+        commit_follow(table->store, &one->commit);
         return ALEX_EXISTS;
     }
     if (result == ALEX_OK) {
@@ -165,24 +154,24 @@ static int put(struct single *single, struct alex_table *table, int64_t key, con
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
-    enter(single, table, &position, &record, ref);
+    enter(one, table, &position, &record, ref);
     return ALEX_OK;
 }
 
 int alex_put(alex_table *table, int64_t key, const void *value, size_t size, bool *out_replaced)
 {
-    struct single single = {0};
+    struct write_one one = {0};
     int result = table_begin_write(table);
     return BASE_LIKELY(result == ALEX_OK)
-               ? end(table, &single, put(&single, table, key, value, size, false), out_replaced)
+               ? end(table, &one, write_put(&one, table, key, value, size, false), out_replaced)
                : result;
 }
 
 int alex_put_if_absent(alex_table *table, int64_t key, const void *value, size_t size)
 {
-    struct single single = {0};
+    struct write_one one = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? end(table, &single, put(&single, table, key, value, size, true), NULL) : result;
+    return result == ALEX_OK ? end(table, &one, write_put(&one, table, key, value, size, true), NULL) : result;
 }
 
 static int reserve(alex_table *table, int64_t key, size_t size, void **out_buffer)
@@ -208,6 +197,7 @@ static int reserve(alex_table *table, int64_t key, size_t size, void **out_buffe
     }
     if (result == ALEX_OK) {
         store->reserved = table;
+        writer_hold(store, HOLD_PUT);
         *out_buffer = store->claim.value;
     }
     return result;
@@ -219,7 +209,7 @@ int alex_put_reserve(alex_table *table, int64_t key, size_t size, void **out_buf
     return result == ALEX_OK ? writer_end(table->store, reserve(table, key, size, out_buffer)) : result;
 }
 
-static int commit_reserved(struct single *single, alex_table *table)
+static int commit_reserved(struct write_one *one, alex_table *table)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -231,6 +221,7 @@ static int commit_reserved(struct single *single, alex_table *table)
                          "nothing is reserved in this table; begin with alex_put_reserve");
     }
     store->reserved = NULL;
+    writer_release(store);
     struct record record =
         record_of(table, table_user_key(table, store->position.key), RECORD_PUT, store->position.payload);
     uint64_t ref;
@@ -239,18 +230,18 @@ static int commit_reserved(struct single *single, alex_table *table)
         result = commit_settle(store);
     }
     if (result == ALEX_OK) {
-        enter(single, table, &store->position, &record, ref);
+        enter(one, table, &store->position, &record, ref);
     }
     return result;
 }
 
 /** writer_end() or commit_end() of what ends a reservation. What a snapshot held back that ended meanwhile was left to
  *  this thread. */
-static int end_reservation(struct alex_table *table, const struct single *single, int result, bool *out_replaced)
+static int end_reservation(struct alex_table *table, const struct write_one *one, int result, bool *out_replaced)
 {
     alex_store *store = table->store;
     bool due = atomic_load_explicit(&store->reclaim_due, memory_order_relaxed);
-    result = end(table, single, result, out_replaced);
+    result = end(table, one, result, out_replaced);
     if (due) {
         writer_reclaim_soon(store);
     }
@@ -259,21 +250,22 @@ static int end_reservation(struct alex_table *table, const struct single *single
 
 int alex_put_commit(alex_table *table, bool *out_replaced)
 {
-    struct single single = {0};
-    int result = table_begin_write(table);
-    return result == ALEX_OK ? end_reservation(table, &single, commit_reserved(&single, table), out_replaced) : result;
+    struct write_one one = {0};
+    int result = table_begin(table);
+    return result == ALEX_OK ? end_reservation(table, &one, commit_reserved(&one, table), out_replaced) : result;
 }
 
 void alex_put_cancel(alex_table *table)
 {
-    if (table_begin_write(table) != ALEX_OK) {
+    if (table_begin(table) != ALEX_OK) {
         return;
     }
     if (table->store->reserved == table) {
         table->store->reserved = NULL;
+        writer_release(table->store);
     }
-    struct single single = {0};
-    (void)end_reservation(table, &single, ALEX_OK, NULL);
+    struct write_one one = {0};
+    (void)end_reservation(table, &one, ALEX_OK, NULL);
 }
 
 /** Takes the tombstone of a delete away, now if it is published, nothing else waits, and no snapshot needs it. */
@@ -288,7 +280,7 @@ static void forget(struct alex_table *table, const struct index_position *positi
     txn_reclaim(store, RECLAIM_STEP);
 }
 
-static int delete_key(struct single *single, alex_table *table, int64_t key)
+int write_delete(struct write_one *one, alex_table *table, int64_t key)
 {
     int result = table_check(table);
     if (result != ALEX_OK) {
@@ -302,7 +294,7 @@ static int delete_key(struct single *single, alex_table *table, int64_t key)
     struct index_position position;
     if (!index_find_position(table->index, table_index_key(table, key), &position) ||
         !log_ref_is_value(position.payload)) {
-        commit_follow(store, &single->commit);
+        commit_follow(store, &one->commit);
         return ALEX_NOT_FOUND;
     }
     if (version_reserve(store, 1) != ALEX_OK) {
@@ -313,7 +305,7 @@ static int delete_key(struct single *single, alex_table *table, int64_t key)
     result = append_single(table, &record, NULL, 0, &ref);
     if (result == ALEX_OK) {
         version_delete(table, &position, ref, record.number);
-        commit_single(single, table, &position, ref, record.number);
+        commit_single(one, table, &position, ref, record.number);
         forget(table, &position, ref, record.number);
         version_shorten(table, position.key, position.payload);
     }
@@ -322,7 +314,7 @@ static int delete_key(struct single *single, alex_table *table, int64_t key)
 
 int alex_delete(alex_table *table, int64_t key)
 {
-    struct single single = {0};
+    struct write_one one = {0};
     int result = table_begin_write(table);
-    return result == ALEX_OK ? end(table, &single, delete_key(&single, table, key), NULL) : result;
+    return result == ALEX_OK ? end(table, &one, write_delete(&one, table, key), NULL) : result;
 }

@@ -63,6 +63,90 @@ int writer_begin(alex_store *store)
     return ALEX_OK;
 }
 
+/** Whether the calling thread holds the store's writes. */
+static bool holds_itself(const alex_store *store)
+{
+    return atomic_load_explicit(&store->holder, memory_order_relaxed) == &self;
+}
+
+/** What a thread is told that would write beside what it holds the store's writes for. */
+static const char *const held_by_itself[] = {
+    [HOLD_PUT] = "a put is reserved; commit or cancel it first (alex_put_commit, alex_put_cancel)",
+    [HOLD_LOAD] = "a bulk load is open; commit or close it first",
+    [HOLD_TXN] = "this thread has a write transaction open; write in that, or end it first",
+};
+
+/** Holds that may pass a writer by that waits for another to end. */
+#define OVERTAKEN_MAX 16
+
+/** Waits until nobody holds the store's writes, and lets others go first that have waited for long. */
+static int await_release(alex_store *store, uint64_t until_ns)
+{
+    if (holds_itself(store)) {
+        return base_fail(&store->error, ALEX_BUSY, 0, store->path, "%s", held_by_itself[store->hold]);
+    }
+    bool in_time = true;
+    store->awaiting++;
+    do {
+        atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
+        if (until_ns == UINT64_MAX) {
+            os_condition_wait(store->released, store->lock);
+        } else {
+            in_time = os_condition_wait_until(store->released, store->lock, until_ns);
+        }
+        atomic_store_explicit(&store->writer, &self, memory_order_relaxed);
+    } while (store->hold != HOLD_NONE && in_time);
+    store->awaiting--;
+    store->error.code = ALEX_OK;
+    if (store->hold == HOLD_NONE && in_time) {
+        if (store->overtaken >= OVERTAKEN_MAX && store->awaiting > 0) {
+            os_condition_wake_all(store->released); /* some may wait for nothing but this one */
+        }
+        store->overtaken = 0;
+    }
+    bool passes = store->hold == HOLD_NONE && (in_time || store->overtaken < OVERTAKEN_MAX);
+    return passes ? ALEX_OK
+                  : base_fail(&store->error, ALEX_BUSY, 0, store->path,
+                              "another thread's write transaction, load or reserved put did not end in time");
+}
+
+int writer_await(alex_store *store, uint64_t until_ns)
+{
+    bool waits = store->hold != HOLD_NONE || (store->awaiting > 0 && store->overtaken >= OVERTAKEN_MAX);
+    return BASE_UNLIKELY(waits) && store->forks == os_forks() ? await_release(store, until_ns) : ALEX_OK;
+}
+
+int writer_begin_write(alex_store *store)
+{
+    int result = writer_begin(store);
+    if (BASE_LIKELY(result == ALEX_OK)) {
+        result = writer_await(store, UINT64_MAX);
+        return BASE_LIKELY(result == ALEX_OK) ? ALEX_OK : writer_end(store, result);
+    }
+    return result;
+}
+
+void writer_hold(alex_store *store, enum hold hold)
+{
+    store->hold = hold;
+    writer_keep_hold(store);
+    store->overtaken += store->awaiting > 0;
+}
+
+void writer_keep_hold(alex_store *store)
+{
+    atomic_store_explicit(&store->holder, &self, memory_order_relaxed);
+}
+
+void writer_release(alex_store *store)
+{
+    store->hold = HOLD_NONE;
+    atomic_store_explicit(&store->holder, NULL, memory_order_relaxed);
+    if (store->awaiting > 0 && store->forks == os_forks()) { /* else a parent's threads await */
+        os_condition_wake_all(store->released);
+    }
+}
+
 /** Held entries that who ends a snapshot takes away before it looks whether a writer waits. */
 #define RECLAIM_STEP_ENDED 512
 
@@ -132,8 +216,8 @@ int writer_end(alex_store *store, int result)
         txn_reclaim(store, RECLAIM_STEP);
     }
     struct alex_old_snapshot old;
-    bool tells =
-        BASE_UNLIKELY(mvcc_published(&store->mvcc) >= store->old_snapshot_due) && !is_told && txn_watch(store, &old);
+    bool tells = BASE_UNLIKELY(mvcc_published(&store->mvcc) >= store->old_snapshot_due) && !is_told &&
+                 !holds_itself(store) && txn_watch(store, &old);
     atomic_store_explicit(&store->writer, NULL, memory_order_relaxed);
     os_mutex_unlock(store->lock);
     if (BASE_UNLIKELY(atomic_load(&store->reclaim_due))) {

@@ -94,11 +94,13 @@ static void write_batches(struct flipping *flipping)
     flipping->versions[0][2] = 0;
     flipping->versions[0][4] = 20;
 
-    alex_loader *loader;
-    ASSERT_OK(alex_loader_open(table, &loader));
+    alex_txn *txn;
+    uint64_t savepoint;
+    ASSERT_OK(alex_begin(store, ALEX_WRITE, &txn));
     size_t size = written_value(tables[0], 5, WRITTEN_NEVER, values[0]);
-    ASSERT_OK(alex_loader_add(loader, 5, values[0], size));
-    alex_loader_close(loader);
+    ASSERT_OK(alex_txn_put(txn, table, 5, values[0], size, NULL));
+    ASSERT_OK(alex_savepoint(txn, &savepoint)); /* so that what was put waits no more, but is in the log */
+    ASSERT_OK(alex_end(txn));
 }
 
 /** What each use of the store writes. */

@@ -39,7 +39,10 @@ POWER_THREADS = "crash_test_power_threads"
 KILL_THREADS = "crash_test_kill_threads"
 THREADS = "unit_test_api_threads"
 COMMITS = "unit_test_api_threads_commit"
-PROGRAMS = (HISTORY, POWER, POWER_THREADS, KILL_THREADS, THREADS, COMMITS, "crash_test_flips", "limits_test_space",
+WRITE_TXN = "unit_test_api_write_txn"
+WRITE_MODEL = "unit_test_write_txn_model"
+PROGRAMS = (HISTORY, POWER, POWER_THREADS, KILL_THREADS, THREADS, COMMITS, WRITE_TXN, WRITE_MODEL,
+            "crash_test_flips", "limits_test_space",
             "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_fork", "unit_test_api_salvage",
             "unit_test_api_sigbus", "unit_test_api_store", "unit_test_log_cut", "unit_test_log_pwrite",
             "unit_test_log_record", "unit_test_os_file", "unit_test_store_faults")
@@ -386,13 +389,62 @@ class Plants(unittest.TestCase):
 
     def test_unreadable_record(self):
         """An index entry that leads to a record which is only in memory that readers don't look at."""
-        self.assert_caught(THREADS, "src/store/group.c", "return log_make_readable(store->log, &store->error);",
-                           "return ALEX_OK;")
+        self.assert_caught(THREADS, "src/store/writes_commit.c",
+                           "    int result = log_make_readable(store->log, &store->error);",
+                           "    int result = ALEX_OK;")
 
     def test_early_end(self):
         """A dropped table that ends while a read is under way."""
         self.assert_caught(THREADS, "src/store/table.c", "table->ticket == 0 || !epoch_over(table->ticket)",
                            "table->ticket == 0")
+
+    # ---- write transactions
+
+    def test_rollback_without_abort(self):
+        """A rollback that leaves its records to the COMMIT."""
+        self.assert_caught(WRITE_TXN, "src/store/writes.c", "writes->abort_from = from;", "(void)from;")
+
+    def test_rollback_without_space(self):
+        """An ABORT of what was rolled back that takes the space which is kept back for the transaction's end."""
+        self.assert_caught(WRITE_TXN, "src/store/writes.c",
+                           "return result == ALEX_OK ? writes_append_abort(store) : result;",
+                           "(void)result;\n    return writes_append_abort(store);")
+
+    def test_tombstones_out_of_order(self):
+        """Deletes of a commit that are held back with their own numbers, in the order of their keys."""
+        self.assert_caught(COMMITS, "src/store/version.c",
+                           "for (; at < end && (!is_known || queue->items[at].number == number); at++) {",
+                           "for (; at < end && queue->items[at].number == record.number; at++) {")
+
+    def test_rollback_that_forgets_the_overlay(self):
+        """A rollback after which reads find what was taken back."""
+        self.assert_caught(WRITE_MODEL, "src/store/writes.c", "        overlay_cut(part, count);\n",
+                           "        part->overlaid = part->overlaid < count ? part->overlaid : count;\n")
+
+    def test_unsorted_commit(self):
+        """A commit that enters keys in the order in which they were written."""
+        self.assert_caught(WRITE_MODEL, "src/store/writes_commit.c", "if (!part->ascending) {",
+                           "if (!part->ascending && part->count > 64) {")
+
+    def test_stale_run(self):
+        """A cursor that doesn't look again after a write of its transaction."""
+        self.assert_caught(WRITE_MODEL, "src/store/cursor.c", "cursor->changes != cursor->txn->changes",
+                           "cursor->changes > cursor->txn->changes")
+
+    def test_writes_beside_a_transaction(self):
+        """A write of another thread that doesn't wait for the transaction's end."""
+        self.assert_caught(WRITE_TXN, "src/store/writer.c", "bool waits = store->hold != HOLD_NONE ||",
+                           "bool waits =")
+
+    def test_buffered_put_unread(self):
+        """A read in a transaction that passes over the puts that wait to be looked up together."""
+        self.assert_caught(WRITE_TXN, "src/store/txn.c", "int result = writes_settle(txn->store, readable);",
+                           "int result = (void)readable, ALEX_OK;")
+
+    def test_unreadable_own_record(self):
+        """A read in a transaction of a record that the log has only in its stage."""
+        self.assert_caught(WRITE_MODEL, "src/store/writes.c", "if (result == ALEX_OK && readable) {",
+                           "if (result == ALEX_OK && readable && store->forks == 77) {")
 
     # ---- histories of threads
 
@@ -421,9 +473,9 @@ class Plants(unittest.TestCase):
 
     def test_batch_published_early(self):
         """A batch that is published before its COMMIT."""
-        self.assert_disproved("src/store/batch.c", "        result = group_commit(",
-                              "        commit_publish(batch->store, batch->group.last_number);\n"
-                              "        result = group_commit(")
+        self.assert_disproved("src/store/writes_commit.c", "        result = append_commit(",
+                              "        commit_publish(store, store->writes.last_number);\n"
+                              "        result = append_commit(")
 
     def test_published_before_the_sync(self):
         """A write that is published before its sync is made."""

@@ -378,17 +378,19 @@ static void test_check_with_staged_records(void **state)
     struct fixture *fixture = *state;
     for (int without_space = 0; without_space < 2; without_space++) {
         struct faults_plan plan = {.calls = FAULTS_SET(FAULTS_FALLOCATE), .for_good = true, .os_errno = EOPNOTSUPP};
-        alex_loader *loader = NULL;
+        alex_txn *txn = NULL;
+        uint64_t savepoint;
         void *buffer;
         plan.first = (uint64_t)without_space;
         files_remove(fixture->path);
         faults_set(&plan);
         open_with(fixture, ALEX_DURABLE_ON_COMMIT, true);
         helper_put(fixture->main, 1, "one");
-        ASSERT_OK(alex_loader_open(fixture->main, &loader));
-        ASSERT_OK(alex_loader_add(loader, 1, "loaded", 6));
+        ASSERT_OK(alex_begin(fixture->store, ALEX_WRITE, &txn));
+        ASSERT_OK(alex_txn_put(txn, fixture->main, 1, "written", 7, NULL));
+        ASSERT_OK(alex_savepoint(txn, &savepoint)); /* so that it is in the stage */
         helper_check(fixture->store);
-        alex_loader_close(loader);
+        ASSERT_OK(alex_end(txn));
         helper_check(fixture->store);
         ASSERT_OK(alex_put_reserve(fixture->main, 5, 100, &buffer));
         helper_check(fixture->store);

@@ -198,10 +198,23 @@ static void test_close_without_commit(void **state)
     fixture_reopen(fixture);
     alex_store_open_report(fixture->store, &report);
     assert_true(report.clean);
-    assert_int_equal(report.records_dropped, 1000);
+    assert_in_range(report.records_dropped, 900, 1000); /* the last ones may have waited in memory */
     ASSERT_VALUE(fixture->main, 1, "one");
     ASSERT_VALUE(fixture->main, 2, NULL);
     ASSERT_VALUE(fixture->main, 3, "three");
+}
+
+/* A loader may be closed after the table that it has loaded was dropped. */
+static void test_closed_after_the_table(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_loader *loader = NULL;
+    ASSERT_OK(alex_loader_open(helper_table(fixture->store, "goes", ALEX_KEYS_DEFAULT), &loader));
+    ASSERT_OK(alex_loader_add(loader, 1, "loaded", 6));
+    ASSERT_OK(alex_loader_commit(loader, NULL, NULL));
+    ASSERT_OK(alex_table_drop(fixture->store, "goes"));
+    alex_loader_close(loader);
+    helper_put(fixture->main, 1, "one");
 }
 
 static int die_while_loading(void *context)
@@ -227,7 +240,7 @@ static void test_load_of_a_killed_writer(void **state)
     fixture_store_open(fixture, NULL);
     alex_store_open_report(fixture->store, &report);
     assert_false(report.clean);
-    assert_int_equal(report.records_dropped, 1000);
+    assert_in_range(report.records_dropped, 900, 1000); /* the last ones may have waited in memory */
     for (int round = 0; round < 3; round++) {
         ASSERT_VALUE(fixture->main, 1, "one");
         ASSERT_VALUE(fixture->main, 2, NULL);
@@ -366,6 +379,7 @@ int main(void)
         TEST_WITH_STORE(test_loads_in_a_row),
         TEST_WITH_STORE(test_values),
         TEST_WITH_STORE(test_close_without_commit),
+        TEST_WITH_STORE(test_closed_after_the_table),
         TEST_WITH_DIRECTORY(test_load_of_a_killed_writer),
         TEST_WITH_STORE(test_load_is_busy),
         TEST_WITH_STORE(test_after_commit),

@@ -16,10 +16,10 @@ static void test_codes(void **state)
         "ALEX_TOO_LARGE", "ALEX_TOO_SMALL", "ALEX_READ_ONLY",   "ALEX_BUSY",
         "ALEX_LOCKED",    "ALEX_NO_STORE",  "ALEX_NOT_A_STORE", "ALEX_NEWER_FORMAT",
         "ALEX_DAMAGED",   "ALEX_NO_MEMORY", "ALEX_NO_SPACE",    "ALEX_NO_PERMISSION",
-        "ALEX_IO",        "ALEX_MISUSE",
+        "ALEX_IO",        "ALEX_MISUSE",    "ALEX_CONFLICT",
     };
-    assert_int_equal(sizeof names / sizeof names[0], ALEX_MISUSE + 1);
-    for (int code = ALEX_OK; code <= ALEX_MISUSE; code++) {
+    assert_int_equal(sizeof names / sizeof names[0], ALEX_CONFLICT + 1);
+    for (int code = ALEX_OK; code <= ALEX_CONFLICT; code++) {
         assert_string_equal(alex_code_name(code), names[code]);
         assert_non_null(alex_code_text(code));
         assert_true(strlen(alex_code_text(code)) > 3);
@@ -27,7 +27,7 @@ static void test_codes(void **state)
             assert_string_not_equal(alex_code_text(code), alex_code_text(other));
         }
     }
-    static const int unknown[] = {-1, ALEX_MISUSE + 1, INT32_MIN, INT32_MAX};
+    static const int unknown[] = {-1, ALEX_CONFLICT + 1, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         assert_string_equal(alex_code_name(unknown[i]), "ALEX_UNKNOWN");
         assert_non_null(alex_code_text(unknown[i]));

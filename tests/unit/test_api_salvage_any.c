@@ -76,17 +76,39 @@ static void load(struct damaging *damaging)
 {
     const char *name;
     alex_table *table = any_table(damaging, &name);
-    bool commit = below(damaging, 2) == 0;
     alex_loader *loader;
     CHILD_REQUIRE(alex_loader_open(table, &loader) == ALEX_OK);
     for (uint64_t i = below(damaging, BATCH_MAX); i > 0; i--) {
         unsigned char value[WRITTEN_MAX];
         int64_t key = (int64_t)below(damaging, KEYS);
-        size_t size = written_value(name, key, ++damaging->version | (commit ? 0 : WRITTEN_NEVER), value);
+        size_t size = written_value(name, key, ++damaging->version, value);
         CHILD_REQUIRE(alex_loader_add(loader, key, value, size) == ALEX_OK);
     }
-    CHILD_REQUIRE(!commit || alex_loader_commit(loader, NULL, NULL) == ALEX_OK);
+    CHILD_REQUIRE(alex_loader_commit(loader, NULL, NULL) == ALEX_OK);
     alex_loader_close(loader);
+}
+
+/** A write transaction, in part rolled back, and perhaps given up. */
+static void transact(struct damaging *damaging)
+{
+    const char *name;
+    alex_table *table = any_table(damaging, &name);
+    bool commit = below(damaging, 2) == 0;
+    uint64_t rolled_back = below(damaging, BATCH_MAX);
+    uint64_t savepoint;
+    alex_txn *txn;
+    CHILD_REQUIRE(alex_begin(damaging->fixture->store, ALEX_WRITE, &txn) == ALEX_OK);
+    CHILD_REQUIRE(alex_savepoint(txn, &savepoint) == ALEX_OK);
+    for (uint64_t i = rolled_back + below(damaging, BATCH_MAX); i > 0; i--) {
+        unsigned char value[WRITTEN_MAX];
+        int64_t key = (int64_t)below(damaging, KEYS);
+        bool never = !commit || rolled_back > 0;
+        size_t size = written_value(name, key, ++damaging->version | (never ? WRITTEN_NEVER : 0), value);
+        CHILD_REQUIRE(alex_txn_put(txn, table, key, value, size, NULL) == ALEX_OK);
+        CHILD_REQUIRE(alex_savepoint(txn, &savepoint) == ALEX_OK); /* so that it is in the log */
+        CHILD_REQUIRE(rolled_back == 0 || --rolled_back > 0 || alex_rollback_to(txn, 1) == ALEX_OK);
+    }
+    CHILD_REQUIRE((commit ? alex_commit(txn) : alex_end(txn)) == ALEX_OK);
 }
 
 static void put(struct damaging *damaging)
@@ -112,7 +134,7 @@ static void operate(struct damaging *damaging)
     } else if (what < 90) {
         write_batch(damaging);
     } else if (what < 95) {
-        load(damaging);
+        (below(damaging, 2) == 0 ? load : transact)(damaging);
     } else if (what < 98) {
         CHILD_REQUIRE(alex_sync(damaging->fixture->store) == ALEX_OK);
     } else {

@@ -587,6 +587,69 @@ static void test_takes_back_to_tombstone_behind_shortcuts(void **state)
     ASSERT_VALUE(fixture->main, 1, "newest");
 }
 
+/* The same over a tombstone that came with others, in an order that is not that of the keys. */
+static void test_takes_back_to_tombstone_of_a_transaction(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 5 };
+    for (int64_t key = 1; key <= KEYS; key++) {
+        helper_put(fixture->main, key, "old");
+    }
+    alex_txn *txn = helper_begin(fixture->store);
+    alex_txn *writes;
+    ASSERT_OK(alex_begin(fixture->store, ALEX_WRITE, &writes));
+    for (int64_t key = KEYS; key > 0; key--) {
+        ASSERT_OK(alex_txn_delete(writes, fixture->main, key));
+    }
+    ASSERT_OK(alex_commit(writes));
+    close_gate();
+    struct call calls[KEYS];
+    for (int64_t key = 1; key <= KEYS; key++) {
+        begin_call(&calls[key - 1], put_new, fixture->main, key, (unsigned)key);
+    }
+    open_gate(true);
+    for (int64_t key = 1; key <= KEYS; key++) {
+        ASSERT_CODE(ALEX_IO, end_call(&calls[key - 1]));
+        ASSERT_VALUE(fixture->main, key, NULL);
+    }
+    for (int64_t key = 1; key <= KEYS; key++) {
+        ASSERT_TXN_VALUE(txn, fixture->main, key, "old");
+    }
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(index_count(fixture->main->index), 0);
+    ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+    open_gate(false);
+    fixture_store_open(fixture, NULL);
+}
+
+/* A write transaction sees what waits for its sync; if that fails, so does the transaction, whatever it has written. */
+static void test_transaction_that_saw_what_was_taken_back(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int commits = 0; commits < 2; commits++) {
+        fixture_store_close(fixture);
+        fixture_store_open(fixture, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT});
+        helper_put(fixture->main, 7, "first"); /* which syncs more than the log */
+        (void)alex_delete(fixture->main, 1);
+        close_gate();
+        struct call call;
+        begin_call(&call, put_new, fixture->main, 1, 1);
+        wait_for_sync(1);
+        alex_txn *txn;
+        ASSERT_OK(alex_begin(fixture->store, ALEX_WRITE, &txn));
+        ASSERT_TXN_VALUE(txn, fixture->main, 1, "new");
+        ASSERT_VALUE(fixture->main, 1, NULL);
+        open_gate(true);
+        ASSERT_CODE(ALEX_IO, end_call(&call));
+        ASSERT_TXN_VALUE(txn, fixture->main, 1, NULL);
+        ASSERT_CODE(ALEX_READ_ONLY, alex_txn_put(txn, fixture->main, 2, "x", 1, NULL));
+        ASSERT_CODE(ALEX_IO, commits ? alex_commit(txn) : alex_end(txn));
+        ASSERT_CODE(ALEX_IO, alex_close(fixture->store));
+        open_gate(false);
+        fixture_store_open(fixture, NULL);
+    }
+}
+
 static int close_in_child(void *context)
 {
     (void)alarm(60);
@@ -804,6 +867,8 @@ int main(void)
 #endif
         TEST(test_takes_back_shortcut),
         TEST(test_takes_back_to_tombstone_behind_shortcuts),
+        TEST(test_takes_back_to_tombstone_of_a_transaction),
+        TEST(test_transaction_that_saw_what_was_taken_back),
         TEST(test_forked_child_closes),
         TEST(test_shortcut_waits_for_sync),
         TEST(test_shortcuts_of_batches),

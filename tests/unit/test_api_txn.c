@@ -161,7 +161,7 @@ static void test_nonsense_arguments(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_begin(NULL, ALEX_READ, &none));
     ASSERT_CODE(ALEX_INVALID, alex_begin(fixture->store, ALEX_READ, NULL));
     ASSERT_CODE(ALEX_INVALID, alex_begin(fixture->store, (enum alex_txn_mode)0, &none));
-    ASSERT_CODE(ALEX_INVALID, alex_begin(fixture->store, (enum alex_txn_mode)2, &none));
+    ASSERT_CODE(ALEX_INVALID, alex_begin(fixture->store, (enum alex_txn_mode)3, &none));
     assert_null(none);
     alex_txn *txn = helper_begin(fixture->store);
     alex_table *tables[] = {NULL, alex_main_table(foreign)};

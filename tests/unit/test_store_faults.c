@@ -236,7 +236,8 @@ static void fill_and_crash(struct world *world)
     alex_loader *loader;
     ASSERT_OK(alex_loader_open(world_table(world, 0), &loader));
     for (int64_t key = 0; key < 4; key++) {
-        ASSERT_OK(alex_loader_add(loader, key, "never committed", 15));
+        static const char never_committed[3000]; /* too large to wait in memory */
+        ASSERT_OK(alex_loader_add(loader, key, never_committed, sizeof never_committed));
     }
     alex_loader_close(loader);
     files_remove(crashed);
@@ -349,6 +350,46 @@ static int act_batch(struct world *world)
     return code;
 }
 
+/** Writes to two tables in a transaction: every fifth key deleted, the others put. */
+static int write_in(alex_txn *txn, struct world *world, unsigned version, struct contents *then)
+{
+    int code = ALEX_OK;
+    for (int64_t i = 0; i < 2 * KEYS && (code == ALEX_OK || code == ALEX_NOT_FOUND); i++) {
+        int table = (int)(i % 2);
+        int64_t key = i / 2;
+        alex_table *handle = world_table(world, table);
+        const void *value = value_of(table, key, version);
+        then->versions[table][key] = key % 5 != 0 ? version : 0;
+        code = key % 5 != 0 ? alex_txn_put(txn, handle, key, value, value_size(key, version), NULL)
+                            : alex_txn_delete(txn, handle, key);
+    }
+    return code == ALEX_NOT_FOUND ? ALEX_OK : code;
+}
+
+/** A transaction over two tables and several segments, read by its own cursor, in part rolled back. */
+static int act_transaction(struct world *world)
+{
+    struct contents then = world->now;
+    alex_txn *txn = NULL;
+    uint64_t savepoint = 0;
+    int code = alex_begin(world->store, ALEX_WRITE, &txn);
+    code = code == ALEX_OK ? write_in(txn, world, 6, &then) : code;
+    code = code == ALEX_OK ? alex_savepoint(txn, &savepoint) : code;
+    struct contents rolled_back = then;
+    code = code == ALEX_OK ? write_in(txn, world, 8, &rolled_back) : code;
+    code = code == ALEX_OK ? alex_txn_count(txn, world_table(world, 0), NULL, &(uint64_t){0}) : code;
+    code = code == ALEX_OK ? alex_rollback_to(txn, savepoint) : code;
+    if (code == ALEX_OK) {
+        code = alex_txn_put(txn, world_table(world, 0), 0, value_of(0, 0, 3), value_size(0, 3), NULL);
+        then.versions[0][0] = 3;
+    }
+    if (code != ALEX_OK) {
+        ASSERT_OK(alex_end(txn));
+        return code;
+    }
+    return world_wrote(world, alex_commit(txn), &then);
+}
+
 static int load(struct world *world, int table, int64_t step)
 {
     struct contents then = world->now;
@@ -457,9 +498,9 @@ static void assert_explained(struct world *world, int code)
 static int act_life(struct world *world)
 {
     static int (*const acts[])(struct world * world) = {
-        act_open,    act_tables,         act_put,   act_batch, act_load,  act_delete,    act_sync,
-        act_reserve, act_read,           act_close, act_open,  act_put,   act_put_large, act_tables,
-        act_close,   act_open_read_only, act_close, act_open,  act_batch, act_read,
+        act_open,    act_tables,         act_put,   act_batch, act_load,  act_delete,      act_sync,
+        act_reserve, act_read,           act_close, act_open,  act_put,   act_put_large,   act_tables,
+        act_close,   act_open_read_only, act_close, act_open,  act_batch, act_transaction, act_read,
     };
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
         bool is_open = acts[i] == act_open || acts[i] == act_open_read_only;
@@ -752,6 +793,7 @@ SCENARIO(put_large, fill, act_put_large)
 SCENARIO(reserve, fill, act_reserve)
 SCENARIO(delete, fill, act_delete)
 SCENARIO(batch, fill, act_batch)
+SCENARIO(transaction, fill, act_transaction)
 SCENARIO(load, fill, act_load)
 SCENARIO(tables, fill, act_tables)
 SCENARIO(read, fill, act_read)
@@ -840,6 +882,7 @@ int main(void)
         TEST(test_reserve),
         TEST(test_delete),
         TEST(test_batch),
+        TEST(test_transaction),
         TEST(test_load),
         TEST(test_tables),
         TEST(test_read),

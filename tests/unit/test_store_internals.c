@@ -203,7 +203,7 @@ static void random_load(alex_table *table, struct helper_random *random, bool co
 {
     alex_loader *loader;
     ASSERT_OK(alex_loader_open(table, &loader));
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 200; i++) {
         ASSERT_OK(alex_loader_add(loader, (int64_t)helper_random_below(random, 100), "loaded", 6));
     }
     if (commit) {

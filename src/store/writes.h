@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file writes.h
+ * Writes that count together: what transactions, batches and loads are made of.
+ *
+ * Their records are appended as they come, flagged as grouped, and noted by table. What was noted can be read, by key
+ * or as a run of keys, before anyone else sees it; it can be taken back to a savepoint, by an ABORT; and it is
+ * committed: sorted, entered in the indexes, covered by a COMMIT, and published.
+ *
+ * Invariants:
+ *  W1  Of the records noted, `log_group` has the number and the checksum; those from `abort_from` on, if that isn't 0,
+ *      are noted no more, and an ABORT of theirs comes before the next record, or the COMMIT.
+ *  W2  A record's previous version is that in the table's index, never another of the same writes, which may be taken
+ *      back by itself.
+ *  W3  A table's overlay has the last of the first `overlaid` entries of each key.
+ *  W4  `older` has, for each of these, which entry of its key the overlay had before.
+ *  W5  Until the commit nothing of this is in the tables' indexes.
+ *
+ * The store has one such set, which is whose that has the writer's turn, or holds the store's writes (writer_hold()).
+ */
+#ifndef STORE_WRITES_H
+#define STORE_WRITES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "index/index.h"
+#include "log/log.h"
+
+struct alex_store;
+struct alex_table;
+struct commit;
+
+/** What was written to one table. */
+struct writes_part {
+    struct alex_table *table;
+    struct index_entry *entries; /**< index keys and references, in the order of writing; in the commit: puts by key,
+                                      then deletes by key, one a key */
+    size_t count;
+    size_t capacity;
+    size_t deletes;        /**< of `count`; before the commit, perhaps more */
+    bool ascending;        /**< so are the keys, without repeats */
+    struct index *overlay; /**< index key to the place in `entries` of its last one, counted from 1; NULL: nobody has
+                                asked for it */
+    size_t overlaid;
+    uint64_t *older; /**< 0: none */
+    size_t older_capacity;
+    uint64_t *previous; /**< in the commit: what the index had before; NULL: it was empty */
+};
+
+/** A state that writes can be taken back to. */
+struct writes_savepoint {
+    struct log_group log_group;
+    uint64_t last_number;
+    size_t *counts; /**< entries of each part */
+    size_t part_count;
+};
+
+/** Puts that wait to be looked up together, and their values. */
+struct writes_buffer;
+
+struct writes {
+    struct writes_part *parts; /**< `part_count` of them in use; the others keep their memory */
+    size_t part_count;
+    size_t part_capacity;
+    struct log_group log_group;
+    uint64_t last_number; /**< of the last record appended */
+    uint64_t abort_from;
+    bool unreadable; /**< something was appended that the log doesn't let read yet */
+    struct writes_savepoint *savepoints;
+    size_t savepoint_count;
+    size_t savepoint_capacity;
+    struct writes_buffer *buffer;
+    struct index_pool *overlays; /**< memory of the overlays, which no reader but whose writes they are looks at */
+    void *scratch;
+    size_t scratch_bytes;
+};
+
+/* writes.c */
+/** Appends one record of a key, which has `previous` in the table's index, and notes it. The writer's. */
+int writes_append(struct alex_table *table, int64_t key, uint64_t previous, bool is_delete, const void *value,
+                  size_t size);
+/** Puts a value, perhaps later: then before anything else that these calls do. Takes the writer's turn if need be. */
+int writes_put(struct alex_table *table, int64_t key, const void *value, size_t size);
+/** Appends what writes_put() has left, and with `readable` has the log let it be read. Takes the writer's turn if need
+ *  be. */
+int writes_settle(struct alex_store *store, bool readable);
+/** Appends what writes_put() has left. The writer's. */
+int writes_flush(struct alex_store *store);
+/** Appends the ABORT that is due. The writer's. */
+int writes_append_abort(struct alex_store *store);
+/** Takes everything back, and makes ready for the next writes. The writer's. */
+void writes_abort(struct alex_store *store);
+/** Makes ready for the next writes, after a commit. */
+void writes_clear(struct alex_store *store);
+/** Frees the memory. */
+void writes_release(struct alex_store *store);
+/** At least `bytes` of memory, until the next call or the commit; NULL: there is none. */
+void *writes_scratch(struct alex_store *store, size_t bytes);
+
+/** Makes a savepoint behind those that there are. The writer's. @return ALEX_OK, ALEX_NO_MEMORY; as writes_flush() */
+int writes_save(struct alex_store *store);
+/** Takes back what came after a savepoint, counted from 1, and ends those behind it. */
+void writes_roll_back(struct alex_store *store, size_t savepoint);
+/** Ends a savepoint and those behind it. */
+void writes_forget(struct alex_store *store, size_t savepoint);
+
+/* overlay.c; after writes_settle() */
+/** Finds what was written of a key last. @param out_ref  0: nothing @return ALEX_OK, ALEX_NO_MEMORY */
+int overlay_find(struct alex_table *table, uint64_t index_key, uint64_t *out_ref);
+/** index_scan() of the table with what was written over it, deletes included.
+ *  @return ALEX_OK, ALEX_NO_MEMORY */
+int overlay_scan(struct alex_table *table, uint64_t from, enum index_direction direction,
+                 struct index_entry *out_entries, size_t capacity, size_t *out_count);
+/** Takes the entries from `count` on out of the part's overlay. */
+void overlay_cut(struct writes_part *part, size_t count);
+/** Whether anything was written to the table. */
+bool overlay_covers(const struct alex_table *table);
+
+/* writes_commit.c */
+/** What a commit has put. */
+struct writes_done {
+    uint64_t added;    /**< keys that had no value before */
+    uint64_t replaced; /**< keys that had one */
+};
+/** Commits everything: all of it is there afterwards, or nothing. The writer's; then writes_end() with the result.
+ *  @param out_done  optional */
+int writes_commit(struct alex_store *store, struct commit *commit, struct writes_done *out_done);
+/** commit_end() of such a commit, which frees its changes. */
+int writes_end(struct alex_store *store, struct commit *commit, int result);
+
+#endif /* STORE_WRITES_H */
