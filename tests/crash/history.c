@@ -152,6 +152,55 @@ static int change_many(struct history *history, alex_store *store, struct state 
     return store == NULL ? ALEX_OK : alex_write(store, ops, COUNT);
 }
 
+/** One write in a transaction: a put or a delete. */
+static int write_in(struct history *history, alex_store *store, alex_txn *txn, struct state *state)
+{
+    unsigned char value[HISTORY_VALUE_BYTES];
+    size_t table = choose_table(history, state);
+    size_t key = helper_random_below(&history->random, HISTORY_KEYS);
+    uint32_t *version = &state->versions[table][key];
+    if (*version != 0 && helper_random_below(&history->random, 3) == 0) {
+        *version = 0;
+        return store == NULL ? ALEX_OK : alex_txn_delete(txn, table_at(store, table), key_of(key));
+    }
+    *version = ++history->version;
+    return store == NULL ? ALEX_OK
+                         : alex_txn_put(txn, table_at(store, table), key_of(key), value_of(history, *version, value),
+                                        size_of(history, *version), NULL);
+}
+
+/** A transaction with a savepoint to which it may go back, and which may be given up. */
+static int transact(struct history *history, alex_store *store, struct state *state)
+{
+    const struct state before = *state;
+    struct state saved = *state;
+    uint64_t savepoint = 0;
+    alex_txn *txn = NULL;
+    int code = store == NULL ? ALEX_OK : alex_begin(store, ALEX_WRITE, &txn);
+    for (uint64_t i = helper_random_below(&history->random, 40); i > 0 && code == ALEX_OK; i--) {
+        uint64_t way = helper_random_below(&history->random, 10);
+        if (way == 0 && savepoint == 0) {
+            savepoint = 1;
+            saved = *state;
+            code = store == NULL ? ALEX_OK : alex_savepoint(txn, &savepoint);
+        } else if (way == 1 && savepoint != 0) {
+            *state = saved;
+            code = store == NULL ? ALEX_OK : alex_rollback_to(txn, savepoint);
+        } else {
+            code = write_in(history, store, txn, state);
+        }
+    }
+    if (helper_random_below(&history->random, 4) == 0) {
+        *state = before;
+        return store == NULL ? ALEX_OK : alex_end(txn);
+    }
+    if (store != NULL && code == ALEX_OK) {
+        return alex_commit(txn);
+    }
+    (void)alex_end(txn);
+    return code;
+}
+
 static int load(struct history *history, alex_store *store, struct state *state)
 {
     unsigned char value[HISTORY_VALUE_BYTES];
@@ -195,8 +244,11 @@ int history_operate(struct history *history, alex_store *store)
     if (way < 66) {
         return change_one(history, store, state);
     }
-    if (way < 86) {
+    if (way < 78) {
         return change_many(history, store, state);
+    }
+    if (way < 86) {
+        return transact(history, store, state);
     }
     return way < 91 ? load(history, store, state) : change_tables(store, state);
 }

@@ -41,7 +41,7 @@ struct history {
 void history_begin(struct history *history, uint64_t seed, uint32_t operations);
 void history_release(struct history *history);
 
-/** Carries out the next operation: a put, delete, batch, load, or the second table made or dropped.
+/** Carries out the next operation: a put, delete, batch, transaction, load, or the second table made or dropped.
  *
  *  @param store   NULL: on the states alone
  *  @return its code, ALEX_OK without a store */

@@ -254,7 +254,7 @@ static int make_and_drop(alex_store *store)
     if (code == ALEX_OK) {
         code = alex_table_drop(store, "comes and goes");
     }
-    return code == ALEX_BUSY ? ALEX_OK : code; /* a load is open, and the drop comes next time */
+    return code;
 }
 
 static void *sync_on(void *context)

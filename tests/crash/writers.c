@@ -6,7 +6,6 @@
 #include "crash/writers.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 
 enum { OWN_ITEMS_MAX = 5, ITEMS_MAX = OWN_ITEMS_MAX + WRITERS_COMMON_KEYS, VALUE_BYTES_MAX = 2000 };
@@ -177,10 +176,6 @@ int writers_write(const struct writers *writers, uint32_t writer, alex_store *st
     atomic_store(&times->begun, tick(progress));
     atomic_store(&progress->of[writer].issued, number);
     int code = carry_out(&write, writer, number, store);
-    while (code == ALEX_BUSY) {
-        (void)sched_yield();
-        code = carry_out(&write, writer, number, store);
-    }
     if (code == ALEX_OK) {
         atomic_store(&times->ended, tick(progress));
         atomic_store(&progress->of[writer].done, number);

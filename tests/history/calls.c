@@ -2,7 +2,6 @@
 /** @file calls.c Calls that are recorded. */
 #include "history/calls.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +22,10 @@ static void require(bool holds, const char *what)
     }
 }
 
-/** Notes what a write has returned. One that was refused, as a load or a reservation is open, is forgotten. */
-static int written(struct recorder *recorder, struct event *event, int code)
+/** Notes what a write has returned. */
+static int written(struct event *event, int code)
 {
     recorder_back(event, code);
-    if (code == ALEX_BUSY) {
-        recorder_forget(recorder);
-        (void)sched_yield();
-    }
     return code;
 }
 
@@ -46,7 +41,7 @@ int call_put(struct recorder *recorder, const struct tables *tables, const struc
     recorder_call(event);
     int code = alex_put(table->handle, key, value, size, &replaced);
     event->flags = replaced ? EVENT_REPLACED : 0;
-    return written(recorder, event, code);
+    return written(event, code);
 }
 
 int call_put_absent(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key)
@@ -56,7 +51,7 @@ int call_put_absent(struct recorder *recorder, const struct tables *tables, cons
     event->id = recorder_ids(recorder, 1);
     size_t size = recorder_value(event->id, event->table, key, value);
     recorder_call(event);
-    return written(recorder, event, alex_put_if_absent(table->handle, key, value, size));
+    return written(event, alex_put_if_absent(table->handle, key, value, size));
 }
 
 int call_put_reserved(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key)
@@ -74,14 +69,14 @@ int call_put_reserved(struct recorder *recorder, const struct tables *tables, co
         code = alex_put_commit(table->handle, &replaced);
     }
     event->flags = replaced ? EVENT_REPLACED : 0;
-    return written(recorder, event, code);
+    return written(event, code);
 }
 
 int call_delete(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key)
 {
     struct event *event = recorder_add(recorder, EVENT_DELETE, number_of(tables, table), key);
     recorder_call(event);
-    return written(recorder, event, alex_delete(table->handle, key));
+    return written(event, alex_delete(table->handle, key));
 }
 
 int call_make_table(struct recorder *recorder, alex_store *store, const struct tables *tables, struct table *table)
@@ -92,7 +87,7 @@ int call_make_table(struct recorder *recorder, alex_store *store, const struct t
     recorder_call(event);
     int code = alex_table_open(store, table->name, &options, &table->handle);
     table->id = code == ALEX_OK ? table->handle->id : 0;
-    return written(recorder, event, code);
+    return written(event, code);
 }
 
 int call_drop_table(struct recorder *recorder, alex_store *store, const struct tables *tables,
@@ -100,7 +95,7 @@ int call_drop_table(struct recorder *recorder, alex_store *store, const struct t
 {
     struct event *event = recorder_add(recorder, EVENT_DROP, number_of(tables, table), 0);
     recorder_call(event);
-    return written(recorder, event, alex_table_drop(store, table->name));
+    return written(event, alex_table_drop(store, table->name));
 }
 
 static void add_to_batch(struct batch *batch, const struct tables *tables, const struct table *table, int64_t key,
@@ -121,23 +116,98 @@ void call_batch_delete(struct batch *batch, const struct tables *tables, const s
     add_to_batch(batch, tables, table, key, true);
 }
 
-int call_batch(struct recorder *recorder, alex_store *store, const struct batch *batch)
-{
-    unsigned char values[BATCH_OPS_MAX][VALUE_BYTES_MAX];
+/** A batch that is about to be carried out. */
+struct carried {
+    struct event *event;
     struct alex_op ops[BATCH_OPS_MAX];
+    unsigned char values[BATCH_OPS_MAX][VALUE_BYTES_MAX];
+};
+
+/** Notes a batch, and makes its operations. */
+static void begin_batch(struct carried *carried, struct recorder *recorder, const struct batch *batch)
+{
     struct event *event =
         recorder_add(recorder, EVENT_BATCH, (uint16_t)(batch->entries[0].id / 2), batch->entries[0].key);
     event->id = recorder_ids(recorder, batch->count);
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct entry *entry = &batch->entries[i];
         bool is_delete = entry->id % 2 == 1;
-        size_t size = recorder_value(event->id + i, (uint16_t)(entry->id / 2), entry->key, values[i]);
-        ops[i] = (struct alex_op){
-            is_delete ? ALEX_OP_DELETE : ALEX_OP_PUT, batch->handles[i], entry->key, {values[i], size}};
+        size_t size = recorder_value(event->id + i, (uint16_t)(entry->id / 2), entry->key, carried->values[i]);
+        carried->ops[i] = (struct alex_op){
+            is_delete ? ALEX_OP_DELETE : ALEX_OP_PUT, batch->handles[i], entry->key, {carried->values[i], size}};
         recorder_add_entry(recorder, entry->key, entry->id);
     }
+    carried->event = event;
     recorder_call(event);
-    return written(recorder, event, alex_write(store, ops, batch->count));
+}
+
+int call_batch(struct recorder *recorder, alex_store *store, const struct batch *batch)
+{
+    struct carried carried;
+    begin_batch(&carried, recorder, batch);
+    return written(carried.event, alex_write(store, carried.ops, batch->count));
+}
+
+/** Whether an operation is the last of its batch on its key. */
+static bool is_last(const struct batch *batch, uint32_t at)
+{
+    for (uint32_t i = at + 1; i < batch->count; i++) {
+        if (batch->entries[i].key == batch->entries[at].key && batch->handles[i] == batch->handles[at]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** A get in a write transaction, noted as one outside: nothing else is written between its call and its return. */
+static void get_in_txn(struct recorder *recorder, alex_txn *txn, alex_table *table, uint16_t number, int64_t key)
+{
+    struct alex_slice value;
+    struct event *event = recorder_add(recorder, EVENT_GET, number, key);
+    recorder_call(event);
+    int code = alex_txn_get(txn, table, key, &value);
+    recorder_back(event, code);
+    event->id = code == ALEX_OK ? recorder_value_id(value.data, value.size, number, key) : ID_ABSENT;
+}
+
+/** Writes what is not to be, and goes back to before it. */
+static int write_in_vain(alex_txn *txn, const struct batch *batch)
+{
+    uint64_t savepoint;
+    int code = alex_savepoint(txn, &savepoint);
+    for (uint32_t i = 0; i < batch->count && code == ALEX_OK; i += 2) {
+        code = alex_txn_put(txn, batch->handles[i], batch->entries[i].key, "vain", 4, NULL);
+        struct alex_slice value;
+        require(code != ALEX_OK || alex_txn_get(txn, batch->handles[i], batch->entries[i].key, &value) != ALEX_OK ||
+                    (value.size == 4 && memcmp(value.data, "vain", 4) == 0),
+                "a transaction doesn't see what it has written");
+    }
+    return code == ALEX_OK ? alex_rollback_to(txn, savepoint) : code;
+}
+
+int call_transaction(struct recorder *recorder, alex_store *store, const struct batch *batch, bool reads)
+{
+    struct carried carried;
+    alex_txn *txn = NULL;
+    int code = alex_begin(store, ALEX_WRITE, &txn);
+    for (uint32_t i = 0; i < batch->count && reads && code == ALEX_OK; i += 3) {
+        get_in_txn(recorder, txn, batch->handles[i], (uint16_t)(batch->entries[i].id / 2), batch->entries[i].key);
+    }
+    begin_batch(&carried, recorder, batch);
+    code = code == ALEX_OK ? write_in_vain(txn, batch) : code;
+    for (uint32_t i = 0; i < batch->count && code == ALEX_OK; i++) {
+        const struct alex_op *op = &carried.ops[i];
+        if (is_last(batch, i)) { /* as of a batch: of several on a key only the last is a record */
+            code = op->kind == ALEX_OP_PUT ? alex_txn_put(txn, op->table, op->key, op->value.data, op->value.size, NULL)
+                                           : alex_txn_delete(txn, op->table, op->key);
+            code = code == ALEX_NOT_FOUND ? ALEX_OK : code;
+        }
+    }
+    if (code == ALEX_OK) {
+        return written(carried.event, alex_commit(txn));
+    }
+    (void)alex_end(txn);
+    return written(carried.event, code);
 }
 
 bool call_load_begin(struct load *load, struct recorder *recorder, const struct tables *tables,

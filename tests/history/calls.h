@@ -18,7 +18,7 @@ struct kept {
 
 /* ------------------------------------------------------------------------------------------------ writes
  *
- * Each returns what the store did. One that is ALEX_BUSY is not recorded, and gives the processor away. */
+ * Each returns what the store did. */
 
 int call_put(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key);
 int call_put_absent(struct recorder *recorder, const struct tables *tables, const struct table *table, int64_t key);
@@ -40,6 +40,9 @@ struct batch {
 void call_batch_put(struct batch *batch, const struct tables *tables, const struct table *table, int64_t key);
 void call_batch_delete(struct batch *batch, const struct tables *tables, const struct table *table, int64_t key);
 int call_batch(struct recorder *recorder, alex_store *store, const struct batch *batch);
+/** The same in a write transaction, which rolls other writes back before.
+ *  @param reads  whether it notes gets, too: they see what isn't durable yet */
+int call_transaction(struct recorder *recorder, alex_store *store, const struct batch *batch, bool reads);
 
 /** A load that is open. */
 struct load {
@@ -48,7 +51,7 @@ struct load {
     alex_loader *loader;
     int code; /**< of the first call that failed */
 };
-/** @return false: the store was busy */
+/** @return false: the store takes no more writes */
 bool call_load_begin(struct load *load, struct recorder *recorder, const struct tables *tables,
                      const struct table *table);
 void call_load_add(struct load *load, int64_t key);

@@ -15,9 +15,9 @@
  *      ranges in either direction, counts, is the state of exactly that moment; reads and answers outside fit the state
  *      of theirs; whether a write replaced something fits the moment before it (state.c; moments.c).
  *
- * Batches and loads are single commits, so they are all or nothing; a thread's own calls follow each other, so it sees
- * its own writes. H2 takes for each the least moment that is left: if that doesn't lead to the end, no choice does. All
- * takes O(n log n) of what was recorded, and a step for each key in a range that was scanned.
+ * Batches, loads and write transactions are single commits, so they are all or nothing; a thread's own calls follow
+ * each other, so it sees its own writes. H2 takes for each the least moment that is left: if that doesn't lead to the
+ * end, no choice does. All takes O(n log n) of what was recorded, and a step for each key in a range that was scanned.
  */
 #ifndef HISTORY_CHECKER_H
 #define HISTORY_CHECKER_H

@@ -57,11 +57,6 @@ void recorder_add_entry(struct recorder *recorder, int64_t key, uint64_t id)
     recorder->events[recorder->event_count - 1].count++;
 }
 
-void recorder_forget(struct recorder *recorder)
-{
-    recorder->entry_count -= recorder->events[--recorder->event_count].count;
-}
-
 uint64_t recorder_ids(struct recorder *recorder, uint64_t count)
 {
     uint64_t first = (uint64_t)(recorder->thread + 1) << ID_THREAD_SHIFT | recorder->ids;

@@ -117,8 +117,6 @@ static inline bool recorder_has_room(const struct recorder *recorder, size_t eve
 struct event *recorder_add(struct recorder *recorder, enum event_kind kind, uint16_t table, int64_t key);
 /** Adds an entry to the event that was added last. */
 void recorder_add_entry(struct recorder *recorder, int64_t key, uint64_t id);
-/** Forgets the event that was added last, with its entries. */
-void recorder_forget(struct recorder *recorder);
 /** Gives out `count` ids in a row. @return the first */
 uint64_t recorder_ids(struct recorder *recorder, uint64_t count);
 

@@ -81,9 +81,9 @@ static void write_tide(struct worker *worker, struct table *table)
     const struct plan *plan = worker->workload->plan;
     uint32_t turn = plan->keys / plan->writers;
     int64_t key = key_of(worker, tide_at(worker, 0));
-    int code = worker->tides % 2 == 0 ? call_put(worker->recorder, worker->workload->tables, table, key)
-                                      : call_delete(worker->recorder, worker->workload->tables, table, key);
-    if (code != ALEX_BUSY && ++worker->tide == turn) {
+    (void)(worker->tides % 2 == 0 ? call_put(worker->recorder, worker->workload->tables, table, key)
+                                  : call_delete(worker->recorder, worker->workload->tables, table, key));
+    if (++worker->tide == turn) {
         worker->tide = 0;
         worker->tides++;
     }
@@ -105,7 +105,12 @@ static void write_batch(struct worker *worker, struct table *passing)
             call_batch_delete(&batch, workload->tables, table, key);
         }
     }
-    (void)call_batch(worker->recorder, workload->store, &batch);
+    if (below(worker, 2) == 0) {
+        (void)call_batch(worker->recorder, workload->store, &batch);
+    } else {
+        bool reads = workload->plan->durability != ALEX_DURABLE_ON_COMMIT;
+        (void)call_transaction(worker->recorder, workload->store, &batch, reads);
+    }
 }
 
 static void write_load(struct worker *worker, struct table *table)

@@ -83,7 +83,7 @@ void *workload_run(void *context);
 /** Ends a snapshot that was on its way when the threads ended. */
 void workload_end(struct workload *workload);
 
-/** Makes a table, and notes it. Only for one thread. @return NULL: the store was busy */
+/** Makes a table, and notes it. Only for one thread. @return NULL: the store takes no more writes */
 struct table *workload_make_table(struct workload *workload, struct recorder *recorder, bool is_unsigned);
 
 /** Reads all of a table in a snapshot of its own: up, down, and counted. */
