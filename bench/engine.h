@@ -97,6 +97,12 @@ struct engine {
     /** As get(), in a read transaction of its own. NULL: there are none. */
     bool (*get_txn)(void *store, int64_t key, visit_fn *visit, void *context);
 
+    /** Write transactions, which would read what they have written: begins one, puts in it, commits it. NULL: there are
+     *  none. */
+    void (*begin_write)(void *store);
+    void (*put_in_txn)(void *store, int64_t key, const void *value, size_t size);
+    void (*commit)(void *store);
+
     /** Gives the figures of the index. NULL: the engine has none that learns. */
     void (*index_figures)(void *store, struct index_figures *out_figures);
 };

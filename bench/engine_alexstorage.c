@@ -18,6 +18,7 @@ struct alexstorage {
     struct alex_op ops[BATCH_RECORDS];
     struct alex_slice values[GET_MANY_KEYS];
     alex_txn *reader; /**< of gets without copying; NULL before the first */
+    alex_txn *writer; /**< while a write transaction is open */
 };
 
 /** Ends the process if a call failed. */
@@ -211,6 +212,24 @@ static bool get_txn(void *store, int64_t key, visit_fn *visit, void *context)
     return code == ALEX_OK;
 }
 
+static void begin_write(void *store)
+{
+    struct alexstorage *self = store;
+    check(self, alex_begin(self->store, ALEX_WRITE, &self->writer), "alex_begin");
+}
+
+static void put_in_txn(void *store, int64_t key, const void *value, size_t size)
+{
+    struct alexstorage *self = store;
+    check(self, alex_txn_put(self->writer, self->table, key, value, size, NULL), "alex_txn_put");
+}
+
+static void commit(void *store)
+{
+    struct alexstorage *self = store;
+    check(self, alex_commit(self->writer), "alex_commit");
+}
+
 static void index_figures(void *store, struct index_figures *out_figures)
 {
     struct alexstorage *self = store;
@@ -228,7 +247,8 @@ static void index_figures(void *store, struct index_figures *out_figures)
 #define ALEXSTORAGE_CALLS                                                                                            \
     .version = alex_version, .close = close_store, .put = put, .write_batch = write_batch, .delete_key = delete_key, \
     .get_many = get_many, .scan = scan, .open_thread = open_thread, .close_thread = close_thread,                    \
-    .begin_end = begin_end, .get_txn = get_txn, .index_figures = index_figures
+    .begin_end = begin_end, .get_txn = get_txn, .begin_write = begin_write, .put_in_txn = put_in_txn,                \
+    .commit = commit, .index_figures = index_figures
 
 const struct engine engine_alexstorage = {
     .name = "alexstorage",

@@ -21,6 +21,7 @@ struct lmdb {
     MDB_dbi dbi;
     MDB_txn *reader;    /**< reset while no read is under way */
     MDB_cursor *cursor; /**< of the reader */
+    MDB_txn *writer;    /**< while a write transaction is open */
 };
 
 static void check(int code, const char *call)
@@ -128,6 +129,24 @@ static void write_batch(void *store, const struct record *records, size_t count)
     check(mdb_txn_commit(txn), "mdb_txn_commit");
 }
 
+static void begin_write(void *store)
+{
+    struct lmdb *self = store;
+    check(mdb_txn_begin(self->env, NULL, 0, &self->writer), "mdb_txn_begin");
+}
+
+static void put_in_txn(void *store, int64_t key, const void *value, size_t size)
+{
+    struct lmdb *self = store;
+    put_in(self, self->writer, key, value, size);
+}
+
+static void commit(void *store)
+{
+    struct lmdb *self = store;
+    check(mdb_txn_commit(self->writer), "mdb_txn_commit");
+}
+
 static bool delete_key(void *store, int64_t key)
 {
     struct lmdb *self = store;
@@ -229,10 +248,11 @@ static const char *version(void)
     "transaction"
 
 /* Each get is in a read transaction of its own anyway. */
-#define LMDB_CALLS                                                                                               \
-    .threads_settings = "without MDB_NOLOCK, a read transaction each", .version = version, .close = close_store, \
-    .open_thread = open_thread, .close_thread = close_thread, .put = put, .write_batch = write_batch,            \
-    .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan, .begin_end = begin_end, .get_txn = get
+#define LMDB_CALLS                                                                                                    \
+    .threads_settings = "without MDB_NOLOCK, a read transaction each", .version = version, .close = close_store,      \
+    .open_thread = open_thread, .close_thread = close_thread, .put = put, .write_batch = write_batch,                 \
+    .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan, .begin_end = begin_end, .get_txn = get, \
+    .begin_write = begin_write, .put_in_txn = put_in_txn, .commit = commit
 
 const struct engine engine_lmdb = {
     .name = "lmdb",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file engine_rocksdb.c
- * RocksDB through its C API: tuned for data that fits in memory, the same with its tables mapped, and with its defaults.
+ * RocksDB through its C API: tuned for data that fits in memory, the same with its tables mapped, and with its
+ * defaults.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct rocksdb {
     rocksdb_readoptions_t *view_options; /**< for reads of a snapshot */
     rocksdb_writeoptions_t *write_options;
     rocksdb_writebatch_t *batch;
+    rocksdb_writebatch_wi_t *txn;        /**< what a write transaction has written, so that it could be read */
     char keys[GET_MANY_KEYS][KEY_BYTES]; /**< of a batched read, as are the next four */
     const char *key_pointers[GET_MANY_KEYS];
     size_t key_sizes[GET_MANY_KEYS];
@@ -60,6 +62,7 @@ static void open_own(struct rocksdb *self)
 {
     self->view_options = rocksdb_readoptions_create();
     self->batch = rocksdb_writebatch_create();
+    self->txn = rocksdb_writebatch_wi_create(0, 1);
     for (size_t i = 0; i < GET_MANY_KEYS; i++) {
         self->key_pointers[i] = self->keys[i];
         self->key_sizes[i] = KEY_BYTES;
@@ -69,6 +72,7 @@ static void open_own(struct rocksdb *self)
 static void close_own(struct rocksdb *self)
 {
     rocksdb_writebatch_destroy(self->batch);
+    rocksdb_writebatch_wi_destroy(self->txn);
     rocksdb_readoptions_destroy(self->view_options);
     free(self);
 }
@@ -187,6 +191,28 @@ static void write_batch(void *store, const struct record *records, size_t count)
     check(error, "rocksdb_write");
 }
 
+static void begin_write(void *store)
+{
+    struct rocksdb *self = store;
+    rocksdb_writebatch_wi_clear(self->txn);
+}
+
+static void put_in_txn(void *store, int64_t key, const void *value, size_t size)
+{
+    struct rocksdb *self = store;
+    char bytes[KEY_BYTES];
+    encode_key(key, bytes);
+    rocksdb_writebatch_wi_put(self->txn, bytes, KEY_BYTES, value, size);
+}
+
+static void commit(void *store)
+{
+    struct rocksdb *self = store;
+    char *error = NULL;
+    rocksdb_write_writebatch_wi(self->db, self->write_options, self->txn, &error);
+    check(error, "rocksdb_write_writebatch_wi");
+}
+
 /** Gets from the view that the options name. */
 static inline bool get_from(struct rocksdb *self, const rocksdb_readoptions_t *options, int64_t key, visit_fn *visit,
                             void *context)
@@ -296,7 +322,8 @@ static const char *version(void)
 #define ROCKSDB_CALLS                                                                                     \
     .version = version, .close = close_store, .settle = settle, .put = put, .write_batch = write_batch,   \
     .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan, .open_thread = open_thread, \
-    .close_thread = close_thread, .begin_end = begin_end, .get_txn = get_txn
+    .close_thread = close_thread, .begin_end = begin_end, .get_txn = get_txn, .begin_write = begin_write, \
+    .put_in_txn = put_in_txn, .commit = commit
 
 const struct engine engine_rocksdb = {
     .name = "rocksdb",
@@ -304,7 +331,7 @@ const struct engine engine_rocksdb = {
         "tuned: bloom filter of 10 bits a key, hash index in data blocks, block cache of 1.5 times the data and at "
         "least 512 MB, no compression, memtable of 64 MB without concurrent writes, 2 background jobs; WAL on, "
         "sync off; flushed and compacted as a whole after loading; get by GetPinned, get_many by MultiGet, batches by "
-        "WriteBatch",
+        "WriteBatch, write transactions by WriteBatchWithIndex",
     .threads_settings = "the memtable is written concurrently where several threads write",
     .open = open_tuned,
     ROCKSDB_CALLS,

@@ -181,6 +181,18 @@ static void write_batch(void *store, const struct record *records, size_t count)
     run(self, self->commit);
 }
 
+static void begin_write(void *store)
+{
+    struct sqlite *self = store;
+    run(self, self->begin);
+}
+
+static void commit(void *store)
+{
+    struct sqlite *self = store;
+    run(self, self->commit);
+}
+
 static bool delete_key(void *store, int64_t key)
 {
     struct sqlite *self = store;
@@ -255,7 +267,8 @@ static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit
     .threads_settings = "a connection each, locking_mode NORMAL, and a busy handler that tries again after 50 µs", \
     .version = sqlite3_libversion, .close = close_store, .settle = settle, .open_thread = open_thread,             \
     .close_thread = close_thread, .put = put, .write_batch = write_batch, .delete_key = delete_key, .get = get,    \
-    .get_many = get_many, .scan = scan, .get_txn = get_txn
+    .get_many = get_many, .scan = scan, .get_txn = get_txn, .begin_write = begin_write, .put_in_txn = put,         \
+    .commit = commit
 
 const struct engine engine_sqlite = {
     .name = "sqlite",

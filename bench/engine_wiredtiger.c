@@ -108,6 +108,18 @@ static void write_batch(void *store, const struct record *records, size_t count)
     check(self, self->session->commit_transaction(self->session, NULL), "commit_transaction");
 }
 
+static void begin_write(void *store)
+{
+    struct wiredtiger *self = store;
+    check(self, self->session->begin_transaction(self->session, NULL), "begin_transaction");
+}
+
+static void commit(void *store)
+{
+    struct wiredtiger *self = store;
+    check(self, self->session->commit_transaction(self->session, NULL), "commit_transaction");
+}
+
 static bool delete_key(void *store, int64_t key)
 {
     struct wiredtiger *self = store;
@@ -238,4 +250,7 @@ const struct engine engine_wiredtiger = {
     .scan = scan,
     .begin_end = begin_end,
     .get_txn = get_txn,
+    .begin_write = begin_write,
+    .put_in_txn = put,
+    .commit = commit,
 };

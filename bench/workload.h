@@ -154,6 +154,9 @@ static inline void session_count(struct session *session, int64_t key, const voi
 
 /* The workloads. */
 void run_bulk_insert(struct session *session);
+void run_txn_10(struct session *session);
+void run_txn_1k(struct session *session);
+void run_txn_100k(struct session *session);
 void run_insert(struct session *session);
 void run_get(struct session *session);
 void run_get_missing(struct session *session);

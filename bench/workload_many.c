@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file workload_many.c
- * Workloads whose calls handle many records, or take long: bulk_insert, get_many, scan, full_scan, open. Two reads of
+ * Workloads whose calls handle many records, or take long: bulk_insert, txn_10 and the like, get_many, scan, full_scan,
+ * open. Two reads of
  * the clock a call are nothing here, so each call is timed, and a thread's time is the sum of its calls' times; making
  * keys and values lies between the calls and isn't counted.
  */
@@ -73,6 +74,73 @@ void run_bulk_insert(struct session *session)
         session_add_index(session);
     }
     team_run(session, bulk_insert_part, &first);
+}
+
+/** Writes of a part's transactions. */
+struct txn_work {
+    uint64_t first; /**< index of the first key */
+    uint64_t puts;  /**< in a transaction */
+};
+
+/** Puts the part's share of the keys in transactions. */
+static void txn_part(struct part *part)
+{
+    const struct session *session = part->session;
+    const struct engine *engine = session->engine;
+    const struct txn_work *work = part->work;
+    unsigned char *values = allocate(BATCH_RECORDS, dataset_buffer_bytes(session->dataset));
+    struct record records[BATCH_RECORDS];
+    uint64_t index = work->first + part_first(part, session->ops);
+    const uint64_t end = work->first + part_end(part, session->ops);
+    calls_begin(part);
+    while (index < end) {
+        uint64_t last = index + work->puts < end ? index + work->puts : end;
+        uint64_t puts = last - index;
+        uint64_t ns = 0;
+        for (bool begins = true; index < last; begins = false) {
+            size_t count = session_make_batch(session, index, last, records, values);
+            index += count;
+            uint64_t begin_ns = now_ns();
+            if (begins) {
+                engine->begin_write(session->store);
+            }
+            for (size_t i = 0; i < count; i++) {
+                engine->put_in_txn(session->store, records[i].key, records[i].value, records[i].size);
+            }
+            if (index == last) {
+                engine->commit(session->store);
+            }
+            ns += now_ns() - begin_ns;
+        }
+        part->end_ns += ns;
+        part->ops += puts;
+        histogram_add(&part->calls, ns);
+    }
+    free(values);
+}
+
+static void run_txn(struct session *session, uint64_t puts)
+{
+    struct txn_work work = {session->index_count, puts};
+    for (uint64_t i = 0; i < session->ops; i++) {
+        session_add_index(session);
+    }
+    team_run(session, txn_part, &work);
+}
+
+void run_txn_10(struct session *session)
+{
+    run_txn(session, 10);
+}
+
+void run_txn_1k(struct session *session)
+{
+    run_txn(session, 1000);
+}
+
+void run_txn_100k(struct session *session)
+{
+    run_txn(session, 100000);
 }
 
 static void get_many_part(struct part *part)

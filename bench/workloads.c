@@ -27,6 +27,11 @@ static bool begins_and_ends(const struct engine *engine)
     return engine->begin_end != NULL;
 }
 
+static bool writes_in_txn(const struct engine *engine)
+{
+    return engine->begin_write != NULL;
+}
+
 static bool gets_in_txn(const struct engine *engine)
 {
     return engine->get_txn != NULL;
@@ -252,6 +257,68 @@ const struct workload workloads[] = {
         .ops_max = 100000,
         .op_keys = 1,
         .run = run_bulk_insert,
+    },
+    {
+        .name = "txn_10",
+        .summary = "puts of new keys, 10 in each write transaction; a put is an operation",
+        .start = START_LOADED,
+        .writes = true,
+        .served = writes_in_txn,
+        .others = OTHERS_PUT,
+        .call_ops = 10,
+        .ops_max = 500000,
+        .op_keys = 1,
+        .run = run_txn_10,
+    },
+    {
+        .name = "txn_1k",
+        .summary = "the same, 1,000 in each",
+        .start = START_LOADED,
+        .writes = true,
+        .served = writes_in_txn,
+        .others = OTHERS_PUT,
+        .call_ops = 1000,
+        .ops_max = 500000,
+        .op_keys = 1,
+        .run = run_txn_1k,
+    },
+    {
+        .name = "txn_100k",
+        .summary = "the same, 100,000 in each",
+        .start = START_LOADED,
+        .writes = true,
+        .served = writes_in_txn,
+        .others = OTHERS_PUT,
+        .call_ops = 100000,
+        .ops_max = 500000,
+        .op_keys = 1,
+        .run = run_txn_100k,
+    },
+    {
+        .name = "txn_10_sync",
+        .summary = "puts of new keys, 10 in each write transaction, which is on disk when its commit returns",
+        .start = START_LOADED,
+        .writes = true,
+        .sync = true,
+        .served = writes_in_txn,
+        .others = OTHERS_PUT,
+        .call_ops = 10,
+        .ops_max = 10000,
+        .op_keys = 1,
+        .run = run_txn_10,
+    },
+    {
+        .name = "txn_1k_sync",
+        .summary = "the same, 1,000 in each",
+        .start = START_LOADED,
+        .writes = true,
+        .sync = true,
+        .served = writes_in_txn,
+        .others = OTHERS_PUT,
+        .call_ops = 1000,
+        .ops_max = 100000,
+        .op_keys = 1,
+        .run = run_txn_1k,
     },
     {
         .name = "ycsb_a",

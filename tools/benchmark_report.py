@@ -360,6 +360,22 @@ def threads_targets(threads, syncs, transactions):
     return ["target: threads and transactions, 1M", "measured"], rows
 
 
+TXN_TARGETS = {"txn_10": 5, "txn_1k": 5, "txn_100k": 5, "txn_10_sync": 1, "txn_1k_sync": 1}
+
+
+def txn_targets(txns):
+    """Head and rows of what the targets say of write transactions."""
+    rows = []
+    for workload, bound in TXN_TARGETS.items():
+        ours = txns.where(engine=OURS, workload=workload)
+        peer = fastest_peer(txns, workload)
+        theirs = txns.where(engine=peer, workload=workload)
+        note = ", ".join(text for text in (peer, range_text(theirs, ours)) if text)
+        rows.append([f"{workload}: the fastest peer's time divided by ours{rounds_text(ours, theirs)}",
+                     verdict(ratio_to(txns, peer, workload), bound, note=note)])
+    return ["target: write transactions, 1M", "measured"], rows
+
+
 # ---- tables of results
 
 def threads_text(count):

@@ -257,6 +257,19 @@ class Targets(unittest.TestCase):
         self.assertEqual(["**0.90 < 1 missed**"],
                          row(text, "insert_sync of 16 threads: RocksDB's time divided by ours, 1 round"))
 
+    def test_write_transactions(self):
+        """Write transactions are held against the fastest peer's, in the rounds that both have."""
+        lines = (runs("alexstorage", "txn_10", 100, 110) + runs("lmdb", "txn_10", 600, 700) +
+                 runs("sqlite", "txn_10", 900, 950) + runs("alexstorage", "txn_1k_sync", 100) +
+                 runs("wiredtiger", "txn_1k_sync", 90))
+        text = report.markdown_table(*report.txn_targets(report.Results(lines)))
+        self.assertEqual(["6.19 ≥ 5 met (lmdb, 6.00 to 6.36)"],
+                         row(text, "txn_10: the fastest peer's time divided by ours, 2 rounds"))
+        self.assertEqual(["**0.90 < 1 missed** (wiredtiger)"],
+                         row(text, "txn_1k_sync: the fastest peer's time divided by ours, 1 round"))
+        self.assertEqual(["not measured (target ≥ 5)"],
+                         row(text, "txn_1k: the fastest peer's time divided by ours"))
+
     def test_transaction(self):
         """Beginning and ending a transaction is held against a get of the same table."""
         label = "beginning and ending a read transaction, % of a get"
