@@ -439,7 +439,7 @@ class Plants(unittest.TestCase):
     def test_buffered_put_unread(self):
         """A read in a transaction that passes over the puts that wait to be looked up together."""
         self.assert_caught(WRITE_TXN, "src/store/txn.c", "int result = writes_settle(txn->store, readable);",
-                           "int result = (void)readable, ALEX_OK;")
+                           "int result = readable && txn->is_write ? ALEX_OK : ALEX_OK;")
 
     def test_unreadable_own_record(self):
         """A read in a transaction of a record that the log has only in its stage."""
