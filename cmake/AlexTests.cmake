@@ -49,6 +49,10 @@ function(alex_add_test name suite)
     set_tests_properties(${name} PROPERTIES
         LABELS "${suite}" TIMEOUT ${ALEX_TEST_TIMEOUT_SECONDS} SKIP_RETURN_CODE 77
         ENVIRONMENT "${test_environment}")
+    if(suite STREQUAL "plants") # builds the library and its tests once, and some of both for each of its plants
+        math(EXPR seconds "2 * ${ALEX_TEST_TIMEOUT_SECONDS}")
+        set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds})
+    endif()
 endfunction()
 
 # What internal tests and fuzz targets are built against: the archive, with the library's own headers.
