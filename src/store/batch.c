@@ -82,13 +82,7 @@ static int append_part(const struct batch *batch, struct index_entry *entries, s
     for (size_t i = 0; i < count; i++) {
         entries[i].key = table_index_key(table, batch->ops[entries[i].payload].key);
     }
-    sort_entries(entries, count, batch->sorted);
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (i + 1 == count || entries[i + 1].key != entries[i].key) {
-            entries[kept++] = entries[i];
-        }
-    }
+    size_t kept = sort_keeping_last(entries, count, batch->sorted);
     int result = ALEX_OK;
     for (size_t first = 0; first < kept && result == ALEX_OK; first += FIND_TOGETHER) {
         size_t left = kept - first;

@@ -103,3 +103,15 @@ void sort_entries(struct index_entry *entries, size_t count, struct index_entry 
         radix_sort(entries, count, scratch, differing, 0, 64);
     }
 }
+
+size_t sort_keeping_last(struct index_entry *entries, size_t count, struct index_entry *scratch)
+{
+    sort_entries(entries, count, scratch);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i + 1 == count || entries[i + 1].key != entries[i].key) {
+            entries[kept++] = entries[i];
+        }
+    }
+    return kept;
+}

@@ -472,5 +472,7 @@ int write_single(struct alex_table *table, struct record *record, const void *va
 /* sort.c */
 /** Sorts by key, keeping the order of equal keys. `scratch` has room for `count` entries. */
 void sort_entries(struct index_entry *entries, size_t count, struct index_entry *scratch);
+/** Does that, and keeps the last of each key. @return how many are kept */
+size_t sort_keeping_last(struct index_entry *entries, size_t count, struct index_entry *scratch);
 
 #endif /* STORE_INTERNAL_H */

@@ -27,20 +27,6 @@ static size_t puts_of(const struct writes_part *part)
     return part->count - part->deletes;
 }
 
-/** Sorts by key and keeps the last entry of each. `scratch` has room for as many. */
-static void sort_and_thin(struct writes_part *part, struct index_entry *scratch)
-{
-    struct index_entry *entries = part->entries;
-    sort_entries(entries, part->count, scratch);
-    size_t kept = 0;
-    for (size_t i = 0; i < part->count; i++) {
-        if (i + 1 == part->count || entries[i + 1].key != entries[i].key) {
-            entries[kept++] = entries[i];
-        }
-    }
-    part->count = kept;
-}
-
 /** Keys looked up together. */
 #define FIND_TOGETHER 64
 
@@ -92,7 +78,7 @@ static bool loads(const struct writes_part *part)
 static void arrange(struct writes_part *part, struct index_entry *scratch)
 {
     if (!part->ascending) {
-        sort_and_thin(part, scratch);
+        part->count = sort_keeping_last(part->entries, part->count, scratch);
     }
     if (part->deletes > 0) {
         separate_deletes(part, scratch);
