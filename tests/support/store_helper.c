@@ -311,3 +311,12 @@ size_t helper_descriptor_count(void)
 {
     return count_names("/proc/self/fd") - 1; /* one is that of the look */
 }
+
+uint64_t helper_count(alex_store *store, alex_table *table)
+{
+    uint64_t count;
+    alex_txn *txn = helper_begin(store);
+    ASSERT_OK(alex_txn_count(txn, table, NULL, &count));
+    ASSERT_OK(alex_end(txn));
+    return count;
+}

@@ -153,15 +153,6 @@ static void open_gate(bool fails)
     atomic_store(&gate_lets, UINT32_MAX);
 }
 
-static uint64_t count_keys(alex_store *store, alex_table *table)
-{
-    uint64_t count;
-    alex_txn *txn = helper_begin(store);
-    ASSERT_OK(alex_txn_count(txn, table, NULL, &count));
-    ASSERT_OK(alex_end(txn));
-    return count;
-}
-
 /* Writes of many threads that come while a sync is made share the next one. None returns, and nobody sees one, before a
  * sync covers it; then all do. */
 static void test_writes_share_syncs(void **state)
@@ -178,7 +169,7 @@ static void test_writes_share_syncs(void **state)
         ASSERT_CODE(key == 0 ? ALEX_OK : ALEX_NOT_FOUND, alex_exists(fixture->main, key));
         assert_false(atomic_load(&calls[key].returned));
     }
-    assert_int_equal(count_keys(fixture->store, fixture->main), 1);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 1);
     open_gate(false);
     for (int64_t key = 0; key < THREADS; key++) {
         ASSERT_OK(end_call(&calls[key]));
@@ -186,7 +177,7 @@ static void test_writes_share_syncs(void **state)
     }
     assert_in_range(atomic_load(&syncs), 1, 2);
     assert_int_equal(waiting(fixture->store), 0);
-    assert_int_equal(count_keys(fixture->store, fixture->main), THREADS);
+    assert_int_equal(helper_count(fixture->store, fixture->main), THREADS);
 }
 
 /* A sync counts for what came before it began. What came later is not published with it, and may still be taken back.
@@ -270,7 +261,7 @@ static void test_others_publish_what_waits(void **state)
     }
     ASSERT_OK(alex_loader_commit(loader, NULL, NULL));
     alex_loader_close(loader);
-    assert_int_equal(count_keys(fixture->store, fixture->main), 11);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 11);
 }
 
 /* A write that was taken back tells nothing of what it has replaced. */
@@ -298,7 +289,7 @@ static void assert_as_before(struct fixture *fixture)
     ASSERT_VALUE(fixture->main, 5, NULL);
     ASSERT_VALUE(fixture->main, 6, "in a batch");
     ASSERT_VALUE(fixture->main, 7, NULL);
-    assert_int_equal(count_keys(fixture->store, fixture->main), 3);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 3);
     struct alex_table_stats stats;
     ASSERT_OK(alex_table_stat(fixture->main, &stats));
     assert_int_equal(stats.keys, 3);
@@ -514,7 +505,7 @@ static void test_leader_held_up(void **state)
         ASSERT_OK(end_call(&calls[i]));
     }
     base_interrupt = NULL;
-    assert_int_equal(count_keys(fixture->store, fixture->main), 6);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 6);
 }
 
 #endif
@@ -802,11 +793,11 @@ static void test_writers_see_their_writes(void **state)
         assert_false(writers[i].wrong);
     }
     assert_int_equal(waiting(fixture->store), 0);
-    uint64_t count = count_keys(fixture->store, fixture->main);
+    uint64_t count = helper_count(fixture->store, fixture->main);
     assert_int_equal(index_count(fixture->main->index), count);
     helper_check(fixture->store);
     fixture_reopen(fixture);
-    assert_int_equal(count_keys(fixture->store, fixture->main), count);
+    assert_int_equal(helper_count(fixture->store, fixture->main), count);
 }
 
 /* A batch that has no memory for what it may have to take back fails, and changes nothing. */

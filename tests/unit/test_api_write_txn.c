@@ -770,15 +770,6 @@ static int remove_faults(void **state)
     return result;
 }
 
-static uint64_t count_keys(alex_store *store, alex_table *table)
-{
-    uint64_t count;
-    alex_txn *txn = helper_begin(store);
-    ASSERT_OK(alex_txn_count(txn, table, NULL, &count));
-    ASSERT_OK(alex_end(txn));
-    return count;
-}
-
 /* A range is deleted as a whole, both ends included, by a call of its own or in a transaction with what that has
  * written; snapshots of before see all of it. */
 static void test_delete_range(void **state)
@@ -812,9 +803,9 @@ static void test_delete_range(void **state)
     ASSERT_TXN_VALUE(txn, fixture->main, 100, NULL);
     ASSERT_TXN_VALUE(txn, fixture->main, 98, "again");
     ASSERT_OK(alex_commit(txn));
-    assert_int_equal(count_keys(fixture->store, fixture->main), 490 + 90 + 10);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 490 + 90 + 10);
     ASSERT_OK(alex_delete_range(fixture->main, NULL, NULL));
-    assert_int_equal(count_keys(fixture->store, fixture->main), 0);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 0);
     uint64_t count;
     ASSERT_OK(alex_txn_count(before, fixture->main, NULL, &count));
     assert_int_equal(count, 1000);
@@ -824,7 +815,7 @@ static void test_delete_range(void **state)
     helper_put(fixture->main, INT64_MAX, "greatest");
     helper_check(fixture->store);
     fixture_reopen(fixture);
-    assert_int_equal(count_keys(fixture->store, fixture->main), 2);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 2);
     ASSERT_OK(alex_delete_range(fixture->main, NULL, &deleted));
     assert_int_equal(deleted, 2);
 }
@@ -856,7 +847,7 @@ static void test_cursor_delete(void **state)
     assert_int_equal(entry.key, 98);
     alex_cursor_close(cursor);
     ASSERT_OK(alex_commit(txn));
-    assert_int_equal(count_keys(fixture->store, fixture->main), 199);
+    assert_int_equal(helper_count(fixture->store, fixture->main), 199);
     txn = helper_begin(fixture->store);
     ASSERT_OK(alex_cursor_open(txn, fixture->main, NULL, &cursor));
     ASSERT_OK(alex_cursor_next(cursor, &entry));
