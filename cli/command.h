@@ -24,5 +24,6 @@ command_run command_check;
 command_run command_salvage;
 command_run command_tables;
 command_run command_drop;
+command_run command_rename;
 
 #endif /* CLI_COMMAND_H */

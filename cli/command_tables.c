@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file command_tables.c
- * `create`, `tables` and `drop`.
+ * `create`, `tables`, `drop` and `rename`.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,12 @@
 #include "json.h"
 #include "options.h"
 #include "session.h"
+
+static enum status report_taken(const char *path, const char *name)
+{
+    return report(STATUS_STORE, "%s has a table \"%s\" already: choose another name, or `alexstorage drop` it first",
+                  path, name);
+}
 
 /** Makes a table, in a store that is made too if there is none. */
 static enum status create_table(const char *path, const char *name, bool unsigned_keys)
@@ -31,9 +37,7 @@ static enum status create_table(const char *path, const char *name, bool unsigne
     code = alex_table_open(session.store, name, &table_options, &session.table);
     enum status status = STATUS_OK;
     if (code == ALEX_EXISTS) {
-        status =
-            report(STATUS_STORE, "%s has a table \"%s\" already: choose another name, or `alexstorage drop` it first",
-                   path, name);
+        status = report_taken(path, name);
     } else if (code != ALEX_OK) {
         status = report_store(session.store, code);
     }
@@ -152,6 +156,15 @@ enum status command_tables(int argc, char **argv)
     return session_close(&session, status);
 }
 
+/** Reports how a change of a table as a whole went. */
+static enum status report_change(const struct session *session, int code, const char *path, const char *table)
+{
+    if (code == ALEX_NOT_FOUND) {
+        return report(STATUS_STORE, "%s has no table \"%s\": `alexstorage tables` lists them", path, table);
+    }
+    return code == ALEX_OK ? STATUS_OK : report_store(session->store, code);
+}
+
 enum status command_drop(int argc, char **argv)
 {
     const struct usage usage = {
@@ -172,10 +185,29 @@ enum status command_drop(int argc, char **argv)
         return status;
     }
     int code = alex_table_drop(session.store, argv[1]);
-    if (code == ALEX_NOT_FOUND) {
-        status = report(STATUS_STORE, "%s has no table \"%s\": `alexstorage tables` lists them", argv[0], argv[1]);
-    } else if (code != ALEX_OK) {
-        status = report_store(session.store, code);
+    return session_close(&session, report_change(&session, code, argv[0], argv[1]));
+}
+
+enum status command_rename(int argc, char **argv)
+{
+    const struct usage usage = {
+        .command = "rename",
+        .arguments = "STORE TABLE NAME",
+        .least = 3,
+        .most = 3,
+        .purpose = "Gives a table another name. \"main\" can't be renamed.",
+    };
+    int count;
+    enum status status;
+    if (!options_parse(&usage, argc, argv, &count, &status)) {
+        return status;
     }
+    struct session session;
+    status = session_open(&session, argv[0], SESSION_WRITE, NULL, NULL);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    int code = alex_table_rename(session.store, argv[1], argv[2]);
+    status = code == ALEX_EXISTS ? report_taken(argv[0], argv[2]) : report_change(&session, code, argv[0], argv[1]);
     return session_close(&session, status);
 }

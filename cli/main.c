@@ -32,6 +32,7 @@ static const struct {
     {"salvage", "write what is whole in a damaged store into a new one", command_salvage},
     {"tables", "list the tables", command_tables},
     {"drop", "drop a table with all that is in it", command_drop},
+    {"rename", "give a table another name", command_rename},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -37,11 +37,11 @@
  *   cursors, and a loader, may move from thread to thread, but serve one at a time. Closing a store is for when no
  *   other thread is in a call on it, or about to make one; dropping a table for when none is about to use it, but reads
  *   of a dropped table that are under way are safe. What is called back, as from alex_check(), may read. Different
- *   stores are independent. The calls that make, drop and list tables, give statistics, sync and check take a writer's
- *   turn; so within a visit of alex_check(), which holds writers up while it runs, they are ALEX_BUSY like any write. A
- *   read is no memory fence: what its thread has stored before it, others may come to see after it. Nothing is called
- *   from a signal's handler; no thread is cancelled or ended within a call; and what is called back returns, without
- *   longjmp() or an exception.
+ *   stores are independent. The calls that make, rename, drop and list tables, give statistics, sync and check take a
+ *   writer's turn; so within a visit of alex_check(), which holds writers up while it runs, they are ALEX_BUSY like any
+ *   write. A read is no memory fence: what its thread has stored before it, others may come to see after it. Nothing is
+ *   called from a signal's handler; no thread is cancelled or ended within a call; and what is called back returns,
+ *   without longjmp() or an exception.
  * - **Forks.** A forked child may go on reading a store that its parent has open, as it was at the fork, in a
  *   transaction of before or a new one. fork() waits for the write that is under way, or whatever else has a writer's
  *   turn, and keeps the next ones waiting meanwhile; no thread may be opening or closing the store then. Fork handlers
@@ -357,6 +357,14 @@ ALEX_API int alex_table_open(alex_store *store, const char *name, const struct a
  */
 ALEX_API int alex_table_drop(alex_store *store, const char *name);
 
+/**
+ * Gives a table another name, at once. Handles stay.
+ *
+ * @return ALEX_OK, also if the names are the same; ALEX_NOT_FOUND; ALEX_EXISTS if another table has the new name;
+ *         ALEX_INVALID ("main" can't be renamed); else as alex_table_open() where it makes a table
+ */
+ALEX_API int alex_table_rename(alex_store *store, const char *name, const char *new_name);
+
 /** What alex_table_list() tells of a table. */
 struct alex_table_info {
     const char *name; /**< until the visit returns */
@@ -373,7 +381,7 @@ struct alex_table_info {
 ALEX_API int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info),
                              void *context);
 
-/** The table's name; lives as long as the handle. */
+/** The table's name; lives as long as the handle, also if the table gets another. */
 ALEX_API const char *alex_table_name(const alex_table *table);
 
 /** ALEX_KEYS_SIGNED or ALEX_KEYS_UNSIGNED. */
@@ -769,6 +777,21 @@ ALEX_API int alex_txn_delete_range(alex_txn *txn, alex_table *table, const struc
 /** The same as a write by itself, atomic: waits as alex_begin_write(), for any length of time, deletes, and commits.
  *  Memory: some 80 bytes a key until it returns. @return as alex_begin_write() and alex_commit() */
 ALEX_API int alex_delete_range(alex_table *table, const struct alex_range *range, uint64_t *out_deleted);
+
+/**
+ * The calls on tables by name, as a part of a write transaction: it alone sees what they do until its commit, and a
+ * rollback takes it back. A table that the transaction has made is its own: its handle can be used in it, and ends with
+ * it or with a rollback to before, unless it is committed; after the commit it is as any other. One that the
+ * transaction has dropped can't be used in it any more, but for cursors that are open. With ALEX_DURABLE_ON_COMMIT the
+ * commit of such a transaction holds other writers up for its sync. Cost: beside what the single calls say, a step for
+ * each table made, renamed or dropped in the transaction before.
+ *
+ * @return as the single calls; ALEX_INVALID in a transaction that only reads
+ */
+ALEX_API int alex_txn_table_open(alex_txn *txn, const char *name, const struct alex_table_options *options,
+                                 alex_table **out_table);
+ALEX_API int alex_txn_table_rename(alex_txn *txn, const char *name, const char *new_name);
+ALEX_API int alex_txn_table_drop(alex_txn *txn, const char *name);
 
 /**
  * Marks the state of a write transaction, to go back to. Savepoints are nested, to any depth.

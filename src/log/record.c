@@ -109,6 +109,9 @@ static bool fields_fit(const struct record *record)
                record->value_bytes >= 1 && record->value_bytes <= ALEX_TABLE_NAME_MAX;
     case RECORD_DROP:
         return record->table != 0 && record->key == 0 && record->value_bytes == 0;
+    case RECORD_RENAME:
+        return record->table != 0 && record->key == 0 && record->value_bytes >= 1 &&
+               record->value_bytes <= ALEX_TABLE_NAME_MAX;
     }
     return false;
 }

@@ -114,8 +114,11 @@ int pending_hand_on(const struct log *log, const struct replay_target *target, c
         struct log_position at = log_locate(log, record->ref, path, sizeof path);
         return base_fail_at(error, ALEX_DAMAGED, path, at.offset, "the record of a table is damaged");
     }
-    return record->kind == RECORD_TABLE ? target->create_table(target->context, &whole, record->ref)
-                                        : target->drop_table(target->context, &whole, record->ref);
+    if (record->kind == RECORD_TABLE) {
+        return target->create_table(target->context, &whole, record->ref);
+    }
+    return record->kind == RECORD_DROP ? target->drop_table(target->context, &whole, record->ref)
+                                       : target->rename_table(target->context, &whole, record->ref);
 }
 
 int pending_apply(struct pending *pending, const struct log *log, const struct replay_target *target,

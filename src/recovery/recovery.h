@@ -61,6 +61,7 @@ struct replay_target {
     int (*remove)(void *context, uint32_t table, uint64_t key, uint64_t ref);
     int (*create_table)(void *context, const struct record *record, uint64_t ref);
     int (*drop_table)(void *context, const struct record *record, uint64_t ref);
+    int (*rename_table)(void *context, const struct record *record, uint64_t ref);
 };
 
 /** What replay found. */

@@ -212,7 +212,7 @@ static int make_manifest(alex_store *store, uint32_t segment_shift, struct manif
 
 static int make_main_table(alex_store *store)
 {
-    int result = catalog_reserve(&store->catalog);
+    int result = catalog_reserve(&store->catalog, 1);
     if (result == ALEX_OK) {
         result = table_create(store, MAIN_TABLE_ID, MAIN_TABLE_NAME, strlen(MAIN_TABLE_NAME), ALEX_KEYS_SIGNED,
                               &store->main);

@@ -15,7 +15,7 @@ int read_damaged(alex_store *store, const struct alex_table *table, int64_t key,
                         "the record of key %" PRId64
                         " in table \"%s\" is damaged; other keys are not affected: alex_check() tells which "
                         "are, alex_salvage() saves the others",
-                        key, table->name);
+                        key, table_name(table));
 }
 
 /** Records that a read without a snapshot looks at before it begins anew. */

@@ -67,7 +67,7 @@ int replay_make_table(alex_store *store, uint32_t id, const char *name, size_t n
                       struct alex_table **out_table)
 {
     struct alex_table *table;
-    if (catalog_reserve(&store->catalog) != ALEX_OK ||
+    if (catalog_reserve(&store->catalog, 1) != ALEX_OK ||
         table_create(store, id, name, name_length, order, &table) != ALEX_OK) {
         return replay_no_memory(store);
     }
@@ -99,7 +99,7 @@ static int replay_create_table(void *context, const struct record *record, uint6
     if (result != ALEX_OK) {
         return result;
     }
-    if (catalog_find_name(&store->catalog, table->name) != NULL) {
+    if (catalog_find_name(&store->catalog, table_name(table)) != NULL) {
         table_destroy(table);
         return misplaced(store, ref, "a table is made twice");
     }
@@ -123,9 +123,39 @@ static int replay_drop_table(void *context, const struct record *record, uint64_
     return ALEX_OK;
 }
 
+int replay_name_table(alex_store *store, struct alex_table *table, const char *name, size_t length)
+{
+    struct table_name *named = table_name_create(name, length);
+    if (named == NULL) {
+        return replay_no_memory(store);
+    }
+    catalog_rename(&store->catalog, table, named);
+    return ALEX_OK;
+}
+
+static int replay_rename_table(void *context, const struct record *record, uint64_t ref)
+{
+    alex_store *store = context;
+    char name[ALEX_TABLE_NAME_MAX + 1] = {0};
+    memcpy(name, record->value, record->value_bytes); /* as for a table that is made */
+    struct alex_table *table = catalog_find_id(&store->catalog, record->table);
+    if (table == NULL || table == store->main) {
+        return misplaced(store, ref, "a table is renamed that is not there");
+    }
+    if (strlen(name) != record->value_bytes || catalog_find_name(&store->catalog, name) != NULL) {
+        return misplaced(store, ref, "a table is renamed to a name that is taken, or is none");
+    }
+    int result = replay_name_table(store, table, name, record->value_bytes);
+    if (result == ALEX_OK) {
+        table_account_name(table, ref);
+    }
+    return result;
+}
+
 const struct replay_target store_replay_target = {
     .put = replay_put,
     .remove = replay_remove,
     .create_table = replay_create_table,
     .drop_table = replay_drop_table,
+    .rename_table = replay_rename_table,
 };

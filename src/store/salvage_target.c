@@ -4,7 +4,7 @@
  * What salvaged records do: FORMAT.md, "Salvage". The store that they make is opened for reading, as any other.
  *
  * As replay_target.c, but for what can't be in a log of which nothing is lost: a record of a table that was never made,
- * and a table made under a name that is taken.
+ * and a table that gets a name which is taken.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,18 +21,39 @@ struct salvage_opening {
     alex_store *store;
 };
 
+/** Finds a record's table, or makes one in place of the one whose TABLE is lost. */
+static int find_or_make(alex_store *store, uint32_t id, struct alex_table **out_table)
+{
+    *out_table = catalog_find_id(&store->catalog, id);
+    if (*out_table != NULL) {
+        return ALEX_OK;
+    }
+    int result = replay_make_table(store, id, LOST_NAME, 0, ALEX_KEYS_SIGNED, out_table);
+    if (result == ALEX_OK) {
+        catalog_add(&store->catalog, *out_table);
+    }
+    return result;
+}
+
+/** Frees a name that another table gets: the DROP or the RENAME of the one that has it is lost. */
+static int free_name(alex_store *store, const char *name)
+{
+    struct alex_table *namesake = catalog_find_name(&store->catalog, name);
+    return namesake != NULL ? replay_name_table(store, namesake, LOST_NAME, 0) : ALEX_OK;
+}
+
+/** Whether a writer may give a table this name. */
+static bool may_be_named(const alex_store *store, const char *name, size_t length)
+{
+    return length > 0 && strlen(name) == length && strcmp(name, table_name(store->main)) != 0;
+}
+
 static int salvage_put(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
 {
     alex_store *store = context;
-    struct alex_table *table = catalog_find_id(&store->catalog, table_id);
-    if (table == NULL) {
-        int result = replay_make_table(store, table_id, LOST_NAME, 0, ALEX_KEYS_SIGNED, &table);
-        if (result != ALEX_OK) {
-            return result;
-        }
-        catalog_add(&store->catalog, table);
-    }
-    return replay_enter(store, table, key, ref);
+    struct alex_table *table;
+    int result = find_or_make(store, table_id, &table);
+    return result == ALEX_OK ? replay_enter(store, table, key, ref) : result;
 }
 
 static int salvage_remove(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
@@ -46,25 +67,30 @@ static int salvage_remove(void *context, uint32_t table_id, uint64_t key, uint64
     return ALEX_OK;
 }
 
+/** Copies a name: it is read from a file that may fail. */
+static void copy_name(const struct record *record, char out_name[ALEX_TABLE_NAME_MAX + 1])
+{
+    memset(out_name, 0, ALEX_TABLE_NAME_MAX + 1);
+    memcpy(out_name, record->value, record->value_bytes);
+}
+
 static int salvage_create_table(void *context, const struct record *record, uint64_t ref)
 {
     alex_store *store = context;
-    if (catalog_find_id(&store->catalog, record->table) != NULL) {
-        return ALEX_OK; /* ids are never used again: no writer makes a table twice */
+    char name[ALEX_TABLE_NAME_MAX + 1];
+    copy_name(record, name);
+    if (catalog_find_id(&store->catalog, record->table) != NULL || !may_be_named(store, name, record->value_bytes)) {
+        return ALEX_OK; /* ids are never used again: no writer makes a table twice, or with such a name */
     }
-    struct alex_table *table;
-    int result = replay_make_table(store, record->table, (const char *)record->value, record->value_bytes,
-                                   (enum alex_key_order)record->key, &table);
+    int result = free_name(store, name);
     if (result != ALEX_OK) {
         return result;
     }
-    struct alex_table *namesake = catalog_find_name(&store->catalog, table->name);
-    if (namesake == store->main || table->name[0] == '\0') {
-        table_destroy(table);
-        return ALEX_OK; /* no writer makes such a table either */
-    }
-    if (namesake != NULL) {
-        replay_end_table(store, namesake, record->number); /* its DROP is lost, but a name is free only after one */
+    struct alex_table *table;
+    result =
+        replay_make_table(store, record->table, name, record->value_bytes, (enum alex_key_order)record->key, &table);
+    if (result != ALEX_OK) {
+        return result;
     }
     table->ref = ref;
     catalog_add(&store->catalog, table);
@@ -83,54 +109,89 @@ static int salvage_drop_table(void *context, const struct record *record, uint64
     return ALEX_OK;
 }
 
-/** Gives a table whose name is lost one that no table has, and reports it at one of its records. */
-static int name_lost_table(struct salvage_opening *opening, struct alex_table *table)
+static int salvage_rename_table(void *context, const struct record *record, uint64_t ref)
 {
-    alex_store *store = opening->store;
+    alex_store *store = context;
+    char name[ALEX_TABLE_NAME_MAX + 1];
+    copy_name(record, name);
+    if (record->table == MAIN_TABLE_ID || !may_be_named(store, name, record->value_bytes)) {
+        return ALEX_OK; /* no writer does that */
+    }
+    struct alex_table *table;
+    int result = find_or_make(store, record->table, &table);
+    if (result == ALEX_OK) {
+        result = free_name(store, name);
+    }
+    if (result == ALEX_OK) {
+        result = replay_name_table(store, table, name, record->value_bytes);
+    }
+    if (result == ALEX_OK) {
+        table_account_name(table, ref);
+    }
+    return result;
+}
+
+/** Gives a table without a name one that no table has. */
+static int name_lost_table(alex_store *store, struct alex_table *table)
+{
     char name[ALEX_TABLE_NAME_MAX + 1];
     (void)snprintf(name, sizeof name, "lost-%" PRIu32, table->id);
     for (uint32_t taken = 2; catalog_find_name(&store->catalog, name) != NULL; taken++) {
         (void)snprintf(name, sizeof name, "lost-%" PRIu32 "+%" PRIu32, table->id, taken);
     }
-    char *copy = base_copy_string(name, strlen(name));
-    if (copy == NULL) {
-        return replay_no_memory(store);
-    }
-    catalog_remove(&store->catalog, table);
-    base_free(table->name);
-    table->name = copy;
-    catalog_add(&store->catalog, table);
+    return replay_name_table(store, table, name, strlen(name));
+}
 
+/** Reports a table whose name or TABLE is lost, at one of its records. */
+static int report_lost_table(const struct salvage_opening *opening, const struct alex_table *table, const char *what)
+{
+    alex_store *store = opening->store;
     char path[512];
-    char message[384];
+    char message[640];
     struct index_entry entry;
     (void)index_scan(table->index, 0, INDEX_ASCENDING, &entry, 1);
     struct log_position at = log_locate(store->log, entry.payload, path, sizeof path);
     (void)snprintf(message, sizeof message,
-                   "what the table with id %" PRIu32 " is called is lost: its %" PRIu64
-                   " keys are taken as signed ones of \"%s\"",
-                   table->id, table->keys, name);
+                   "%s of the table with id %" PRIu32 " is lost: its %" PRIu64 " keys are taken as %s ones of \"%s\"",
+                   what, table->id, table->keys, table->order == ALEX_KEYS_SIGNED ? "signed" : "unsigned",
+                   table_name(table));
     return salvage_find(opening->listener,
                         &(struct alex_finding){ALEX_DAMAGED, path, at.offset, message, ALEX_FINDING_TABLE,
                                                log_record_bytes(store->log, entry.payload)});
 }
 
-/** A table whose name is still to be found, or NULL. */
-static struct alex_table *find_lost(const alex_store *store)
-{
-    return catalog_find_name(&store->catalog, LOST_NAME);
-}
-
 /** Names the tables whose names are lost, now that all others are known; those without keys go. */
 static int name_lost_tables(struct salvage_opening *opening)
 {
+    alex_store *store = opening->store;
     int result = ALEX_OK;
     struct alex_table *table;
-    while (result == ALEX_OK && (table = find_lost(opening->store)) != NULL) {
+    while (result == ALEX_OK && (table = catalog_find_name(&store->catalog, LOST_NAME)) != NULL) {
         if (table->keys == 0) {
-            replay_end_table(opening->store, table, opening->result->last_number);
-        } else {
-            result = name_lost_table(opening, table);
+            replay_end_table(store, table, opening->result->last_number);
+            continue;
+        }
+        result = name_lost_table(store, table);
+        if (result == ALEX_OK) {
+            result = report_lost_table(opening, table, table->ref == 0 ? "the TABLE" : "the name");
+        }
+    }
+    return result;
+}
+
+/** Reports the tables whose TABLE is lost, but not their names. */
+static int report_lost_orders(const struct salvage_opening *opening)
+{
+    const struct catalog *catalog = &opening->store->catalog;
+    int result = ALEX_OK;
+    for (size_t i = 0; i < catalog->bucket_count; i++) {
+        const struct alex_table *table = catalog->by_id[i];
+        for (; table != NULL && result == ALEX_OK; table = table->next_by_id) {
+            bool is_lost =
+                table->ref == 0 && table != opening->store->main && strcmp(table_name(table), LOST_NAME) != 0;
+            if (is_lost && table->keys > 0) {
+                result = report_lost_table(opening, table, "the TABLE");
+            }
         }
     }
     return result;
@@ -153,8 +214,12 @@ static int load_salvaged(void *context, alex_store *store, bool exists)
             .remove = salvage_remove,
             .create_table = salvage_create_table,
             .drop_table = salvage_drop_table,
+            .rename_table = salvage_rename_table,
         };
         result = salvage(store->log, &survey, &target, opening->listener, opening->result, &store->error);
+    }
+    if (result == ALEX_OK) {
+        result = report_lost_orders(opening);
     }
     if (result == ALEX_OK) {
         result = name_lost_tables(opening);

@@ -74,27 +74,45 @@ void *handle_end_kept(struct handle *handle);
 #define MAIN_TABLE_ID 1
 #define MAIN_TABLE_NAME "main"
 
+/** A name that a table has or had: kept until the table ends, as who asked for it may look at it until then. */
+struct table_name {
+    struct table_name *next;
+    char text[];
+};
+
+/** The drop of a table by writes that aren't committed. */
+#define TABLE_DROP_PENDING (UINT64_MAX - 1)
+
 struct alex_table {
     struct handle handle;
     alex_store *store;
     uint32_t id;
     enum alex_key_order order;
     uint64_t key_flip; /**< index key = key ^ key_flip */
-    char *name;
+    _Atomic(const char *) name;
     struct index *index;
-    uint64_t ref;                 /**< of its TABLE record; 0 for the main table */
-    _Atomic uint64_t drop_number; /**< number of its DROP; 0 while it is not dropped */
+    _Atomic uint64_t drop_number; /**< number of its DROP's COMMIT; TABLE_DROP_PENDING; 0 while it is not dropped */
     char apart[128];              /**< readers look at the above, and each write changes what follows */
     _Atomic uint64_t keys;        /**< entries that are no tombstones */
     uint64_t live_bytes;
     _Atomic uint64_t last_change; /**< number of the newest record of the table, or a greater one */
     size_t part;                  /**< of the store's `writes`, counted from 1; 0: nothing was written yet */
-    uint64_t ticket;              /**< of epoch_ticket(), once no snapshot needs the dropped table; 0: none yet */
+    const char *pending_name;     /**< that writes which aren't committed give it; NULL: none */
+    bool is_pending;              /**< made by such writes, and in no catalog */
+    struct table_name *names;
+    uint64_t ref;      /**< of its TABLE record; 0 for the main table, and where it is lost */
+    uint64_t name_ref; /**< of its last RENAME; 0: none */
+    uint64_t ticket;   /**< of epoch_ticket(), once no snapshot needs the dropped table; 0: none yet */
     struct alex_table *next_by_name;
     struct alex_table *next_by_id;
     struct alex_table *next_dropped;
     char apart_behind[128];
 };
+
+static inline const char *table_name(const struct alex_table *table)
+{
+    return atomic_load_explicit(&table->name, memory_order_acquire);
+}
 
 static inline uint64_t table_drop_number(const struct alex_table *table)
 {
@@ -271,10 +289,14 @@ int open_loaded(const char *path, const struct alex_options *options,
 /* catalog.c */
 struct alex_table *catalog_find_name(const struct catalog *catalog, const char *name);
 struct alex_table *catalog_find_id(const struct catalog *catalog, uint32_t id);
-/** Makes room for one more table, so that catalog_add() can't fail. */
-int catalog_reserve(struct catalog *catalog);
+/** Makes room for `count` more tables, so that catalog_add() can't fail. */
+int catalog_reserve(struct catalog *catalog, size_t count);
 void catalog_add(struct catalog *catalog, struct alex_table *table);
 void catalog_remove(struct catalog *catalog, struct alex_table *table);
+/** Gives a table of the catalog another name, from table_name_create(), which it takes over. */
+void catalog_rename(struct catalog *catalog, struct alex_table *table, struct table_name *name);
+/** A name for catalog_rename(), or for base_free(). @return NULL: no memory */
+struct table_name *table_name_create(const char *text, size_t length);
 /** Makes a table that is in no catalog yet. */
 int table_create(alex_store *store, uint32_t id, const char *name, size_t name_length, enum alex_key_order order,
                  struct alex_table **out_table);
@@ -289,6 +311,8 @@ static inline int table_check(struct alex_table *table)
     bool good = handle_check(table, HANDLE_TABLE) == ALEX_OK && table_drop_number(table) == 0;
     return BASE_LIKELY(good) ? ALEX_OK : table_refuse(table);
 }
+/** Counts the record of a table's new name, in place of the last one's. */
+void table_account_name(struct alex_table *table, uint64_t ref);
 /** Takes a table with all its entries out of the accounts and the catalog, and ends it once no snapshot needs it. */
 void table_drop(alex_store *store, struct alex_table *table, uint64_t number);
 /** Ends dropped tables that no open snapshot is older than. Their tombstones, of smaller numbers, have gone before. */
@@ -340,6 +364,8 @@ int replay_enter(alex_store *store, struct alex_table *table, uint64_t key, uint
 void replay_withdraw(struct alex_table *table, uint64_t key);
 int replay_make_table(alex_store *store, uint32_t id, const char *name, size_t name_length, enum alex_key_order order,
                       struct alex_table **out_table);
+/** Gives a table of the catalog a name. @return ALEX_OK, ALEX_NO_MEMORY */
+int replay_name_table(alex_store *store, struct alex_table *table, const char *name, size_t length);
 void replay_end_table(alex_store *store, struct alex_table *table, uint64_t number);
 /** Fills the store's error for running out of memory. @return ALEX_NO_MEMORY */
 int replay_no_memory(alex_store *store);
@@ -414,6 +440,9 @@ static inline int txn_check(alex_txn *txn, const alex_table *table)
 /* write_txn.c */
 /** txn_check() for a write, by a transaction that writes; the calling thread is its own from then on. */
 int write_txn_check(alex_txn *txn, const alex_table *table);
+/** Takes the writer's turn for a write transaction, which the calling thread's is from then on. @return ALEX_OK; as of
+ *  write_txn_check() and writer_begin() */
+int write_txn_take_turn(alex_txn *txn);
 /** Ends a write transaction without effect. */
 int write_txn_end(alex_txn *txn);
 
@@ -464,10 +493,13 @@ struct write_one {
 int write_put(struct write_one *one, struct alex_table *table, int64_t key, const void *value, size_t size,
               bool if_absent);
 int write_delete(struct write_one *one, struct alex_table *table, int64_t key);
-/** Claims, fills and appends one record of a key. */
+/** Whether a record may take from the space that is kept back for a full disk. */
+static inline bool write_frees_space(const struct record *record)
+{
+    return record->kind == RECORD_DELETE || record->kind == RECORD_DROP;
+}
+/** Claims, fills and appends one record of a key or table. */
 int write_append(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
-/** write_append() of a record that counts by itself, and settles it: with ALEX_DURABLE_ON_COMMIT it is durable. */
-int write_single(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref);
 
 /* sort.c */
 /** Sorts by key, keeping the order of equal keys. `scratch` has room for `count` entries. */

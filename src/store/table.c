@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file table.c Tables: open, make, drop, list. */
+/** @file table.c Tables: open, make, rename, drop, list. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@ int table_refuse(struct alex_table *table)
         return result; /* a snapshot that begins now still sees the table */
     }
     return base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
-                     "the table \"%s\" was dropped; its handle has ended", table->name);
+                     "the table \"%s\" was dropped; its handle has ended", table_name(table));
 }
 
 alex_table *alex_main_table(alex_store *store)
@@ -22,7 +22,7 @@ alex_table *alex_main_table(alex_store *store)
 
 const char *alex_table_name(const alex_table *table)
 {
-    return table != NULL ? table->name : NULL;
+    return table != NULL ? table_name(table) : NULL;
 }
 
 enum alex_key_order alex_table_key_order(const alex_table *table)
@@ -44,46 +44,30 @@ static int check_name(alex_store *store, const char *name)
     return ALEX_OK;
 }
 
-/** Makes a table and logs it. */
+/** Makes a table for who writes. */
 static int make_table(alex_store *store, const char *name, enum alex_key_order order, alex_table **out_table)
 {
     int result = write_allowed(store);
-    if (result != ALEX_OK) {
-        return result;
-    }
-    uint32_t id = atomic_load_explicit(&store->next_table_id, memory_order_relaxed);
-    if (id == UINT32_MAX) {
-        return base_fail(&store->error, ALEX_TOO_LARGE, 0, store->path,
-                         "table ids are used up; move the data to a new store");
-    }
-    struct alex_table *table = NULL;
-    size_t length = strlen(name);
-    result = catalog_reserve(&store->catalog);
-    if (result == ALEX_OK) {
-        result = table_create(store, id, name, length, order, &table);
-    }
-    if (result != ALEX_OK) {
-        return base_fail(&store->error, result, 0, store->path, "no memory to make a table");
-    }
-    struct record record = {.kind = RECORD_TABLE, .table = id, .key = order};
-    result = write_single(table, &record, name, length, &table->ref);
-    if (result != ALEX_OK) {
-        table_destroy(table);
-        return result;
-    }
-    atomic_store_explicit(&store->next_table_id, id + 1, memory_order_relaxed);
-    catalog_add(&store->catalog, table);
-    log_count_live(store->log, table->ref);
-    commit_publish(store, record.number);
-    *out_table = table;
-    return ALEX_OK;
+    order = order == ALEX_KEYS_DEFAULT ? ALEX_KEYS_SIGNED : order;
+    return result == ALEX_OK ? writes_make_table(store, name, order, out_table) : result;
 }
 
-static int open_table(alex_store *store, const char *name, const struct alex_table_options *options,
-                      alex_table **out_table)
+/** Commits what a call has written by itself, and ends its turn. */
+static int commit_alone(alex_store *store, int result)
 {
-    static const struct alex_table_options defaults = {ALEX_OPEN_OR_CREATE, ALEX_KEYS_DEFAULT};
-    options = options != NULL ? options : &defaults;
+    struct commit commit = {0};
+    if (result == ALEX_OK) {
+        result = writes_commit(store, &commit, NULL);
+    }
+    return writes_end(store, &commit, result);
+}
+
+static const struct alex_table_options default_options = {ALEX_OPEN_OR_CREATE, ALEX_KEYS_DEFAULT};
+
+/** Checks how a table is to be opened. */
+static int check_opening(alex_store *store, const char *name, const struct alex_table_options *options,
+                         alex_table **out_table)
+{
     int result = check_name(store, name);
     if (result != ALEX_OK) {
         return result;
@@ -93,18 +77,13 @@ static int open_table(alex_store *store, const char *name, const struct alex_tab
         return base_fail(&store->error, ALEX_INVALID, 0, store->path,
                          "opening a table takes a place for its handle, a mode and a key order of their enums");
     }
-    struct alex_table *table = catalog_find_name(&store->catalog, name);
-    if (table == NULL && options->mode != ALEX_MUST_EXIST) {
-        result = writer_await(store, UINT64_MAX);
-        if (result != ALEX_OK) {
-            return result;
-        }
-        table = catalog_find_name(&store->catalog, name); /* another may have made it meanwhile */
-    }
-    if (table == NULL) {
-        enum alex_key_order order = options->key_order == ALEX_KEYS_DEFAULT ? ALEX_KEYS_SIGNED : options->key_order;
-        return options->mode == ALEX_MUST_EXIST ? ALEX_NOT_FOUND : make_table(store, name, order, out_table);
-    }
+    return ALEX_OK;
+}
+
+/** Opens a table that is there. */
+static int open_found(alex_store *store, struct alex_table *table, const struct alex_table_options *options,
+                      alex_table **out_table)
+{
     if (options->mode == ALEX_MUST_BE_NEW) {
         return ALEX_EXISTS;
     }
@@ -120,8 +99,109 @@ static int open_table(alex_store *store, const char *name, const struct alex_tab
 int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
                     alex_table **out_table)
 {
+    options = options != NULL ? options : &default_options;
     int result = writer_begin(store);
-    return result == ALEX_OK ? writer_end(store, open_table(store, name, options, out_table)) : result;
+    if (result != ALEX_OK) {
+        return result;
+    }
+    result = check_opening(store, name, options, out_table);
+    struct alex_table *table = result == ALEX_OK ? catalog_find_name(&store->catalog, name) : NULL;
+    if (result == ALEX_OK && table == NULL && options->mode != ALEX_MUST_EXIST) {
+        result = writer_await(store, UINT64_MAX);
+        table = result == ALEX_OK ? catalog_find_name(&store->catalog, name) : NULL; /* made meanwhile */
+    }
+    if (result != ALEX_OK) {
+        return writer_end(store, result);
+    }
+    if (table != NULL) {
+        return writer_end(store, open_found(store, table, options, out_table));
+    }
+    if (options->mode == ALEX_MUST_EXIST) {
+        return writer_end(store, ALEX_NOT_FOUND);
+    }
+    result = commit_alone(store, make_table(store, name, options->key_order, &table));
+    if (result == ALEX_OK) {
+        *out_table = table;
+    }
+    return result;
+}
+
+int alex_txn_table_open(alex_txn *txn, const char *name, const struct alex_table_options *options,
+                        alex_table **out_table)
+{
+    options = options != NULL ? options : &default_options;
+    int result = write_txn_take_turn(txn);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    alex_store *store = txn->store;
+    result = check_opening(store, name, options, out_table);
+    struct alex_table *table = result == ALEX_OK ? writes_find_table(store, name) : NULL;
+    if (table != NULL) {
+        result = open_found(store, table, options, out_table);
+    } else if (result == ALEX_OK && options->mode == ALEX_MUST_EXIST) {
+        result = ALEX_NOT_FOUND;
+    } else if (result == ALEX_OK) {
+        result = make_table(store, name, options->key_order, out_table);
+    }
+    return writer_end(store, result);
+}
+
+/** Finds a table that is to be changed as a whole. */
+static int find_to_change(alex_store *store, const char *name, const char *what, struct alex_table **out_table)
+{
+    int result = check_name(store, name);
+    if (result != ALEX_OK) {
+        return result;
+    }
+    *out_table = writes_find_table(store, name);
+    if (*out_table == NULL) {
+        return ALEX_NOT_FOUND;
+    }
+    if (*out_table == store->main) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "the table \"%s\" can't be %s", MAIN_TABLE_NAME,
+                         what);
+    }
+    return write_allowed(store);
+}
+
+static int rename_table(alex_store *store, const char *name, const char *new_name)
+{
+    struct alex_table *table;
+    int result = find_to_change(store, name, "renamed", &table);
+    if (result == ALEX_OK) {
+        result = check_name(store, new_name);
+    }
+    if (result != ALEX_OK) {
+        return result;
+    }
+    struct alex_table *namesake = writes_find_table(store, new_name);
+    if (namesake != NULL) {
+        return namesake == table ? ALEX_OK : ALEX_EXISTS;
+    }
+    return writes_rename_table(table, new_name);
+}
+
+int alex_table_rename(alex_store *store, const char *name, const char *new_name)
+{
+    int result = writer_begin_write(store);
+    return result == ALEX_OK ? commit_alone(store, rename_table(store, name, new_name)) : result;
+}
+
+int alex_txn_table_rename(alex_txn *txn, const char *name, const char *new_name)
+{
+    int result = write_txn_take_turn(txn);
+    return result == ALEX_OK ? writer_end(txn->store, rename_table(txn->store, name, new_name)) : result;
+}
+
+void table_account_name(struct alex_table *table, uint64_t ref)
+{
+    struct log *log = table->store->log;
+    if (table->name_ref != 0) {
+        log_count_dead(log, table->name_ref);
+    }
+    table->name_ref = ref;
+    log_count_live(log, ref);
 }
 
 /** Counts all entries of a table as dead. */
@@ -142,6 +222,9 @@ static void account_dropped(alex_store *store, struct alex_table *table)
         from = entries[count - 1].key + 1;
     }
     log_count_dead(store->log, table->ref);
+    if (table->name_ref != 0) {
+        log_count_dead(store->log, table->name_ref);
+    }
 }
 
 void table_drop(alex_store *store, struct alex_table *table, uint64_t number)
@@ -178,39 +261,23 @@ void table_reclaim(alex_store *store, uint64_t oldest)
     }
 }
 
-static int drop_by_name(alex_store *store, const char *name)
+static int drop_table(alex_store *store, const char *name)
 {
-    int result = check_name(store, name);
-    if (result != ALEX_OK) {
-        return result;
-    }
-    struct alex_table *table = catalog_find_name(&store->catalog, name);
-    if (table == NULL) {
-        return ALEX_NOT_FOUND;
-    }
-    if (table == store->main) {
-        return base_fail(&store->error, ALEX_INVALID, 0, store->path,
-                         "the table \"%s\" can't be dropped; delete its keys instead", MAIN_TABLE_NAME);
-    }
-    result = write_allowed(store);
-    if (result != ALEX_OK) {
-        return result;
-    }
-    struct record record = {.kind = RECORD_DROP, .table = table->id};
-    uint64_t ref;
-    result = write_single(table, &record, NULL, 0, &ref);
-    if (result == ALEX_OK) {
-        table_drop(store, table, record.number);
-        commit_publish(store, record.number);
-        txn_reclaim(store, RECLAIM_STEP);
-    }
-    return result;
+    struct alex_table *table;
+    int result = find_to_change(store, name, "dropped; delete its keys instead", &table);
+    return result == ALEX_OK ? writes_drop_table(table) : result;
 }
 
 int alex_table_drop(alex_store *store, const char *name)
 {
     int result = writer_begin_write(store);
-    return result == ALEX_OK ? writer_end(store, drop_by_name(store, name)) : result;
+    return result == ALEX_OK ? commit_alone(store, drop_table(store, name)) : result;
+}
+
+int alex_txn_table_drop(alex_txn *txn, const char *name)
+{
+    int result = write_txn_take_turn(txn);
+    return result == ALEX_OK ? writer_end(txn->store, drop_table(txn->store, name)) : result;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -227,7 +294,7 @@ static int copy_infos(alex_store *store, struct alex_table_info **out_infos, siz
     size_t bytes = catalog->count * sizeof(struct alex_table_info);
     for (size_t i = 0; i < catalog->bucket_count; i++) {
         for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
-            bytes += strlen(table->name) + 1;
+            bytes += strlen(table_name(table)) + 1;
         }
     }
     struct alex_table_info *infos = base_alloc(bytes);
@@ -238,8 +305,8 @@ static int copy_infos(alex_store *store, struct alex_table_info **out_infos, siz
     size_t count = 0;
     for (size_t i = 0; i < catalog->bucket_count; i++) {
         for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
-            size_t length = strlen(table->name) + 1;
-            memcpy(name, table->name, length);
+            size_t length = strlen(table_name(table)) + 1;
+            memcpy(name, table_name(table), length);
             uint64_t keys = atomic_load_explicit(&table->keys, memory_order_relaxed);
             infos[count++] = (struct alex_table_info){name, table->order, keys};
             name += length;
@@ -281,7 +348,7 @@ int store_visit_tables(const alex_store *store, int (*visit)(void *context, cons
     for (size_t i = 0; i < store->catalog.bucket_count; i++) {
         const struct alex_table *table = store->catalog.by_id[i];
         for (; table != NULL && result == 0; table = table->next_by_id) {
-            struct store_table_view view = {table->name, table->id, table->key_flip, table->keys, table->index};
+            struct store_table_view view = {table_name(table), table->id, table->key_flip, table->keys, table->index};
             result = visit(context, &view);
         }
     }

@@ -31,8 +31,7 @@ int write_append(struct alex_table *table, struct record *record, const void *va
     alex_store *store = table->store;
     struct log_claim claim;
     bool has_previous = (record->flags & RECORD_FLAG_PREVIOUS) != 0;
-    bool frees_space = record->kind == RECORD_DELETE || record->kind == RECORD_DROP;
-    int result = log_claim(store->log, size, has_previous, frees_space, &claim, &store->error);
+    int result = log_claim(store->log, size, has_previous, write_frees_space(record), &claim, &store->error);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
@@ -40,12 +39,6 @@ int write_append(struct alex_table *table, struct record *record, const void *va
         memcpy(claim.value, value, size);
     }
     return log_append(store->log, &claim, record, out_ref, &store->error);
-}
-
-int write_single(struct alex_table *table, struct record *record, const void *value, size_t size, uint64_t *out_ref)
-{
-    int result = write_append(table, record, value, size, out_ref);
-    return BASE_LIKELY(result == ALEX_OK) ? log_settle(table->store->log, false, &table->store->error) : result;
 }
 
 /** A record of a key that has `previous` now. */

@@ -70,6 +70,12 @@ static int check(alex_txn *txn)
     return ALEX_OK;
 }
 
+int write_txn_take_turn(alex_txn *txn)
+{
+    int result = check(txn);
+    return result == ALEX_OK ? writer_begin(txn->store) : result;
+}
+
 int write_txn_check(alex_txn *txn, const alex_table *table)
 {
     int result = txn_check(txn, table);

@@ -83,40 +83,58 @@ int writes_append_abort(alex_store *store)
 
 /** Appends it ahead of a record, if there is space for that. Without space an ABORT would take what is kept back for
  *  the group's end, and the next one after a further rollback again. */
-static int abort_before(alex_store *store, size_t size, bool has_previous, bool use_spare)
+static int abort_before(alex_store *store, const struct record *record, size_t size)
 {
     struct log_claim claim;
-    int result = log_claim(store->log, size, has_previous, use_spare, &claim, &store->error);
+    int result = log_claim(store->log, size, (record->flags & RECORD_FLAG_PREVIOUS) != 0, write_frees_space(record),
+                           &claim, &store->error);
     return result == ALEX_OK ? writes_append_abort(store) : result;
+}
+
+static inline int append_record(struct alex_table *table, struct record *record, const void *value, size_t size,
+                                uint64_t *out_ref)
+{
+    alex_store *store = table->store;
+    struct writes *writes = &store->writes;
+    record->flags |= RECORD_FLAG_GROUPED;
+    int result = BASE_UNLIKELY(writes->abort_from != 0) ? abort_before(store, record, size) : ALEX_OK;
+    if (BASE_LIKELY(result == ALEX_OK)) {
+        result = write_append(table, record, value, size, out_ref);
+    }
+    if (BASE_UNLIKELY(result != ALEX_OK)) {
+        return result;
+    }
+    log_group_add(&writes->log_group, store->log, record, *out_ref);
+    writes->last_number = record->number;
+    writes->unreadable = true;
+    return ALEX_OK;
+}
+
+int writes_append_record(struct alex_table *table, struct record *record, const void *value, size_t size,
+                         uint64_t *out_ref)
+{
+    return append_record(table, record, value, size, out_ref);
 }
 
 int writes_append(struct alex_table *table, int64_t key, uint64_t previous, bool is_delete, const void *value,
                   size_t size)
 {
-    alex_store *store = table->store;
-    struct writes *writes = &store->writes;
     struct writes_part *part = make_part(table);
     if (BASE_UNLIKELY(part == NULL || (part->count == part->capacity && !grow(part)))) {
-        return no_memory(store);
+        return no_memory(table->store);
     }
     struct record record = {
         .kind = is_delete ? RECORD_DELETE : RECORD_PUT,
-        .flags = RECORD_FLAG_GROUPED | (previous != 0 ? RECORD_FLAG_PREVIOUS : 0),
+        .flags = previous != 0 ? RECORD_FLAG_PREVIOUS : 0,
         .table = table->id,
         .key = (uint64_t)key,
         .previous = previous,
     };
     uint64_t ref;
-    int result = BASE_UNLIKELY(writes->abort_from != 0) ? abort_before(store, size, previous != 0, is_delete) : ALEX_OK;
-    if (BASE_LIKELY(result == ALEX_OK)) {
-        result = write_append(table, &record, value, size, &ref);
-    }
+    int result = append_record(table, &record, value, size, &ref);
     if (BASE_UNLIKELY(result != ALEX_OK)) {
         return result;
     }
-    log_group_add(&writes->log_group, store->log, &record, ref);
-    writes->last_number = record.number;
-    writes->unreadable = true;
     uint64_t index_key = table_index_key(table, key);
     part->ascending = part->ascending && (part->count == 0 || part->entries[part->count - 1].key < index_key);
     part->entries[part->count++] = (struct index_entry){index_key, ref};
@@ -264,6 +282,8 @@ void writes_clear(alex_store *store)
             .older_capacity = part->older_capacity,
         };
     }
+    writes_undo_tables(store, 0);
+    writes_end_tables(store);
     writes_forget(store, 1);
     if (writes->buffer != NULL) {
         writes->buffer->count = 0;
@@ -326,8 +346,13 @@ int writes_save(alex_store *store)
     for (size_t i = 0; i < writes->part_count; i++) {
         counts[i] = writes->parts[i].count;
     }
-    writes->savepoints[writes->savepoint_count++] =
-        (struct writes_savepoint){writes->log_group, writes->last_number, counts, writes->part_count};
+    writes->savepoints[writes->savepoint_count++] = (struct writes_savepoint){
+        .log_group = writes->log_group,
+        .last_number = writes->last_number,
+        .counts = counts,
+        .part_count = writes->part_count,
+        .table_change_count = writes->table_change_count,
+    };
     return ALEX_OK;
 }
 
@@ -341,6 +366,7 @@ void writes_roll_back(alex_store *store, size_t savepoint)
         overlay_cut(part, count);
         part->count = count;
     }
+    writes_undo_tables(store, saved->table_change_count);
     if (writes->log_group.count > saved->log_group.count) {
         uint64_t from = saved->log_group.count > 0 ? saved->last_number + 1 : writes->log_group.first_number;
         writes->abort_from = from;
@@ -372,6 +398,7 @@ void writes_release(alex_store *store)
     }
     base_free(writes->parts);
     base_free(writes->savepoints);
+    base_free(writes->table_changes);
     base_free(writes->buffer);
     base_free(writes->scratch);
     index_pool_destroy(writes->overlays);

@@ -5,7 +5,8 @@
  *
  * Their records are appended as they come, flagged as grouped, and noted by table. What was noted can be read, by key
  * or as a run of keys, before anyone else sees it; it can be taken back to a savepoint, by an ABORT; and it is
- * committed: sorted, entered in the indexes, covered by a COMMIT, and published.
+ * committed: sorted, entered in the indexes, covered by a COMMIT, and published. Tables that are made, renamed and
+ * dropped are among them.
  *
  * Invariants:
  *  W1  Of the records noted, `log_group` has the number and the checksum; those from `abort_from` on, if that isn't 0,
@@ -14,7 +15,7 @@
  *      back by itself.
  *  W3  A table's overlay has the last of the first `overlaid` entries of each key.
  *  W4  `older` has, for each of these, which entry of its key the overlay had before.
- *  W5  Until the commit nothing of this is in the tables' indexes.
+ *  W5  Until the commit nothing of this is in the tables' indexes, or in the catalog.
  *
  * The store has one such set, which is whose that has the writer's turn, or holds the store's writes (writer_hold()).
  */
@@ -31,6 +32,8 @@
 struct alex_store;
 struct alex_table;
 struct commit;
+struct record;
+struct table_name;
 
 /** What was written to one table. */
 struct writes_part {
@@ -49,12 +52,26 @@ struct writes_part {
     uint64_t *previous; /**< in the commit: what the index had before; NULL: it was empty */
 };
 
+/** What was done to a table as a whole. */
+struct table_change {
+    enum {
+        TABLE_MADE,
+        TABLE_RENAMED,
+        TABLE_DROPPED,
+    } kind;
+    struct alex_table *table;
+    struct table_name *name; /**< of TABLE_RENAMED, as what follows */
+    const char *name_before; /**< its pending one */
+    uint64_t name_ref;
+};
+
 /** A state that writes can be taken back to. */
 struct writes_savepoint {
     struct log_group log_group;
     uint64_t last_number;
     size_t *counts; /**< entries of each part */
     size_t part_count;
+    size_t table_change_count;
 };
 
 /** Puts that wait to be looked up together, and their values. */
@@ -64,6 +81,10 @@ struct writes {
     struct writes_part *parts; /**< `part_count` of them in use; the others keep their memory */
     size_t part_count;
     size_t part_capacity;
+    struct table_change *table_changes; /**< in the order of their records */
+    size_t table_change_count;
+    size_t table_change_capacity;
+    struct alex_table *ended_tables; /**< that were made, and rolled back or dropped */
     struct log_group log_group;
     uint64_t last_number; /**< of the last record appended */
     uint64_t abort_from;
@@ -81,6 +102,9 @@ struct writes {
 /** Appends one record of a key, which has `previous` in the table's index, and notes it. The writer's. */
 int writes_append(struct alex_table *table, int64_t key, uint64_t previous, bool is_delete, const void *value,
                   size_t size);
+/** Appends a record of a key or table, grouped. The writer's. */
+int writes_append_record(struct alex_table *table, struct record *record, const void *value, size_t size,
+                         uint64_t *out_ref);
 /** Puts a value, perhaps later: then before anything else that these calls do. Takes the writer's turn if need be. */
 int writes_put(struct alex_table *table, int64_t key, const void *value, size_t size);
 /** Appends what writes_put() has left, and with `readable` has the log let it be read. Takes the writer's turn if need
@@ -106,6 +130,24 @@ void writes_roll_back(struct alex_store *store, size_t savepoint);
 /** Ends a savepoint and those behind it. */
 void writes_forget(struct alex_store *store, size_t savepoint);
 
+/* writes_tables.c; the writer's, but for writes_undo_tables() */
+/** A table by the name that it has for who writes. @return NULL: there is none */
+struct alex_table *writes_find_table(const struct alex_store *store, const char *name);
+/** Makes a table, under a name that is free. */
+int writes_make_table(struct alex_store *store, const char *name, enum alex_key_order order,
+                      struct alex_table **out_table);
+/** Gives a table a name that is free. */
+int writes_rename_table(struct alex_table *table, const char *name);
+int writes_drop_table(struct alex_table *table);
+/** Takes the changes of tables back but for the first `count`. */
+void writes_undo_tables(struct alex_store *store, size_t count);
+/** Makes room for what is made, so that writes_publish_tables() can't fail. @return ALEX_OK, ALEX_NO_MEMORY */
+int writes_reserve_tables(struct alex_store *store);
+/** Makes the changes of tables the store's. @param number  that they are published with */
+void writes_publish_tables(struct alex_store *store, uint64_t number);
+/** Frees tables that were never the store's. */
+void writes_end_tables(struct alex_store *store);
+
 /* overlay.c; after writes_settle() */
 /** Finds what was written of a key last. @param out_ref  0: nothing @return ALEX_OK, ALEX_NO_MEMORY */
 int overlay_find(struct alex_table *table, uint64_t index_key, uint64_t *out_ref);
@@ -119,10 +161,11 @@ void overlay_cut(struct writes_part *part, size_t count);
 bool overlay_covers(const struct alex_table *table);
 
 /* writes_commit.c */
-/** What a commit has put. */
+/** What a commit has done to keys. */
 struct writes_done {
     uint64_t added;    /**< keys that had no value before */
     uint64_t replaced; /**< keys that had one */
+    uint64_t deleted;
 };
 /** Commits everything: all of it is there afterwards, or nothing. The writer's; then writes_end() with the result.
  *  @param out_done  optional */

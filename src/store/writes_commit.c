@@ -94,6 +94,8 @@ static int arrange_all(alex_store *store)
     size_t total = 0;
     for (size_t p = 0; p < writes->part_count; p++) {
         struct writes_part *part = &writes->parts[p];
+        bool is_dropped = table_drop_number(part->table) == TABLE_DROP_PENDING;
+        part->count = is_dropped ? 0 : part->count;          /* which are all dead */
         part->deletes = part->count > 0 ? part->deletes : 0; /* what was rolled back is counted there still */
         total += part->ascending && loads(part) ? 0 : part->count;
     }
@@ -106,6 +108,7 @@ static int arrange_all(alex_store *store)
         struct writes_part *part = &writes->parts[p];
         if (part->count > 0 && !(part->ascending && loads(part))) {
             size_t count = part->count;
+            BASE_ASSERT(scratch != NULL); /* as it was counted */
             arrange(part, scratch);
             scratch += count;
         }
@@ -189,7 +192,7 @@ static int reserve(alex_store *store, struct commit *commit, bool notes)
         deletes += store->writes.parts[p].deletes;
         count += store->writes.parts[p].count;
     }
-    if (version_reserve(store, deletes) != ALEX_OK) {
+    if (version_reserve(store, deletes) != ALEX_OK || writes_reserve_tables(store) != ALEX_OK) {
         return no_memory(store, count);
     }
     if (notes && count > 0) {
@@ -246,11 +249,11 @@ static void shorten(const struct writes_part *part)
 static void publish(alex_store *store, struct commit *commit, bool waits, struct writes_done *done)
 {
     struct writes *writes = &store->writes;
-    size_t deletes = 0;
     for (size_t p = 0; p < writes->part_count; p++) {
         finish(&writes->parts[p], commit, done);
-        deletes += writes->parts[p].deletes;
+        done->deleted += writes->parts[p].deletes;
     }
+    writes_publish_tables(store, log_last_number(store->log));
     if (waits) {
         commit_enter(store, commit, log_last_number(store->log));
     } else {
@@ -260,7 +263,6 @@ static void publish(alex_store *store, struct commit *commit, bool waits, struct
     for (size_t p = 0; p < writes->part_count; p++) {
         shorten(&writes->parts[p]);
     }
-    txn_reclaim(store, 2 * deletes + RECLAIM_STEP); /* its own, and for each as many of others */
 }
 
 /** Enters all parts and appends the COMMIT, or neither. */
@@ -290,7 +292,10 @@ static int enter_and_commit(alex_store *store, bool waits)
 /** Commits what there is, or nothing. */
 static int commit_all(alex_store *store, struct commit *commit, struct writes_done *done)
 {
-    bool waits = store->commits.shares && store->writes.log_group.count <= CHANGES_NOTED_MAX;
+    const struct writes *writes = &store->writes;
+    /* The catalog is the same for all, whatever they see: it changes once that is durable. */
+    bool waits =
+        store->commits.shares && writes->log_group.count <= CHANGES_NOTED_MAX && writes->table_change_count == 0;
     int result = log_make_readable(store->log, &store->error);
     if (result == ALEX_OK) {
         result = arrange_all(store);
@@ -321,7 +326,8 @@ int writes_commit(alex_store *store, struct commit *commit, struct writes_done *
     if (result != ALEX_OK || empty) {
         writes_abort(store); /* if empty, what was rolled back */
     } else {
-        writes_clear(store);
+        writes_clear(store);                                 /* first, as it looks at tables that may end */
+        txn_reclaim(store, 2 * done.deleted + RECLAIM_STEP); /* its own, and for each as many of others */
     }
     if (result == ALEX_OK && out_done != NULL) {
         *out_done = done;

@@ -9,7 +9,7 @@ import tool
 from tool import DATA, NOT_FOUND, STORE, USAGE
 
 COMMANDS = ["create", "put", "get", "delete", "scan", "floor", "ceiling", "load", "dump", "stat", "check", "tables",
-            "drop"]
+            "drop", "rename"]
 INT64_MIN = -2**63
 INT64_MAX = 2**63 - 1
 UINT64_MAX = 2**64 - 1
@@ -253,6 +253,18 @@ class Tables(tool.ToolTest):
         self.assertIn("no table \"users\"", self.run_tool("drop", self.store, "users", code=STORE).err)
         self.assertIn("main", self.run_tool("drop", self.store, "main", code=STORE).err)
         self.assertEqual(self.run_tool("tables", self.store).text, "hashes\tunsigned\t0\nmain\tsigned\t0\n")
+
+    def test_tables_are_renamed(self):
+        self.create("--table", "users")
+        self.create("--table", "hashes", "--unsigned")
+        self.run_tool("put", self.store, "1", "a", "--table", "users")
+        self.run_tool("rename", self.store, "users", "people")
+        self.assertEqual(self.run_tool("tables", self.store).text,
+                         "hashes\tunsigned\t0\nmain\tsigned\t0\npeople\tsigned\t1\n")
+        self.assertEqual(self.run_tool("get", self.store, "1", "--table", "people").out, b"a\n")
+        self.assertIn("no table \"users\"", self.run_tool("rename", self.store, "users", "other", code=STORE).err)
+        self.assertIn("already", self.run_tool("rename", self.store, "people", "hashes", code=STORE).err)
+        self.assertIn("main", self.run_tool("rename", self.store, "main", "other", code=STORE).err)
 
     def test_a_table_of_any_name(self):
         name = os.fsdecode(b"a\tb\\ \xff\n")

@@ -26,7 +26,8 @@ def crc32c(data):
 class WrongPaths(tool.ToolTest):
     # Every command that opens a store, with the least it takes.
     COMMANDS = [["put", "1", "a"], ["get", "1"], ["delete", "1"], ["scan"], ["floor", "1"], ["ceiling", "1"], ["load"],
-                ["dump"], ["stat"], ["check"], ["tables"], ["drop", "t"]]
+                ["dump"], ["stat"], ["check"], ["tables"], ["drop", "t"],
+                ["rename", "t", "u"]]
 
     def run_all(self, store, part, code=STORE):
         for command in self.COMMANDS:

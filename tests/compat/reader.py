@@ -21,7 +21,7 @@ SEGMENT_HEADER_SIZE = 64
 RECORD_HEADER_SIZE = 32
 VALUE_MAX = 1 << 30
 
-PUT, DELETE, COMMIT, ABORT, MARK, SEAL, TABLE, DROP = range(1, 9)
+PUT, DELETE, COMMIT, ABORT, MARK, SEAL, TABLE, DROP, RENAME = range(1, 10)
 PREVIOUS, GROUPED = 0x10, 0x20
 RESERVED_FLAGS = 0xC0
 CLEAN = 1
@@ -205,6 +205,8 @@ def fits(record):
         return True
     if kind == TABLE:
         return record.key in (SIGNED, UNSIGNED) and 1 <= length <= 255 and table != MAIN_TABLE
+    if kind == RENAME:
+        return 1 <= length <= 255 and record.key == 0 and table != MAIN_TABLE
     if kind == DROP:
         return length == 0 and record.key == 0 and table != MAIN_TABLE
     return length == 0
@@ -246,7 +248,7 @@ class Log:
             record = segment.record_at(offset)
             if record is None:
                 break
-            if not PUT <= record.kind <= DROP or record.flags & RESERVED_FLAGS:
+            if not PUT <= record.kind <= RENAME or record.flags & RESERVED_FLAGS:
                 raise NewerFormat(f"{segment.path}, offset {offset}: kind {record.kind}, flags {record.flags:#x}")
             if not fits(record) or record.number <= last_number or record.number < segment.first_number:
                 break
@@ -255,9 +257,9 @@ class Log:
             if record.kind == SEAL:
                 if not segment.file_id < record.key <= followers.get(segment.file_id, 0):
                     break
-            elif record.kind in (COMMIT, ABORT, MARK, TABLE) and not record.value_holds():
+            elif record.kind in (COMMIT, ABORT, MARK, TABLE, RENAME) and not record.value_holds():
                 break
-            if record.kind == TABLE and 0 in record.value():
+            if record.kind in (TABLE, RENAME) and 0 in record.value():
                 raise Damaged(f"{segment.path}, offset {offset}: a table's name has a zero byte")
             if record.flags & GROUPED:
                 group.append(record)
@@ -364,6 +366,9 @@ class Store:
         if record.kind == TABLE:
             self.tables[record.table] = (record.value().decode("utf-8", "surrogateescape"), record.key)
             self.keys[record.table] = {}
+        elif record.kind == RENAME:
+            order = self.tables[record.table][1]
+            self.tables[record.table] = (record.value().decode("utf-8", "surrogateescape"), order)
         elif record.kind == DROP:
             self.tables.pop(record.table, None)
             self.keys.pop(record.table, None)

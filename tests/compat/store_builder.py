@@ -4,8 +4,8 @@
 import os
 import struct
 
-from reader import (ABORT, COMMIT, DELETE, DROP, GROUPED, MARK, PREVIOUS, PUT, SEAL, SEGMENT_HEADER_SIZE, TABLE,
-                    crc32c)
+from reader import (ABORT, COMMIT, DELETE, DROP, GROUPED, MARK, PREVIOUS, PUT, RENAME, SEAL, SEGMENT_HEADER_SIZE,
+                    TABLE, crc32c)
 
 STORE_ID = bytes(range(16))
 
@@ -65,6 +65,9 @@ class Builder:
 
     def drop(self, table, flags=0):
         return self.record(DROP, table, 0, b"", flags)
+
+    def rename(self, table, name, flags=0):
+        return self.record(RENAME, table, 0, name, flags)
 
     def commit(self, count=None, checksum=None):
         """Commits the group that is open."""

@@ -127,6 +127,37 @@ class WrittenByHand(StoreTest):
         b.put(2, b"new", table=3)
         self.expect(b, {2: "new"}, table="users")
 
+    def test_renamed_tables(self):
+        b = self.builder()
+        b.table(2, b"users")
+        b.put(1, b"one", table=2)
+        b.rename(2, b"people")
+        b.table(3, b"users", unsigned=True)
+        b.put(2, b"two", table=3)
+        b.rename(3, b"x", flags=GROUPED)
+        b.rename(2, b"users", flags=GROUPED)
+        b.commit()
+        b.rename(3, b"never", flags=GROUPED)
+        b.abort()
+        self.expect(b, {1: "one"}, table="users")
+        self.assert_same("people", REFUSED)
+        self.assert_same("never", REFUSED)
+        self.assert_same("x", OK)
+
+    def test_tables_in_groups(self):
+        b = self.builder()
+        b.table(2, b"users", flags=GROUPED)
+        b.put(1, b"one", table=2, flags=GROUPED)
+        b.table(3, b"gone", flags=GROUPED)
+        b.put(1, b"one", table=3, flags=GROUPED)
+        b.drop(3, flags=GROUPED)
+        b.commit()
+        b.table(4, b"never", flags=GROUPED)
+        b.abort()
+        self.expect(b, {1: "one"}, table="users")
+        self.assert_same("gone", REFUSED)
+        self.assert_same("never", REFUSED)
+
     def test_missing_table(self):
         b = self.builder()
         b.table(2, b"users")
@@ -458,7 +489,7 @@ class WrittenByHand(StoreTest):
         self.expect(b, {1: "one"})
 
     def test_newer_records(self):
-        for kind_and_flags in (0x00, 0x09, 0x0F, 0x41, 0x81, 0xC2):
+        for kind_and_flags in (0x00, 0x0A, 0x0F, 0x41, 0x81, 0xC2):
             with self.subTest(kind_and_flags=kind_and_flags):
                 b = self.builder()
                 b.put(1, b"one")
@@ -578,6 +609,16 @@ class Script:
             self.lines.append(f"drop {name}")
             self.current = "main"
 
+    def rename(self):
+        names = sorted(name for name in self.tables if name != "main")
+        free = sorted({"a", "b", "ab", "ä", "c"} - set(self.tables))
+        if names and free:
+            name = self.random.choice(names)
+            new_name = self.random.choice(free)
+            self.tables[new_name] = self.tables.pop(name)
+            self.lines.append(f"rename {name} {new_name}")
+            self.current = new_name if self.current == name else self.current
+
     def step(self):
         keys = self.tables[self.current][1]
         way = self.random.random()
@@ -595,8 +636,10 @@ class Script:
             self.batch()
         elif way < 0.86:
             self.load(self.random.choice(["commit", "commit", "abandon"]))
-        elif way < 0.94:
+        elif way < 0.93:
             self.select()
+        elif way < 0.94:
+            self.rename()
         elif way < 0.95:
             self.drop()
         elif way < 0.98:

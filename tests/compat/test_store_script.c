@@ -9,6 +9,7 @@
  *     open SHIFT              opens the store; segments of a new one have 2^SHIFT bytes, the usual size if it is 0
  *     table NAME ORDER        makes or opens a table, "signed" or "unsigned", for the commands that follow
  *     drop NAME
+ *     rename NAME NEW-NAME
  *     put KEY SIZE SEED
  *     reserve KEY SIZE SEED   the same by way of a reservation
  *     cancel KEY SIZE         a reservation that is given up
@@ -155,6 +156,8 @@ static int carry_out(struct script *script, char *words[4])
     } else if (strcmp(command, "drop") == 0) {
         script->table = alex_main_table(script->store);
         return alex_table_drop(script->store, words[1]);
+    } else if (strcmp(command, "rename") == 0) {
+        return alex_table_rename(script->store, words[1], words[2]);
     } else if (strcmp(command, "put") == 0) {
         return put(script, key, size, seed);
     } else if (strcmp(command, "reserve") == 0) {

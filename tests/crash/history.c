@@ -10,7 +10,9 @@
 #include "log/log.h"
 #include "store/store.h"
 
-#define SECOND_NAME "second"
+/** Names of the second table. */
+enum { NAMES = 2 };
+static const char *const names[1 + NAMES] = {NULL, "second", "third"};
 
 static size_t size_of(const struct history *history, uint32_t version)
 {
@@ -65,22 +67,33 @@ static bool table_holds(const struct history *history, alex_table *table, const 
     return true;
 }
 
-/** The second table, or NULL. */
-static alex_table *second_table(alex_store *store)
+/** A table by a name of the second one's, or NULL. */
+static alex_table *table_named(alex_store *store, size_t name)
 {
     struct alex_table_options there = {.mode = ALEX_MUST_EXIST};
     alex_table *table = NULL;
-    (void)alex_table_open(store, SECOND_NAME, &there, &table);
+    (void)alex_table_open(store, names[name], &there, &table);
     return table;
+}
+
+/** Whether the second table is what it should be, and under no other name. */
+static bool second_holds(const struct history *history, alex_store *store, const struct state *state)
+{
+    for (size_t name = 1; name <= NAMES; name++) {
+        alex_table *table = table_named(store, name);
+        if ((table != NULL) != (state->second == name) ||
+            (table != NULL && !table_holds(history, table, state->versions[1]))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint32_t history_held(const struct history *history, alex_store *store, uint32_t least, uint32_t greatest)
 {
-    alex_table *second = second_table(store);
     for (uint32_t i = greatest + 1; i-- > least;) {
         const struct state *state = &history->states[i];
-        if (state->exists == (second != NULL) && table_holds(history, alex_main_table(store), state->versions[0]) &&
-            (second == NULL || table_holds(history, second, state->versions[1]))) {
+        if (table_holds(history, alex_main_table(store), state->versions[0]) && second_holds(history, store, state)) {
             return i;
         }
     }
@@ -98,9 +111,9 @@ static struct state *add_state(struct history *history)
     return &history->states[history->issued];
 }
 
-static alex_table *table_at(alex_store *store, size_t table)
+static alex_table *table_at(alex_store *store, const struct state *state, size_t table)
 {
-    return table == 0 ? alex_main_table(store) : second_table(store);
+    return table == 0 ? alex_main_table(store) : table_named(store, state->second);
 }
 
 static int put(struct history *history, alex_store *store, struct state *state, size_t table, size_t key)
@@ -109,13 +122,13 @@ static int put(struct history *history, alex_store *store, struct state *state, 
     uint32_t version = ++history->version;
     state->versions[table][key] = version;
     return store == NULL ? ALEX_OK
-                         : alex_put(table_at(store, table), key_of(key), value_of(history, version, value),
+                         : alex_put(table_at(store, state, table), key_of(key), value_of(history, version, value),
                                     size_of(history, version), NULL);
 }
 
 static size_t choose_table(struct history *history, const struct state *state)
 {
-    return state->exists ? helper_random_below(&history->random, HISTORY_TABLES) : 0;
+    return state->second != 0 ? helper_random_below(&history->random, HISTORY_TABLES) : 0;
 }
 
 /** Puts, or deletes what is there. */
@@ -127,7 +140,7 @@ static int change_one(struct history *history, alex_store *store, struct state *
         return put(history, store, state, table, key);
     }
     state->versions[table][key] = 0;
-    return store == NULL ? ALEX_OK : alex_delete(table_at(store, table), key_of(key));
+    return store == NULL ? ALEX_OK : alex_delete(table_at(store, state, table), key_of(key));
 }
 
 static int change_many(struct history *history, alex_store *store, struct state *state)
@@ -138,8 +151,8 @@ static int change_many(struct history *history, alex_store *store, struct state 
     for (size_t i = 0; i < COUNT; i++) {
         size_t table = choose_table(history, state);
         size_t key = helper_random_below(&history->random, HISTORY_KEYS);
-        ops[i] =
-            (struct alex_op){ALEX_OP_DELETE, store != NULL ? table_at(store, table) : NULL, key_of(key), {NULL, 0}};
+        ops[i] = (struct alex_op){
+            ALEX_OP_DELETE, store != NULL ? table_at(store, state, table) : NULL, key_of(key), {NULL, 0}};
         if (helper_random_below(&history->random, 4) == 0) {
             state->versions[table][key] = 0;
             continue;
@@ -152,21 +165,56 @@ static int change_many(struct history *history, alex_store *store, struct state 
     return store == NULL ? ALEX_OK : alex_write(store, ops, COUNT);
 }
 
+/** A table as the transaction has it. */
+static int table_in(alex_txn *txn, const struct state *state, size_t table, alex_table **out_table)
+{
+    struct alex_table_options there = {.mode = ALEX_MUST_EXIST};
+    return alex_txn_table_open(txn, table == 0 ? "main" : names[state->second], &there, out_table);
+}
+
 /** One write in a transaction: a put or a delete. */
-static int write_in(struct history *history, alex_store *store, alex_txn *txn, struct state *state)
+static int write_in(struct history *history, alex_txn *txn, struct state *state)
 {
     unsigned char value[HISTORY_VALUE_BYTES];
     size_t table = choose_table(history, state);
     size_t key = helper_random_below(&history->random, HISTORY_KEYS);
     uint32_t *version = &state->versions[table][key];
-    if (*version != 0 && helper_random_below(&history->random, 3) == 0) {
-        *version = 0;
-        return store == NULL ? ALEX_OK : alex_txn_delete(txn, table_at(store, table), key_of(key));
+    bool deletes = *version != 0 && helper_random_below(&history->random, 3) == 0;
+    alex_table *handle = NULL;
+    int code = txn != NULL ? table_in(txn, state, table, &handle) : ALEX_OK;
+    *version = deletes ? 0 : ++history->version;
+    if (txn == NULL || code != ALEX_OK) {
+        return code;
     }
-    *version = ++history->version;
-    return store == NULL ? ALEX_OK
-                         : alex_txn_put(txn, table_at(store, table), key_of(key), value_of(history, *version, value),
-                                        size_of(history, *version), NULL);
+    return deletes ? alex_txn_delete(txn, handle, key_of(key))
+                   : alex_txn_put(txn, handle, key_of(key), value_of(history, *version, value),
+                                  size_of(history, *version), NULL);
+}
+
+/** Another name for the second table. */
+static size_t choose_name(struct history *history, const struct state *state)
+{
+    size_t name = 1 + helper_random_below(&history->random, NAMES);
+    return name != state->second ? name : name % NAMES + 1;
+}
+
+/** Makes the second table in a transaction, renames or drops it. */
+static int change_tables_in(struct history *history, alex_txn *txn, struct state *state)
+{
+    alex_table *table;
+    size_t before = state->second;
+    size_t name = choose_name(history, state);
+    if (before == 0) {
+        state->second = name;
+        return txn != NULL ? alex_txn_table_open(txn, names[name], NULL, &table) : ALEX_OK;
+    }
+    if (helper_random_below(&history->random, 2) == 0) {
+        state->second = name;
+        return txn != NULL ? alex_txn_table_rename(txn, names[before], names[name]) : ALEX_OK;
+    }
+    state->second = 0;
+    memset(state->versions[1], 0, sizeof state->versions[1]);
+    return txn != NULL ? alex_txn_table_drop(txn, names[before]) : ALEX_OK;
 }
 
 /** A transaction with a savepoint to which it may go back, and which may be given up. */
@@ -186,8 +234,10 @@ static int transact(struct history *history, alex_store *store, struct state *st
         } else if (way == 1 && savepoint != 0) {
             *state = saved;
             code = store == NULL ? ALEX_OK : alex_rollback_to(txn, savepoint);
+        } else if (way == 2) {
+            code = change_tables_in(history, txn, state);
         } else {
-            code = write_in(history, store, txn, state);
+            code = write_in(history, txn, state);
         }
     }
     if (helper_random_below(&history->random, 4) == 0) {
@@ -220,16 +270,22 @@ static int load(struct history *history, alex_store *store, struct state *state)
     return code;
 }
 
-/** Makes the second table, or drops it. */
-static int change_tables(alex_store *store, struct state *state)
+/** Makes the second table, renames or drops it. */
+static int change_tables(struct history *history, alex_store *store, struct state *state)
 {
     alex_table *table;
-    state->exists = !state->exists;
+    size_t before = state->second;
+    size_t name = choose_name(history, state);
+    bool renames = before != 0 && helper_random_below(&history->random, 3) == 0;
+    state->second = before == 0 || renames ? name : 0;
+    if (renames) {
+        return store != NULL ? alex_table_rename(store, names[before], names[name]) : ALEX_OK;
+    }
     memset(state->versions[1], 0, sizeof state->versions[1]);
     if (store == NULL) {
         return ALEX_OK;
     }
-    return state->exists ? alex_table_open(store, SECOND_NAME, NULL, &table) : alex_table_drop(store, SECOND_NAME);
+    return before == 0 ? alex_table_open(store, names[name], NULL, &table) : alex_table_drop(store, names[before]);
 }
 
 int history_put(struct history *history, alex_store *store)
@@ -250,7 +306,7 @@ int history_operate(struct history *history, alex_store *store)
     if (way < 86) {
         return transact(history, store, state);
     }
-    return way < 91 ? load(history, store, state) : change_tables(store, state);
+    return way < 91 ? load(history, store, state) : change_tables(history, store, state);
 }
 
 int history_make_durable(alex_store *store, enum alex_durability durability)

@@ -25,7 +25,7 @@ enum { HISTORY_KEYS = 24, HISTORY_TABLES = 2, HISTORY_VALUE_BYTES = 3000 };
 /** What a store holds. */
 struct state {
     uint32_t versions[HISTORY_TABLES][HISTORY_KEYS]; /**< 0: absent */
-    bool exists;                                     /**< the second table */
+    size_t second;                                   /**< which name the second table has; 0: it is not there */
 };
 
 struct history {
@@ -41,7 +41,8 @@ struct history {
 void history_begin(struct history *history, uint64_t seed, uint32_t operations);
 void history_release(struct history *history);
 
-/** Carries out the next operation: a put, delete, batch, transaction, load, or the second table made or dropped.
+/** Carries out the next operation: a put, delete, batch, transaction, load, or the second table made, renamed or
+ *  dropped.
  *
  *  @param store   NULL: on the states alone
  *  @return its code, ALEX_OK without a store */

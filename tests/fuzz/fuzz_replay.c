@@ -137,6 +137,10 @@ static void step(uint8_t what, uint8_t a, uint8_t b)
     case 9:
         append((struct record){.kind = RECORD_DROP, .flags = grouped, .table = a % 5}, NULL);
         break;
+    case 13:
+        append((struct record){.kind = RECORD_RENAME, .flags = grouped, .table = a % 5, .value_bytes = 1},
+               (const uint8_t *)&name);
+        break;
     case 10: /* numbers go on elsewhere */
         made.number = (what & 0x20) != 0 ? RECORD_NUMBER_MAX - a : made.number + b - 3;
         break;

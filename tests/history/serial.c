@@ -61,44 +61,48 @@ static uint16_t table_of_id(const struct tables *tables, uint32_t id)
     return (uint16_t)low;
 }
 
-/** Tells when bytes of the log were durable. */
-struct durability {
+/** What is known of the records of the commit at hand. */
+struct reading {
+    enum commit_kind kind;
+    uint16_t table; /**< made or dropped */
     const struct log *log;
-    bool asked;
+    bool when_durable;
     uint64_t file_id;
     uint64_t inode;
-    uint64_t latest; /**< moment from which on all of the records at hand were */
+    uint64_t durable; /**< moment from which on all of them were */
 };
 
-static void note_durability(struct durability *durability, const struct log_met *met)
+static void note_durability(struct reading *reading, const struct log_met *met)
 {
-    if (!durability->asked) {
+    if (!reading->when_durable) {
         return;
     }
-    if (durability->file_id != met->at.file_id) {
+    if (reading->file_id != met->at.file_id) {
         char path[FILES_PATH_MAX];
         struct stat status;
-        log_path(durability->log, met->at.file_id, path, sizeof path);
+        log_path(reading->log, met->at.file_id, path, sizeof path);
         assert_int_equal(stat(path, &status), 0);
-        durability->file_id = met->at.file_id;
-        durability->inode = (uint64_t)status.st_ino;
+        reading->file_id = met->at.file_id;
+        reading->inode = (uint64_t)status.st_ino;
     }
-    uint64_t from = syncs_durable_from(durability->inode, met->at.offset + met->bytes);
-    durability->latest = from > durability->latest ? from : durability->latest;
+    uint64_t from = syncs_durable_from(reading->inode, met->at.offset + met->bytes);
+    reading->durable = from > reading->durable ? from : reading->durable;
 }
 
 /** Ends the commit that the record at hand is the last one of. */
-static struct serial_commit *end_commit(struct serial *serial, enum commit_kind kind, const struct record *record,
-                                        struct durability *durability)
+static void end_commit(struct serial *serial, const struct record *record, struct reading *reading)
 {
-    struct serial_commit *commit = serial_add(serial, kind, record->number);
-    commit->durable = durability->latest;
-    durability->latest = 0;
-    return commit;
+    struct serial_commit *commit = serial_add(serial, reading->kind, record->number);
+    commit->grouped = record->kind == RECORD_COMMIT && reading->kind == COMMIT_WRITES;
+    commit->table = reading->table;
+    commit->durable = reading->durable;
+    reading->durable = 0;
+    reading->kind = COMMIT_WRITES;
+    reading->table = 0;
 }
 
 static void take_record(struct serial *serial, const struct tables *tables, const struct record *record,
-                        struct durability *durability)
+                        struct reading *reading)
 {
     bool grouped = (record->flags & RECORD_FLAG_GROUPED) != 0;
     bool is_put = record->kind == RECORD_PUT;
@@ -111,21 +115,24 @@ static void take_record(struct serial *serial, const struct tables *tables, cons
                           is_put ? recorder_value_id(record->value, record->value_bytes, table, (int64_t)record->key)
                                  : ID_ABSENT);
         if (!grouped) {
-            (void)end_commit(serial, COMMIT_WRITES, record, durability);
+            end_commit(serial, record, reading);
         }
         break;
     case RECORD_COMMIT:
-        end_commit(serial, COMMIT_WRITES, record, durability)->grouped = true;
+        end_commit(serial, record, reading);
         break;
     case RECORD_TABLE:
     case RECORD_DROP:
-        table = table_of_id(tables, record->table);
-        end_commit(serial, record->kind == RECORD_TABLE ? COMMIT_MAKE : COMMIT_DROP, record, durability)->table = table;
+        assert_int_equal(reading->kind, COMMIT_WRITES);
+        reading->kind = record->kind == RECORD_TABLE ? COMMIT_MAKE : COMMIT_DROP;
+        reading->table = table_of_id(tables, record->table);
+        break;
+    case RECORD_RENAME:
         break;
     case RECORD_ABORT: {
         const struct serial_commit *before = serial->count > 0 ? &serial->commits[serial->count - 1] : NULL;
         serial->change_count = before != NULL ? before->first + before->count : 0;
-        durability->latest = 0;
+        reading->durable = 0;
         break;
     }
     case RECORD_MARK:
@@ -136,7 +143,7 @@ static void take_record(struct serial *serial, const struct tables *tables, cons
 
 void serial_read(struct serial *serial, alex_store *store, const struct tables *tables, bool when_durable)
 {
-    struct durability durability = {.log = store_log(store), .asked = when_durable};
+    struct reading reading = {.log = store_log(store), .when_durable = when_durable};
     uint64_t from = serial->number;
     uint64_t published = mvcc_published(&store->mvcc);
     serial->count = 0;
@@ -151,8 +158,8 @@ void serial_read(struct serial *serial, alex_store *store, const struct tables *
         }
         assert_int_equal(state, LOG_WALK_RECORD);
         if (met.record.number > from) {
-            note_durability(&durability, &met);
-            take_record(serial, tables, &met.record, &durability);
+            note_durability(&reading, &met);
+            take_record(serial, tables, &met.record, &reading);
         }
     }
     serial->number = published;

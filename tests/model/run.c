@@ -105,21 +105,39 @@ static void close_store(struct run *run)
     RUN_OK(run, alex_close(store));
 }
 
-static void make_or_drop_table(struct run *run)
+/** Finds a name that no table has. */
+static void choose_name(struct run *run, char *out_name, size_t size)
+{
+    alex_table *taken;
+    do {
+        snprintf(out_name, size, "table %llu", (unsigned long long)(run->names++ % 5));
+    } while (alex_table_open(run->store, out_name, &(struct alex_table_options){.mode = ALEX_MUST_EXIST}, &taken) ==
+             ALEX_OK);
+}
+
+static void rename_table(struct run *run, struct run_table *table)
+{
+    char name[sizeof table->name];
+    choose_name(run, name, sizeof name);
+    RUN_OK(run, alex_table_rename(run->store, table->name, name));
+    memcpy(table->name, name, sizeof name);
+}
+
+static void change_table(struct run *run)
 {
     struct run_table *table = &run->tables[1 + helper_random_below(&run->random, RUN_TABLES - 1)];
     struct alex_table_options options = {.mode = ALEX_MUST_BE_NEW};
+    if (table->exists && helper_random_below(&run->random, 3) == 0) {
+        rename_table(run, table);
+        return;
+    }
     if (table->exists) {
         RUN_OK(run, alex_table_drop(run->store, table->name));
         model_release(&table->model);
         table->exists = false;
         return;
     }
-    snprintf(table->name, sizeof table->name, "table %llu", (unsigned long long)(run->names++ % 5));
-    while (alex_table_open(run->store, table->name, &(struct alex_table_options){.mode = ALEX_MUST_EXIST},
-                           &table->table) == ALEX_OK) { /* the other table has this name */
-        snprintf(table->name, sizeof table->name, "table %llu", (unsigned long long)(run->names++ % 5));
-    }
+    choose_name(run, table->name, sizeof table->name);
     table->model.is_unsigned = helper_random_below(&run->random, 2) == 0;
     options.key_order = table->model.is_unsigned ? ALEX_KEYS_UNSIGNED : ALEX_KEYS_SIGNED;
     RUN_OK(run, alex_table_open(run->store, table->name, &options, &table->table));
@@ -157,7 +175,7 @@ static void do_something(struct run *run)
             run_end_snapshot(run, snapshot);
         }
     } else if (way < 9975) {
-        make_or_drop_table(run);
+        change_table(run);
     } else if (way < 9990) {
         RUN_OK(run, alex_sync(run->store));
     } else if (way < 9997) {

@@ -41,7 +41,8 @@ THREADS = "unit_test_api_threads"
 COMMITS = "unit_test_api_threads_commit"
 WRITE_TXN = "unit_test_api_write_txn"
 WRITE_MODEL = "unit_test_write_txn_model"
-PROGRAMS = (HISTORY, POWER, POWER_THREADS, KILL_THREADS, THREADS, COMMITS, WRITE_TXN, WRITE_MODEL,
+TXN_TABLES = "unit_test_api_txn_tables"
+PROGRAMS = (HISTORY, POWER, POWER_THREADS, KILL_THREADS, THREADS, COMMITS, WRITE_TXN, WRITE_MODEL, TXN_TABLES,
             "crash_test_flips", "limits_test_space",
             "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_fork", "unit_test_api_salvage",
             "unit_test_api_sigbus", "unit_test_api_store", "unit_test_log_cut", "unit_test_log_pwrite",
@@ -445,6 +446,21 @@ class Plants(unittest.TestCase):
         """A read in a transaction of a record that the log has only in its stage."""
         self.assert_caught(WRITE_MODEL, "src/store/writes.c", "if (result == ALEX_OK && readable) {",
                            "if (result == ALEX_OK && readable && store->forks == 77) {")
+
+    def test_rollback_that_keeps_a_name(self):
+        """A rollback after which a table has the name that was taken back."""
+        self.assert_caught(TXN_TABLES, "src/store/writes_tables.c",
+                           "change->table->pending_name = change->name_before;",
+                           "change->table->pending_name = change->table->pending_name != change->name->text\n"
+                           "                                               ? change->table->pending_name : NULL;")
+
+    def test_tables_before_the_sync(self):
+        """Tables that are everyone's before the sync of their COMMIT, which fails."""
+        self.assert_caught(TXN_TABLES, "src/store/writes_commit.c", " && writes->table_change_count == 0;", ";")
+
+    def test_rename_without_accounts(self):
+        """A RENAME that is counted as live for ever."""
+        self.assert_caught(TXN_TABLES, "src/store/table.c", "    table->name_ref = ref;\n", "")
 
     # ---- histories of threads
 

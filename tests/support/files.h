@@ -53,6 +53,7 @@ enum files_record_kind {
     FILES_SEAL = 6,
     FILES_TABLE = 7,
     FILES_DROP = 8,
+    FILES_RENAME = 9,
 };
 
 /** A record and the place it was found at. */
@@ -68,6 +69,12 @@ struct files_record {
     unsigned kind;
     unsigned flags;
 };
+
+/** Bytes of a record: header, value and padding. */
+static inline uint64_t files_record_bytes(const struct files_record *record)
+{
+    return record->end - record->offset;
+}
 
 /** Reads the records of all segments, in order, as far as their header checksums hold; free() the array. */
 size_t files_list_records(const char *directory, struct files_record **out_records);

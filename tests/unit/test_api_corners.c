@@ -204,12 +204,12 @@ static unsigned fail_each_allocation(int (*attempt)(struct fixture *fixture), st
     }
 }
 
-static char table_name[32];
+static char next_name[32];
 
 static int make_table(struct fixture *fixture)
 {
     alex_table *table;
-    return alex_table_open(fixture->store, table_name, NULL, &table);
+    return alex_table_open(fixture->store, next_name, NULL, &table);
 }
 
 static int open_and_close(struct fixture *fixture)
@@ -228,7 +228,7 @@ static void test_tables_without_memory(void **state)
     unsigned failures = 0;
     fixture_store_open(fixture, &(struct alex_options){.no_background = true});
     for (int i = 0; i < TABLES; i++) {
-        (void)snprintf(table_name, sizeof table_name, "table %d", i);
+        (void)snprintf(next_name, sizeof next_name, "table %d", i);
         failures += fail_each_allocation(make_table, fixture);
         assert_int_equal(fixture->store->catalog.count, i + 2);
     }

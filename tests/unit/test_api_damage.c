@@ -503,7 +503,7 @@ static void test_newer_records(void **state)
 {
     struct fixture *fixture = *state;
     struct files_record record;
-    static const unsigned char kinds_and_flags[] = {0x09, 0x0F, 0x41, 0x81, 0x42, 0x00};
+    static const unsigned char kinds_and_flags[] = {0x0A, 0x0F, 0x41, 0x81, 0x42, 0x00};
 
     make_store(fixture);
     files_find_record(fixture->path, FILES_PUT, 1, 23, &record);

@@ -8,76 +8,9 @@
 
 #include "store/store.h"
 #include "support/faults.h"
-#include "support/store_helper.h"
+#include "support/told.h"
 
-enum { FINDINGS_MAX = 64, SEGMENT_SHIFT = 16 };
-
-/** What a salvage told. */
-struct told {
-    size_t count;
-    struct {
-        enum alex_finding_kind kind;
-        char path[FILES_PATH_MAX];
-        uint64_t offset;
-        uint64_t bytes;
-        char message[256];
-    } items[FINDINGS_MAX];
-    struct alex_salvage_report report;
-};
-
-static int note(void *context, const struct alex_finding *finding)
-{
-    struct told *told = context;
-    assert_int_equal(finding->code, ALEX_DAMAGED);
-    assert_true(told->count < FINDINGS_MAX);
-    told->items[told->count].kind = finding->kind;
-    told->items[told->count].offset = finding->offset;
-    told->items[told->count].bytes = finding->bytes;
-    (void)snprintf(told->items[told->count].path, FILES_PATH_MAX, "%s", finding->path);
-    (void)snprintf(told->items[told->count].message, 256, "%s", finding->message);
-    told->count++;
-    return 0;
-}
-
-static void target_path(const struct fixture *fixture, char *out_path)
-{
-    files_join(out_path, fixture->directory, "salvaged");
-}
-
-/** Salvages the fixture's closed store, whose files must stay as they are, and opens what came of it in its place. */
-static void salvage(struct fixture *fixture, struct told *out_told)
-{
-    char target[FILES_PATH_MAX];
-    struct alex_error error = {0};
-    target_path(fixture, target);
-    files_remove(target);
-    memset(out_told, 0, sizeof *out_told);
-    uint64_t before = files_fingerprint(fixture->path, NULL);
-    int result = alex_salvage(fixture->path, target, note, out_told, &out_told->report, &error);
-    if (result != ALEX_OK) {
-        fail_msg("%s: %s: %s", alex_code_name(result), error.path, error.message);
-    }
-    assert_int_equal(files_fingerprint(fixture->path, NULL), before);
-    assert_int_equal(out_told->report.findings, out_told->count);
-    struct alex_options options = {.mode = ALEX_MUST_EXIST};
-    ASSERT_OK(alex_open(target, &options, &fixture->store));
-    fixture->main = alex_main_table(fixture->store);
-    struct alex_open_report opened;
-    alex_store_open_report(fixture->store, &opened);
-    assert_true(opened.clean);
-    helper_check(fixture->store);
-}
-
-/** The finding with the index `i` is of this kind, and at this place. */
-static void assert_told(const struct told *told, size_t i, enum alex_finding_kind kind, const char *path,
-                        uint64_t offset, uint64_t bytes)
-{
-    assert_true(i < told->count);
-    assert_int_equal(told->items[i].kind, kind);
-    assert_string_equal(told->items[i].path, path);
-    assert_int_equal(told->items[i].offset, offset);
-    assert_int_equal(told->items[i].bytes, bytes);
-}
+enum { SEGMENT_SHIFT = 16 };
 
 static void open_small(struct fixture *fixture)
 {
@@ -91,11 +24,6 @@ static void assert_keys(alex_table *table, uint64_t keys)
     struct alex_table_stats stats;
     ASSERT_OK(alex_table_stat(table, &stats));
     assert_int_equal(stats.keys, keys);
-}
-
-static uint64_t bytes_of(const struct files_record *record)
-{
-    return record->end - record->offset;
 }
 
 /* A store without damage comes out as it is: every table with its order, empty ones too, and nothing is reported. */
@@ -117,7 +45,7 @@ static void test_whole_store(void **state)
     ASSERT_OK(alex_delete(fixture->main, 1));
     helper_put(fixture->main, 2, "");
     fixture_store_close(fixture);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 0);
     assert_int_equal(told.report.left_out_records + told.report.left_out_bytes, 0);
     assert_int_equal(told.report.tables, 3);
@@ -150,12 +78,12 @@ static void test_damaged_value(void **state)
     fixture_store_close(fixture);
     files_find_record(fixture->path, FILES_PUT, 1, 1, &record);
     files_flip_bit(record.path, record.value_offset, 2);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_VALUE, record.path, record.offset, bytes_of(&record));
+    told_assert(&told, 0, ALEX_FINDING_VALUE, record.path, record.offset, files_record_bytes(&record));
     assert_non_null(strstr(told.items[0].message, "key 1, table id 1,"));
     assert_int_equal(told.report.left_out_records, 1);
-    assert_int_equal(told.report.left_out_bytes, bytes_of(&record));
+    assert_int_equal(told.report.left_out_bytes, files_record_bytes(&record));
     ASSERT_VALUE(fixture->main, 1, "old");
     ASSERT_VALUE(fixture->main, 2, "other");
     ASSERT_VALUE(fixture->main, 3, "only");
@@ -179,18 +107,18 @@ static void test_lost_delete_and_put(void **state)
     files_find_record(fixture->path, FILES_DELETE, 1, 1, &record);
     files_find_record(fixture->path, FILES_PUT, 1, 2, &put);
     files_flip_bit(record.path, record.offset + 16, 2); /* its key */
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, bytes_of(&record));
+    told_assert(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, files_record_bytes(&record));
     assert_non_null(strstr(told.items[0].message, "up to 1 record"));
     ASSERT_VALUE(fixture->main, 1, "deleted");
     ASSERT_VALUE(fixture->main, 2, "new");
     fixture_store_close(fixture);
 
     files_flip_bit(put.path, put.offset + 8, 7); /* its length */
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, put.end - record.offset);
+    told_assert(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, put.end - record.offset);
     assert_non_null(strstr(told.items[0].message, "up to 2 records"));
     ASSERT_VALUE(fixture->main, 2, "old");
     ASSERT_VALUE(fixture->main, 3, "after");
@@ -211,9 +139,9 @@ static void test_number_out_of_order(void **state)
     unsigned char number = 1;
     files_patch(record.path, record.offset + 24, &number, 1);
     files_reseal_record(record.path, record.offset);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, bytes_of(&record));
+    told_assert(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, files_record_bytes(&record));
     ASSERT_VALUE(fixture->main, 2, "two");
 }
 
@@ -246,10 +174,10 @@ static void test_batch_without_a_record(void **state)
         files_find_record(fixture->path, FILES_PUT, 1, lost[i], &record);
         files_find_record(fixture->path, FILES_COMMIT, 0, 4, &commit);
         files_flip_bit(record.path, record.offset, 0);
-        salvage(fixture, &told);
+        told_salvage(fixture, &told);
         assert_int_equal(told.count, 2);
-        assert_told(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, bytes_of(&record));
-        assert_told(&told, 1, ALEX_FINDING_BATCH, commit.path, commit.offset, 0);
+        told_assert(&told, 0, ALEX_FINDING_RECORDS, record.path, record.offset, files_record_bytes(&record));
+        told_assert(&told, 1, ALEX_FINDING_BATCH, commit.path, commit.offset, 0);
         assert_non_null(strstr(told.items[1].message, "3 of the 4"));
         for (int64_t key = 1; key <= 4; key++) {
             ASSERT_VALUE(fixture->main, key, key != lost[i] ? "batch" : key == 1 ? "old one" : NULL);
@@ -269,9 +197,9 @@ static void test_batch_with_a_damaged_value(void **state)
     make_batch(fixture);
     files_find_record(fixture->path, FILES_PUT, 1, 2, &record);
     files_flip_bit(record.path, record.value_offset + 4, 0);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_VALUE, record.path, record.offset, bytes_of(&record));
+    told_assert(&told, 0, ALEX_FINDING_VALUE, record.path, record.offset, files_record_bytes(&record));
     ASSERT_VALUE(fixture->main, 1, "batch");
     ASSERT_VALUE(fixture->main, 2, "old two");
     ASSERT_VALUE(fixture->main, 4, "batch");
@@ -291,10 +219,10 @@ static void test_batch_without_commit(void **state)
         files_find_record(fixture->path, FILES_PUT, 1, 4, &last);
         files_find_record(fixture->path, FILES_COMMIT, 0, 4, &commit);
         files_flip_bit(commit.path, in_value ? commit.value_offset + 17 : commit.offset + 25, 6);
-        salvage(fixture, &told);
+        told_salvage(fixture, &told);
         assert_int_equal(told.count, 2);
-        assert_told(&told, 0, ALEX_FINDING_RECORDS, commit.path, commit.offset, bytes_of(&commit));
-        assert_told(&told, 1, ALEX_FINDING_BATCH, first.path, first.offset, last.end - first.offset);
+        told_assert(&told, 0, ALEX_FINDING_RECORDS, commit.path, commit.offset, files_record_bytes(&commit));
+        told_assert(&told, 1, ALEX_FINDING_BATCH, first.path, first.offset, last.end - first.offset);
         assert_non_null(strstr(told.items[1].message, "4 good records"));
         assert_int_equal(told.report.left_out_records, 4);
         ASSERT_VALUE(fixture->main, 1, "old one");
@@ -329,18 +257,18 @@ static void test_batch_with_doubt(void **state)
     }
     assert_true(seal > 2 && seal + 2 < count);
     files_flip_bit(records[seal].path, records[seal].offset + 16, 5);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_keys(fixture->main, 51); /* the SEAL alone: all that the COMMIT covers is there */
     fixture_store_close(fixture);
     files_flip_bit(records[seal].path, records[seal].offset + 16, 5);
 
     files_flip_bit(records[3].path, records[3].offset + 16, 5);
-    salvage(fixture, &told); /* a record alone, and the SEAL between is seen */
+    told_salvage(fixture, &told); /* a record alone, and the SEAL between is seen */
     assert_keys(fixture->main, 50);
     fixture_store_close(fixture);
 
     files_flip_bit(records[seal].path, records[seal].offset + 16, 5);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_keys(fixture->main, 2);
     ASSERT_VALUE(fixture->main, 0, "before");
     ASSERT_VALUE(fixture->main, 99, "after");
@@ -376,9 +304,9 @@ static void test_batch_never_committed(void **state)
     fixture_store_close(fixture);
     assert_int_equal(helper_in_child(leave_batch_open, fixture), 0);
     files_find_record(fixture->path, FILES_PUT, 1, 6, &record);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_BATCH, record.path, record.offset, bytes_of(&record));
+    told_assert(&told, 0, ALEX_FINDING_BATCH, record.path, record.offset, files_record_bytes(&record));
     ASSERT_VALUE(fixture->main, 5, "kept");
     ASSERT_VALUE(fixture->main, 6, NULL);
     assert_keys(fixture->main, 1);
@@ -403,7 +331,7 @@ static void test_manifest_and_files(void **state)
     assert_true(files_list_segments(fixture->path, &names) >= 4);
 
     files_flip_bit(manifest, 33, 1);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
     assert_int_equal(told.items[0].kind, ALEX_FINDING_FILE);
     assert_string_equal(told.items[0].path, manifest);
@@ -411,17 +339,17 @@ static void test_manifest_and_files(void **state)
     fixture_store_close(fixture);
 
     files_remove(manifest);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_FILE, fixture->path, 0, 0);
+    told_assert(&told, 0, ALEX_FINDING_FILE, fixture->path, 0, 0);
     assert_keys(fixture->main, 200);
     fixture_store_close(fixture);
 
     files_join(first, fixture->path, names[1]); /* which the SEAL before it names */
     files_remove(first);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 2);
-    assert_told(&told, 1, ALEX_FINDING_FILE, first, 0, 0);
+    told_assert(&told, 1, ALEX_FINDING_FILE, first, 0, 0);
     struct alex_table_stats stats;
     ASSERT_OK(alex_table_stat(fixture->main, &stats));
     assert_in_range(stats.keys, 100, 199);
@@ -463,20 +391,20 @@ static void test_listed_and_unlisted_files(void **state)
     unsigned char *bytes = files_read(record.path, &size);
     files_join(stray, fixture->path, "00000000000000aa.log");
     files_write(stray, bytes, 64);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 0);
     fixture_store_close(fixture);
     files_write(stray, bytes, size);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_FILE, stray, 0, size);
+    told_assert(&told, 0, ALEX_FINDING_FILE, stray, 0, size);
     ASSERT_VALUE(fixture->main, 1, "one");
     fixture_store_close(fixture);
 
     files_remove(record.path);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 2);
-    assert_told(&told, 1, ALEX_FINDING_FILE, record.path, 0, 0);
+    told_assert(&told, 1, ALEX_FINDING_FILE, record.path, 0, 0);
     assert_keys(fixture->main, 0);
     free(bytes);
 }
@@ -515,7 +443,7 @@ static void test_file_that_was_cut_off(void **state)
     files_join(stray, fixture->path, names[1]);
     files_join(manifest, fixture->path, "MANIFEST");
     files_remove(manifest);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     bool passed = false;
     for (size_t i = 0; i < told.count; i++) {
         passed |= strcmp(told.items[i].path, stray) == 0 && told.items[i].kind == ALEX_FINDING_FILE &&
@@ -541,15 +469,15 @@ static void test_segment_headers(void **state)
     fixture_store_close(fixture);
     files_find_record(fixture->path, FILES_PUT, 1, 1, &record);
     files_flip_bit(record.path, 40, 0);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_FILE, record.path, 0, 64);
+    told_assert(&told, 0, ALEX_FINDING_FILE, record.path, 0, 64);
     ASSERT_VALUE(fixture->main, 1, "one");
     fixture_store_close(fixture);
 
     files_join(manifest, fixture->path, "MANIFEST");
     files_remove(manifest);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 2);
     ASSERT_VALUE(fixture->main, 1, "one");
     fixture_store_close(fixture);
@@ -557,7 +485,7 @@ static void test_segment_headers(void **state)
     static const uint64_t lengths[] = {63, 1, 0};
     for (size_t i = 0; i < 3; i++) {
         files_truncate(record.path, lengths[i]);
-        salvage(fixture, &told);
+        told_salvage(fixture, &told);
         assert_int_equal(told.count, 2);
         assert_int_equal(told.items[1].kind, ALEX_FINDING_FILE);
         assert_keys(fixture->main, 0);
@@ -597,7 +525,7 @@ static void test_files_mixed_up(void **state)
     files_join(copy, fixture->path, "0000000000000101.log");
     files_write(copy, bytes, size);
     free(bytes);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_true(told.count >= 5); /* the manifest, and each file's header and content */
     assert_keys(fixture->main, 200);
     char value[8];
@@ -624,9 +552,9 @@ static void test_store_of_most_headers(void **state)
     files_reseal_segment(record.path);
     files_join(manifest, fixture->path, "MANIFEST");
     files_remove(manifest);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 2);
-    assert_told(&told, 1, ALEX_FINDING_FILE, record.path, 0, 64);
+    told_assert(&told, 1, ALEX_FINDING_FILE, record.path, 0, 64);
     assert_keys(fixture->main, 200);
 }
 
@@ -643,12 +571,12 @@ static void test_copies_in_values(void **state)
     ASSERT_OK(alex_sync(fixture->store));
     files_find_record(fixture->path, FILES_PUT, 1, 1, &record);
     unsigned char *file = files_read(record.path, &size);
-    ASSERT_OK(alex_put(fixture->main, 2, file + record.offset, bytes_of(&record), NULL));
+    ASSERT_OK(alex_put(fixture->main, 2, file + record.offset, files_record_bytes(&record), NULL));
     ASSERT_OK(alex_put(fixture->main, 3, file, 64 << 10 < size ? 64 << 10 : size, NULL));
     ASSERT_OK(alex_delete(fixture->main, 1));
     helper_put(fixture->main, 4, "last");
     fixture_store_close(fixture);
-    salvage(fixture, &told);
+    told_salvage(fixture, &told);
     assert_int_equal(told.count, 0);
     assert_keys(fixture->main, 3);
     ASSERT_VALUE(fixture->main, 1, NULL);
@@ -656,7 +584,7 @@ static void test_copies_in_values(void **state)
     for (int64_t key = 2; key <= 3; key++) {
         files_find_record(fixture->path, FILES_PUT, 1, key, &record);
         files_flip_bit(record.path, record.offset + 9, 0);
-        salvage(fixture, &told);
+        told_salvage(fixture, &told);
         assert_int_equal(told.count, key - 1);
         ASSERT_VALUE(fixture->main, 1, NULL);
         ASSERT_CODE(ALEX_NOT_FOUND, alex_exists(fixture->main, key));
@@ -671,107 +599,6 @@ static void test_copies_in_values(void **state)
     free(file);
 }
 
-/* A table whose name is lost keeps its records under one that no table has; and a table that lost its DROP goes all the
- * same once its name is given anew. */
-static void test_tables(void **state)
-{
-    struct fixture *fixture = *state;
-    struct told told;
-    struct files_record made;
-    struct files_record dropped;
-    fixture_store_open(fixture, NULL);
-    alex_table *table = helper_table(fixture->store, "nameless", ALEX_KEYS_UNSIGNED); /* id 2 */
-    helper_put(table, 7, "seven");
-    helper_put(helper_table(fixture->store, "lost-2", ALEX_KEYS_SIGNED), 8, "eight"); /* id 3 */
-    helper_put(helper_table(fixture->store, "again", ALEX_KEYS_SIGNED), 9, "old");    /* id 4 */
-    ASSERT_OK(alex_table_drop(fixture->store, "again"));
-    helper_put(helper_table(fixture->store, "again", ALEX_KEYS_SIGNED), 10, "new"); /* id 5 */
-    fixture_store_close(fixture);
-    files_find_record(fixture->path, FILES_TABLE, 2, ALEX_KEYS_UNSIGNED, &made);
-    files_find_record(fixture->path, FILES_DROP, 4, 0, &dropped);
-    files_flip_bit(made.path, made.value_offset, 1);
-    files_flip_bit(dropped.path, dropped.offset + 2, 1);
-    salvage(fixture, &told);
-    assert_int_equal(told.count, 3);
-    assert_told(&told, 0, ALEX_FINDING_RECORDS, made.path, made.offset, bytes_of(&made));
-    assert_told(&told, 1, ALEX_FINDING_RECORDS, dropped.path, dropped.offset, bytes_of(&dropped));
-    assert_int_equal(told.items[2].kind, ALEX_FINDING_TABLE);
-    assert_int_equal(told.items[2].offset, made.end);
-    assert_non_null(strstr(told.items[2].message, "\"lost-2+2\""));
-    assert_int_equal(told.report.tables, 4);
-    ASSERT_VALUE(helper_table(fixture->store, "lost-2+2", ALEX_KEYS_SIGNED), 7, "seven");
-    ASSERT_VALUE(helper_table(fixture->store, "lost-2", ALEX_KEYS_SIGNED), 8, "eight");
-    table = helper_table(fixture->store, "again", ALEX_KEYS_SIGNED);
-    ASSERT_VALUE(table, 9, NULL);
-    ASSERT_VALUE(table, 10, "new");
-}
-
-/* Of a table whose name is lost and that was dropped or emptied nothing is left, and one whose DROP is lost is back. */
-static void test_dropped_tables(void **state)
-{
-    struct fixture *fixture = *state;
-    struct told told;
-    struct files_record made;
-    struct files_record dropped;
-    struct files_record cleared;
-    fixture_store_open(fixture, NULL);
-    helper_put(helper_table(fixture->store, "a", ALEX_KEYS_SIGNED), 1, "one"); /* id 2 */
-    ASSERT_OK(alex_table_drop(fixture->store, "a"));
-    helper_put(helper_table(fixture->store, "b", ALEX_KEYS_SIGNED), 2, "two"); /* id 3 */
-    ASSERT_OK(alex_table_drop(fixture->store, "b"));
-    alex_table *emptied = helper_table(fixture->store, "c", ALEX_KEYS_SIGNED); /* id 4 */
-    helper_put(emptied, 3, "three");
-    ASSERT_OK(alex_delete(emptied, 3));
-    fixture_store_close(fixture);
-    files_find_record(fixture->path, FILES_TABLE, 2, ALEX_KEYS_SIGNED, &made);
-    files_find_record(fixture->path, FILES_DROP, 3, 0, &dropped);
-    files_find_record(fixture->path, FILES_TABLE, 4, ALEX_KEYS_SIGNED, &cleared);
-    files_flip_bit(made.path, made.offset + 12, 1);
-    files_flip_bit(dropped.path, dropped.offset + 12, 1);
-    files_flip_bit(cleared.path, cleared.offset + 12, 1);
-    salvage(fixture, &told);
-    assert_int_equal(told.report.tables, 2);
-    ASSERT_VALUE(helper_table(fixture->store, "b", ALEX_KEYS_SIGNED), 2, "two");
-}
-
-/* What no writer leaves behind has no effect, though its checksums hold: a table with the id of another, one named as
- * the main table, one without a name, and the main table dropped. */
-static void test_impossible_tables(void **state)
-{
-    struct fixture *fixture = *state;
-    struct told told;
-    struct files_record made;
-    struct files_record dropped;
-    static const char *const forged[] = {"main", "\0ain"};
-    fixture_store_open(fixture, NULL);
-    helper_put(fixture->main, 1, "one");
-    (void)helper_table(fixture->store, "mail", ALEX_KEYS_SIGNED); /* id 2 */
-    ASSERT_OK(alex_table_drop(fixture->store, "mail"));
-    fixture_store_close(fixture);
-    files_find_record(fixture->path, FILES_TABLE, 2, ALEX_KEYS_SIGNED, &made);
-    files_find_record(fixture->path, FILES_DROP, 2, 0, &dropped);
-    for (size_t i = 0; i < 3; i++) {
-        unsigned char table = 1;
-        if (i < 2) {
-            uint32_t crc = files_crc32c(0, forged[i], 4);
-            unsigned char bytes[4] = {(unsigned char)crc, (unsigned char)(crc >> 8), (unsigned char)(crc >> 16),
-                                      (unsigned char)(crc >> 24)};
-            files_patch(made.path, made.value_offset, forged[i], 4);
-            files_patch(made.path, made.offset + 4, bytes, sizeof bytes);
-        } else {
-            files_patch(made.path, made.offset + 12, &table, 1);
-        }
-        files_patch(made.path, dropped.offset + 12, &table, 1);
-        files_reseal_record(made.path, made.offset);
-        files_reseal_record(made.path, dropped.offset);
-        salvage(fixture, &told);
-        assert_int_equal(told.count, 0);
-        assert_int_equal(told.report.tables, 1);
-        ASSERT_VALUE(fixture->main, 1, "one");
-        fixture_store_close(fixture);
-    }
-}
-
 /* A log that ends in zero bytes before the place up to which it was synced is reported, as is one that is cut there. */
 static void test_end_below_the_durable_end(void **state)
 {
@@ -784,11 +611,11 @@ static void test_end_below_the_durable_end(void **state)
     helper_put(fixture->main, 2, "two");
     fixture_store_close(fixture);
     files_last_record(fixture->path, &last);
-    files_patch(last.path, last.offset, zero, (size_t)bytes_of(&last));
+    files_patch(last.path, last.offset, zero, (size_t)files_record_bytes(&last));
     for (int i = 0; i < 2; i++) {
-        salvage(fixture, &told);
+        told_salvage(fixture, &told);
         assert_int_equal(told.count, 1);
-        assert_told(&told, 0, ALEX_FINDING_RECORDS, last.path, last.offset, bytes_of(&last));
+        told_assert(&told, 0, ALEX_FINDING_RECORDS, last.path, last.offset, files_record_bytes(&last));
         ASSERT_VALUE(fixture->main, 1, "one");
         ASSERT_VALUE(fixture->main, 2, NULL);
         fixture_store_close(fixture);
@@ -808,12 +635,12 @@ static void test_only_look(void **state)
     fixture_store_close(fixture);
     files_find_record(fixture->path, FILES_PUT, 1, 2, &record);
     files_flip_bit(record.path, record.end - 1, 0);
-    ASSERT_OK(alex_salvage(fixture->path, NULL, note, &told, &told.report, NULL));
+    ASSERT_OK(alex_salvage(fixture->path, NULL, told_note, &told, &told.report, NULL));
     assert_int_equal(told.count, 1);
-    assert_told(&told, 0, ALEX_FINDING_PADDING, record.path, record.offset, bytes_of(&record));
+    told_assert(&told, 0, ALEX_FINDING_PADDING, record.path, record.offset, files_record_bytes(&record));
     assert_int_equal(told.report.keys, 2);
     assert_int_equal(told.report.value_bytes, 6);
-    salvage(fixture, &told); /* which leaves nothing out */
+    told_salvage(fixture, &told); /* which leaves nothing out */
     assert_int_equal(told.count, 0);
     assert_keys(fixture->main, 2);
 }
@@ -839,9 +666,6 @@ int main(void)
         TEST_WITH_DIRECTORY(test_files_mixed_up),
         TEST_WITH_DIRECTORY(test_store_of_most_headers),
         TEST_WITH_DIRECTORY(test_copies_in_values),
-        TEST_WITH_DIRECTORY(test_tables),
-        TEST_WITH_DIRECTORY(test_dropped_tables),
-        TEST_WITH_DIRECTORY(test_impossible_tables),
         TEST_WITH_DIRECTORY(test_end_below_the_durable_end),
         TEST_WITH_DIRECTORY(test_only_look),
     };

@@ -39,6 +39,8 @@ static const struct record samples[] = {
     {.kind = RECORD_TABLE, .table = 4, .key = ALEX_KEYS_SIGNED, .number = 17, .value_bytes = 1},
     {.kind = RECORD_TABLE, .table = 4, .key = ALEX_KEYS_UNSIGNED, .number = 17, .value_bytes = 255},
     {.kind = RECORD_DROP, .table = 4, .number = 18},
+    {.kind = RECORD_RENAME, .flags = RECORD_FLAG_GROUPED, .table = 4, .number = 19, .value_bytes = 1},
+    {.kind = RECORD_RENAME, .table = 4, .number = 19, .value_bytes = 255},
 };
 enum { SAMPLE_COUNT = sizeof samples / sizeof samples[0] };
 
@@ -236,6 +238,10 @@ static void test_fields(void **state)
         {RECORD_DROP, {.table = 0}},
         {RECORD_DROP, {.table = 2, .key = 1}},
         {RECORD_DROP, {.table = 2, .value_bytes = 1}},
+        {RECORD_RENAME, {.table = 0, .value_bytes = 1}},
+        {RECORD_RENAME, {.table = 2, .key = 1, .value_bytes = 1}},
+        {RECORD_RENAME, {.table = 2, .value_bytes = 0}},
+        {RECORD_RENAME, {.table = 2, .value_bytes = 256}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(forged(rows[i].record, rows[i].kind_and_flags), RECORD_BAD);

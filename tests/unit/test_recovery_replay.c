@@ -138,6 +138,11 @@ static void drop(uint32_t id)
     append((struct record){.kind = RECORD_DROP, .table = id}, "");
 }
 
+static void rename_to(uint32_t id, const char *name, uint32_t name_bytes)
+{
+    append((struct record){.kind = RECORD_RENAME, .table = id, .value_bytes = name_bytes}, name);
+}
+
 static void path_of_file(const struct fixture *fixture, size_t file, char *out_path)
 {
     char name[32];
@@ -484,7 +489,7 @@ static void test_clean_but_elsewhere(void **state)
 static void test_newer_record(void **state)
 {
     struct fixture *fixture = *state;
-    static const unsigned kinds[] = {9, 15, RECORD_PUT | 0x40, RECORD_PUT | 0x80};
+    static const unsigned kinds[] = {RECORD_KIND_LAST + 1, 15, RECORD_PUT | 0x40, RECORD_PUT | 0x80};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         begin();
         put(1, "one");
@@ -526,9 +531,10 @@ static void test_dropped_table(void **state)
 static void test_impossible_tables(void **state)
 {
     struct fixture *fixture = *state;
-    for (int what = 0; what < 9; what++) {
+    for (int what = 0; what < 14; what++) {
         begin();
         table(2, "second", 6);
+        table(4, "fourth", 6);
         switch (what) {
         case 0:
             append((struct record){.kind = RECORD_PUT, .table = 7}, "");
@@ -553,6 +559,21 @@ static void test_impossible_tables(void **state)
             break;
         case 7:
             table(3, "a\0b", 3);
+            break;
+        case 8:
+            rename_to(1, "first", 5);
+            break;
+        case 9:
+            rename_to(7, "seventh", 7);
+            break;
+        case 10:
+            rename_to(2, "fourth", 6);
+            break;
+        case 11:
+            rename_to(2, "main", 4);
+            break;
+        case 12:
+            rename_to(2, "a\0b", 3);
             break;
         default:
             table(UINT32_MAX, "last", 4);

@@ -20,185 +20,10 @@
 #include "recovery/recovery.h"
 #include "store/store.h"
 #include "support/faults.h"
-#include "support/store_helper.h"
-
-enum { TABLES = 3, KEYS = 24, VALUE_MAX = 200 * 1024 };
+#include "support/world.h"
 
 /** No scenario makes more calls of one kind. */
 #define CALLS_MAX 3000
-
-static const char *const table_names[TABLES] = {"main", "second", "third"};
-
-/** What a store holds. */
-struct contents {
-    bool exists[TABLES];
-    unsigned versions[TABLES][KEYS]; /**< of each key's value; 0: absent */
-};
-
-/** A store, and what it should hold. */
-struct world {
-    struct fixture *fixture;
-    char path[FILES_PATH_MAX];
-    enum alex_durability durability;
-    bool read_only;
-    alex_store *store; /**< NULL: closed */
-    bool unclean;      /**< an opening or a close has failed */
-    struct contents now;
-    bool in_doubt; /**< after the next opening it may be `doubtful` just as well: the write whose sync failed */
-    struct contents doubtful;
-    struct alex_error open_error;
-};
-
-static unsigned char value_memory[VALUE_MAX];
-
-/** Sizes from none to several pages, and at version 9 one of several segments. */
-static size_t value_size(int64_t key, unsigned version)
-{
-    return version == 9 ? VALUE_MAX : ((size_t)key * 379 + version * 1117) % 5000;
-}
-
-static const void *value_of(int table, int64_t key, unsigned version)
-{
-    helper_fill(value_memory, value_size(key, version), (uint64_t)key * 64 + version * 4 + (uint64_t)table);
-    return value_memory;
-}
-
-static const struct contents contents_at_first = {.exists = {true, false, false}};
-
-static bool is_latched(const struct world *world)
-{
-    return log_writable(store_log(world->store), NULL) != ALEX_OK;
-}
-
-/** A write that makes the store hold `then` has returned `code`. */
-static int world_wrote(struct world *world, int code, const struct contents *then)
-{
-    if (code == ALEX_OK) {
-        world->now = *then;
-    } else if (code != ALEX_READ_ONLY && is_latched(world)) {
-        world->in_doubt = true;
-        world->doubtful = *then;
-    }
-    return code;
-}
-
-static int world_open(struct world *world)
-{
-    struct alex_options options = {.no_background = true,
-                                   .error = &world->open_error,
-                                   .durability = world->durability,
-                                   .read_only = world->read_only};
-    struct store_tuning tuning = {.segment_shift = 16};
-    int code = store_open_tuned(world->path, &options, &tuning, &world->store);
-    world->unclean |= code != ALEX_OK;
-    return code;
-}
-
-static int world_close(struct world *world)
-{
-    int code = alex_close(world->store);
-    world->store = NULL;
-    world->unclean |= code != ALEX_OK;
-    return code;
-}
-
-static alex_table *world_table(struct world *world, int table)
-{
-    struct alex_table_options options = {.mode = ALEX_MUST_EXIST};
-    alex_table *handle = NULL;
-    ASSERT_OK(alex_table_open(world->store, table_names[table], &options, &handle));
-    return handle;
-}
-
-static int world_put(struct world *world, int table, int64_t key, unsigned version)
-{
-    struct contents then = world->now;
-    then.versions[table][key] = version;
-    return world_wrote(
-        world, alex_put(world_table(world, table), key, value_of(table, key, version), value_size(key, version), NULL),
-        &then);
-}
-
-static int world_delete(struct world *world, int table, int64_t key)
-{
-    struct contents then = world->now;
-    then.versions[table][key] = 0;
-    int code = alex_delete(world_table(world, table), key);
-    return code == ALEX_NOT_FOUND ? ALEX_OK : world_wrote(world, code, &then);
-}
-
-static int world_make_table(struct world *world, int table)
-{
-    struct contents then = world->now;
-    alex_table *handle;
-    then.exists[table] = true;
-    return world_wrote(world, alex_table_open(world->store, table_names[table], NULL, &handle), &then);
-}
-
-static int world_drop_table(struct world *world, int table)
-{
-    struct contents then = world->now;
-    then.exists[table] = false;
-    memset(then.versions[table], 0, sizeof then.versions[table]);
-    int code = alex_table_drop(world->store, table_names[table]);
-    return code == ALEX_NOT_FOUND ? ALEX_OK : world_wrote(world, code, &then);
-}
-
-/** Whether a key has the value of that version. */
-static bool key_is(alex_table *handle, int table, int64_t key, unsigned version)
-{
-    static unsigned char buffer[VALUE_MAX];
-    size_t size = 0;
-    int code = alex_get(handle, key, buffer, sizeof buffer, &size);
-    if (version == 0) {
-        return code == ALEX_NOT_FOUND;
-    }
-    return code == ALEX_OK && size == value_size(key, version) &&
-           memcmp(buffer, value_of(table, key, version), size) == 0;
-}
-
-/** Whether the open store holds that. */
-static bool world_is(struct world *world, const struct contents *contents)
-{
-    for (int table = 0; table < TABLES; table++) {
-        struct alex_table_options options = {.mode = ALEX_MUST_EXIST};
-        alex_table *handle = NULL;
-        int code = alex_table_open(world->store, table_names[table], &options, &handle);
-        if (code != (contents->exists[table] ? ALEX_OK : ALEX_NOT_FOUND)) {
-            return false;
-        }
-        uint64_t present = 0;
-        for (int64_t key = 0; key < KEYS && handle != NULL; key++) {
-            present += contents->versions[table][key] != 0;
-            if (!key_is(handle, table, key, contents->versions[table][key])) {
-                return false;
-            }
-        }
-        struct alex_table_stats stats;
-        if (handle != NULL) {
-            ASSERT_OK(alex_table_stat(handle, &stats));
-            assert_int_equal(stats.keys, present);
-        }
-    }
-    return true;
-}
-
-/** Asserts that the open store holds what it should. */
-static void world_verify(struct world *world)
-{
-    assert_true(world_is(world, &world->now));
-    helper_check(world->store);
-}
-
-/** The same of a store just opened, which may have found a write that had failed. */
-static void world_verify_opened(struct world *world)
-{
-    if (world->in_doubt && world_is(world, &world->doubtful)) {
-        world->now = world->doubtful;
-    }
-    world->in_doubt = false;
-    world_verify(world);
-}
 
 /** Main and "second", with some keys each, in a log of several segments. */
 static void fill(struct world *world)
@@ -206,9 +31,9 @@ static void fill(struct world *world)
     ASSERT_OK(world_open(world));
     ASSERT_OK(world_make_table(world, 1));
     for (unsigned version = 1; version <= 2; version++) {
-        for (int64_t key = 0; key < KEYS / 2; key++) {
+        for (int64_t key = 0; key < WORLD_KEYS / 2; key++) {
             ASSERT_OK(world_put(world, 0, key, version));
-            ASSERT_OK(world_put(world, 1, key + KEYS / 4, version));
+            ASSERT_OK(world_put(world, 1, key + WORLD_KEYS / 4, version));
         }
     }
     ASSERT_OK(world_delete(world, 0, 3));
@@ -281,7 +106,7 @@ static int act_sync(struct world *world)
 static int act_put(struct world *world)
 {
     int code = ALEX_OK;
-    for (int64_t key = 0; key < KEYS && code == ALEX_OK; key++) {
+    for (int64_t key = 0; key < WORLD_KEYS && code == ALEX_OK; key++) {
         code = world_put(world, 0, key, 3);
     }
     return code;
@@ -298,12 +123,12 @@ static int act_reserve(struct world *world)
     alex_table *table = world_table(world, 0);
     int code = ALEX_OK;
     for (int64_t key = 8; key < 20 && code == ALEX_OK; key++) {
-        struct contents then = world->now;
+        struct world_contents then = world->now;
         void *buffer;
         then.versions[0][key] = 4;
-        code = alex_put_reserve(table, key, value_size(key, 4), &buffer);
+        code = alex_put_reserve(table, key, world_value_size(key, 4), &buffer);
         if (code == ALEX_OK) {
-            memcpy(buffer, value_of(0, key, 4), value_size(key, 4));
+            memcpy(buffer, world_value(0, key, 4), world_value_size(key, 4));
             code = world_wrote(world, alex_put_commit(table, NULL), &then);
         }
     }
@@ -328,17 +153,19 @@ static int act_delete(struct world *world)
 /** A batch over two tables and several segments, with deletes under a snapshot. */
 static int act_batch(struct world *world)
 {
-    enum { OPS = 2 * KEYS };
+    enum { OPS = 2 * WORLD_KEYS };
     struct alex_op ops[OPS];
     static unsigned char values[OPS][5000];
-    struct contents then = world->now;
+    struct world_contents then = world->now;
     for (int i = 0; i < OPS; i++) {
         int table = i % 2;
         int64_t key = i / 2;
         bool is_put = key % 5 != 0;
-        memcpy(values[i], value_of(table, key, 6), value_size(key, 6));
-        ops[i] = (struct alex_op){
-            is_put ? ALEX_OP_PUT : ALEX_OP_DELETE, world_table(world, table), key, {values[i], value_size(key, 6)}};
+        memcpy(values[i], world_value(table, key, 6), world_value_size(key, 6));
+        ops[i] = (struct alex_op){is_put ? ALEX_OP_PUT : ALEX_OP_DELETE,
+                                  world_table(world, table),
+                                  key,
+                                  {values[i], world_value_size(key, 6)}};
         then.versions[table][key] = is_put ? 6 : 0;
     }
     alex_txn *txn = NULL;
@@ -351,16 +178,16 @@ static int act_batch(struct world *world)
 }
 
 /** Writes to two tables in a transaction: every fifth key deleted, the others put. */
-static int write_in(alex_txn *txn, struct world *world, unsigned version, struct contents *then)
+static int write_in(alex_txn *txn, struct world *world, unsigned version, struct world_contents *then)
 {
     int code = ALEX_OK;
-    for (int64_t i = 0; i < 2 * KEYS && (code == ALEX_OK || code == ALEX_NOT_FOUND); i++) {
+    for (int64_t i = 0; i < 2 * WORLD_KEYS && (code == ALEX_OK || code == ALEX_NOT_FOUND); i++) {
         int table = (int)(i % 2);
         int64_t key = i / 2;
         alex_table *handle = world_table(world, table);
-        const void *value = value_of(table, key, version);
+        const void *value = world_value(table, key, version);
         then->versions[table][key] = key % 5 != 0 ? version : 0;
-        code = key % 5 != 0 ? alex_txn_put(txn, handle, key, value, value_size(key, version), NULL)
+        code = key % 5 != 0 ? alex_txn_put(txn, handle, key, value, world_value_size(key, version), NULL)
                             : alex_txn_delete(txn, handle, key);
     }
     return code == ALEX_NOT_FOUND ? ALEX_OK : code;
@@ -369,18 +196,18 @@ static int write_in(alex_txn *txn, struct world *world, unsigned version, struct
 /** A transaction over two tables and several segments, read by its own cursor, in part rolled back. */
 static int act_transaction(struct world *world)
 {
-    struct contents then = world->now;
+    struct world_contents then = world->now;
     alex_txn *txn = NULL;
     uint64_t savepoint = 0;
     int code = alex_begin(world->store, ALEX_WRITE, &txn);
     code = code == ALEX_OK ? write_in(txn, world, 6, &then) : code;
     code = code == ALEX_OK ? alex_savepoint(txn, &savepoint) : code;
-    struct contents rolled_back = then;
+    struct world_contents rolled_back = then;
     code = code == ALEX_OK ? write_in(txn, world, 8, &rolled_back) : code;
     code = code == ALEX_OK ? alex_txn_count(txn, world_table(world, 0), NULL, &(uint64_t){0}) : code;
     code = code == ALEX_OK ? alex_rollback_to(txn, savepoint) : code;
     if (code == ALEX_OK) {
-        code = alex_txn_put(txn, world_table(world, 0), 0, value_of(0, 0, 3), value_size(0, 3), NULL);
+        code = alex_txn_put(txn, world_table(world, 0), 0, world_value(0, 0, 3), world_value_size(0, 3), NULL);
         then.versions[0][0] = 3;
     }
     if (code != ALEX_OK) {
@@ -392,12 +219,12 @@ static int act_transaction(struct world *world)
 
 static int load(struct world *world, int table, int64_t step)
 {
-    struct contents then = world->now;
+    struct world_contents then = world->now;
     alex_loader *loader = NULL;
     int code = alex_loader_open(world_table(world, table), &loader);
-    for (int64_t i = 0; i < KEYS && code == ALEX_OK; i++) {
-        int64_t key = i * step % KEYS;
-        code = alex_loader_add(loader, key, value_of(table, key, 7), value_size(key, 7));
+    for (int64_t i = 0; i < WORLD_KEYS && code == ALEX_OK; i++) {
+        int64_t key = i * step % WORLD_KEYS;
+        code = alex_loader_add(loader, key, world_value(table, key, 7), world_value_size(key, 7));
         then.versions[table][key] = 7;
     }
     if (code == ALEX_OK) {
@@ -426,6 +253,35 @@ static int act_tables(struct world *world)
         code = world_put(world, 2, 1, 1);
     }
     return code == ALEX_OK ? world_drop_table(world, 1) : code;
+}
+
+/** Makes a table in a transaction, and fills it; drops another, renames it back and forth. */
+static int act_txn_tables(struct world *world)
+{
+    struct world_contents then = world->now;
+    alex_txn *txn = NULL;
+    alex_table *table;
+    int code = alex_begin(world->store, ALEX_WRITE, &txn);
+    if (code != ALEX_OK) {
+        return code;
+    }
+    code = alex_txn_table_open(txn, world_names[2], NULL, &table);
+    then.exists[2] = true;
+    for (int64_t key = 0; key < 10 && code == ALEX_OK; key++) {
+        code = alex_txn_put(txn, table, key, world_value(2, key, 4), world_value_size(key, 4), NULL);
+        then.versions[2][key] = 4;
+    }
+    code = code == ALEX_OK ? alex_txn_table_rename(txn, world_names[1], "another") : code;
+    code = code == ALEX_OK ? alex_txn_table_drop(txn, "another") : code;
+    then.exists[1] = false;
+    memset(then.versions[1], 0, sizeof then.versions[1]);
+    code = code == ALEX_OK ? alex_txn_table_rename(txn, world_names[2], "another") : code;
+    code = code == ALEX_OK ? alex_txn_table_rename(txn, "another", world_names[2]) : code;
+    if (code != ALEX_OK) {
+        ASSERT_OK(alex_end(txn));
+        return code;
+    }
+    return world_wrote(world, alex_commit(txn), &then);
 }
 
 static int count_table(void *context, const struct alex_table_info *info)
@@ -463,7 +319,7 @@ static int act_read(struct world *world)
         code = alex_table_list(world->store, count_table, &tables);
     }
     if (code == ALEX_OK) {
-        assert_in_range(tables, 1, TABLES);
+        assert_in_range(tables, 1, WORLD_TABLES);
         code = alex_check(world->store, NULL, NULL, &report);
     }
     if (code == ALEX_OK && faults_struck() == 0) {
@@ -498,9 +354,9 @@ static void assert_explained(struct world *world, int code)
 static int act_life(struct world *world)
 {
     static int (*const acts[])(struct world * world) = {
-        act_open,    act_tables,         act_put,   act_batch, act_load,  act_delete,      act_sync,
-        act_reserve, act_read,           act_close, act_open,  act_put,   act_put_large,   act_tables,
-        act_close,   act_open_read_only, act_close, act_open,  act_batch, act_transaction, act_read,
+        act_open,           act_tables, act_put,  act_batch, act_load,        act_delete, act_sync,       act_reserve,
+        act_read,           act_close,  act_open, act_put,   act_put_large,   act_tables, act_txn_tables, act_close,
+        act_open_read_only, act_close,  act_open, act_batch, act_transaction, act_read,
     };
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
         bool is_open = acts[i] == act_open || acts[i] == act_open_read_only;
@@ -512,7 +368,7 @@ static int act_life(struct world *world)
         code = code == ALEX_OK ? acts[i](world) : code;
         faults_pause();
         if (code == ALEX_NO_STORE && acts[i] == act_open_read_only) {
-            assert_memory_equal(&world->now, &contents_at_first, sizeof world->now); /* it was never made */
+            assert_memory_equal(&world->now, &world_at_first, sizeof world->now); /* it was never made */
         } else if (code != ALEX_OK && acts[i] != act_close) {
             assert_explained(world, code);
         }
@@ -555,7 +411,7 @@ static void assert_survives_kill(const struct world *world)
     files_copy_directory(world->path, killed.path);
     ASSERT_OK(world_open(&killed));
     world_verify_opened(&killed);
-    ASSERT_OK(world_put(&killed, 0, KEYS - 2, 8));
+    ASSERT_OK(world_put(&killed, 0, WORLD_KEYS - 2, 8));
     world_verify(&killed);
     ASSERT_OK(world_close(&killed));
 }
@@ -585,7 +441,7 @@ static void assert_latched(struct world *world, const struct faults_plan *plan)
 /** On a full disk, from a store that was in use: deletes work. */
 static void assert_deletes(struct world *world)
 {
-    for (int64_t key = 0; key < KEYS; key += 5) {
+    for (int64_t key = 0; key < WORLD_KEYS; key += 5) {
         ASSERT_OK(world_delete(world, 0, key));
     }
     world_verify(world);
@@ -598,7 +454,7 @@ static void assert_goes_on(struct world *world, const struct scenario *scenario,
     world_verify(world);
     assert_survives_kill(world);
     bool sync_failed = code == ALEX_IO && (plan->calls & ~SYNCS) == 0;
-    if (!world->read_only && (sync_failed || is_latched(world))) {
+    if (!world->read_only && (sync_failed || world_is_latched(world))) {
         assert_latched(world, plan);
         return;
     }
@@ -615,7 +471,7 @@ static void assert_opens(struct world *world)
     world->read_only = false;
     ASSERT_OK(world_open(world));
     world_verify_opened(world);
-    ASSERT_OK(world_put(world, 0, KEYS - 1, 8));
+    ASSERT_OK(world_put(world, 0, WORLD_KEYS - 1, 8));
     ASSERT_OK(world_close(world));
     ASSERT_OK(world_open(world));
     struct alex_open_report report;
@@ -648,7 +504,7 @@ static int64_t allocations(void)
 static void assert_no_file_is_lost(const struct world *world, const struct faults_plan *plan)
 {
     bool is_open = world->store != NULL;
-    if (world->unclean || (is_open && is_latched(world)) || (plan->calls & FAULTS_SET(FAULTS_UNLINK)) != 0) {
+    if (world->unclean || (is_open && world_is_latched(world)) || (plan->calls & FAULTS_SET(FAULTS_UNLINK)) != 0) {
         return;
     }
     struct manifest manifest;
@@ -672,7 +528,7 @@ static void assert_no_file_is_lost(const struct world *world, const struct fault
 static bool run(struct fixture *fixture, enum alex_durability durability, const struct scenario *scenario,
                 const struct faults_plan *plan)
 {
-    struct world world = {.fixture = fixture, .durability = durability, .now = contents_at_first};
+    struct world world = {.fixture = fixture, .durability = durability, .now = world_at_first};
     uint64_t mapped_bytes = faults_mapped_bytes();
     size_t descriptors = helper_descriptor_count();
     int64_t blocks = allocations();
@@ -796,6 +652,7 @@ SCENARIO(batch, fill, act_batch)
 SCENARIO(transaction, fill, act_transaction)
 SCENARIO(load, fill, act_load)
 SCENARIO(tables, fill, act_tables)
+SCENARIO(txn_tables, fill, act_txn_tables)
 SCENARIO(read, fill, act_read)
 
 static const struct scenario life = {"life", nothing, act_life, true};
@@ -885,6 +742,7 @@ int main(void)
         TEST(test_transaction),
         TEST(test_load),
         TEST(test_tables),
+        TEST(test_txn_tables),
         TEST(test_read),
         TEST(test_life),
         TEST(test_everything),

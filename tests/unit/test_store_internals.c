@@ -175,9 +175,8 @@ static void assert_accounts(alex_store *store)
             (void)recount_table(&recount, &view);
             assert_int_equal(table->live_bytes, recount.live_bytes);
             keys += recount.keys;
-            if (table->ref != 0) {
-                recount.total_bytes += log_record_bytes(store->log, table->ref);
-            }
+            recount.total_bytes += table->ref != 0 ? log_record_bytes(store->log, table->ref) : 0;
+            recount.total_bytes += table->name_ref != 0 ? log_record_bytes(store->log, table->name_ref) : 0;
         }
     }
     ASSERT_OK(alex_store_stat(store, &stats));
