@@ -83,6 +83,11 @@ struct engine {
     /** All or none; at most BATCH_RECORDS. */
     void (*write_batch)(void *store, const struct record *records, size_t count);
     bool (*delete_key)(void *store, int64_t key);
+    /** Deletes all keys from `first` to `last`, both included, as one step. */
+    void (*delete_range)(void *store, int64_t first, int64_t last);
+    /** Adds to a counter, a value of 8 bytes as the processor has them; one that is not there is 0. NULL: no single
+     *  call does that. */
+    void (*add)(void *store, int64_t key, int64_t amount);
 
     /** Visits the key's entry if there is one. @return whether there is */
     bool (*get)(void *store, int64_t key, visit_fn *visit, void *context);

@@ -123,6 +123,19 @@ static bool delete_key(void *store, int64_t key)
     return true;
 }
 
+static void delete_range(void *store, int64_t first, int64_t last)
+{
+    struct alexstorage *self = store;
+    struct alex_range range = {.has_first = true, .has_last = true, .first = first, .last = last};
+    check(self, alex_delete_range(self->table, &range, NULL), "alex_delete_range");
+}
+
+static void add(void *store, int64_t key, int64_t amount)
+{
+    struct alexstorage *self = store;
+    check(self, alex_add(self->table, key, amount, NULL), "alex_add");
+}
+
 static bool get(void *store, int64_t key, visit_fn *visit, void *context)
 {
     struct alexstorage *self = store;
@@ -246,9 +259,9 @@ static void index_figures(void *store, struct index_figures *out_figures)
 
 #define ALEXSTORAGE_CALLS                                                                                            \
     .version = alex_version, .close = close_store, .put = put, .write_batch = write_batch, .delete_key = delete_key, \
-    .get_many = get_many, .scan = scan, .open_thread = open_thread, .close_thread = close_thread,                    \
-    .begin_end = begin_end, .get_txn = get_txn, .begin_write = begin_write, .put_in_txn = put_in_txn,                \
-    .commit = commit, .index_figures = index_figures
+    .delete_range = delete_range, .add = add, .get_many = get_many, .scan = scan, .open_thread = open_thread,        \
+    .close_thread = close_thread, .begin_end = begin_end, .get_txn = get_txn, .begin_write = begin_write,            \
+    .put_in_txn = put_in_txn, .commit = commit, .index_figures = index_figures
 
 const struct engine engine_alexstorage = {
     .name = "alexstorage",

@@ -139,6 +139,31 @@ static bool delete_key(void *store, int64_t key)
     return true;
 }
 
+/** In one batch of deletes, as LevelDB has nothing for ranges. */
+static void delete_range(void *store, int64_t first, int64_t last)
+{
+    struct leveldb *self = store;
+    leveldb_iterator_t *iterator = leveldb_create_iterator(self->db, self->read_options);
+    char bytes[KEY_BYTES];
+    char *error = NULL;
+    encode_key(first, bytes);
+    leveldb_writebatch_clear(self->batch);
+    for (leveldb_iter_seek(iterator, bytes, KEY_BYTES); leveldb_iter_valid(iterator); leveldb_iter_next(iterator)) {
+        size_t key_size;
+        const char *key = leveldb_iter_key(iterator, &key_size);
+        if (decode_key(key) > last) {
+            break;
+        }
+        leveldb_writebatch_delete(self->batch, key, key_size);
+    }
+    leveldb_iter_get_error(iterator, &error);
+    check(error, "leveldb_iter_next");
+    leveldb_iter_destroy(iterator);
+    leveldb_write(self->db, self->write_options, self->batch, &error);
+    check(error, "leveldb_write");
+    leveldb_writebatch_clear(self->batch);
+}
+
 /** Gets from the view that the options name. */
 static bool get_from(struct leveldb *self, const leveldb_readoptions_t *options, int64_t key, visit_fn *visit,
                      void *context)
@@ -237,6 +262,7 @@ const struct engine engine_leveldb = {
     .put = put,
     .write_batch = write_batch,
     .delete_key = delete_key,
+    .delete_range = delete_range,
     .get = get,
     .get_many = get_many,
     .scan = scan,

@@ -164,6 +164,28 @@ static bool delete_key(void *store, int64_t key)
     return true;
 }
 
+static void delete_range(void *store, int64_t first, int64_t last)
+{
+    struct lmdb *self = store;
+    size_t encoded = encode_key(first);
+    MDB_val key_slice = {sizeof encoded, &encoded};
+    MDB_val value;
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    check(mdb_txn_begin(self->env, NULL, 0, &txn), "mdb_txn_begin");
+    check(mdb_cursor_open(txn, self->dbi, &cursor), "mdb_cursor_open");
+    int code = mdb_cursor_get(cursor, &key_slice, &value, MDB_SET_RANGE);
+    while (code == MDB_SUCCESS && decode_key(&key_slice) <= last) {
+        check(mdb_cursor_del(cursor, 0), "mdb_cursor_del");
+        code = mdb_cursor_get(cursor, &key_slice, &value, MDB_NEXT);
+    }
+    if (code != MDB_NOTFOUND) {
+        check(code, "mdb_cursor_get");
+    }
+    mdb_cursor_close(cursor);
+    check(mdb_txn_commit(txn), "mdb_txn_commit");
+}
+
 /** Gets within the reader's present view. */
 static inline bool get_in_view(struct lmdb *self, int64_t key, visit_fn *visit, void *context)
 {
@@ -252,7 +274,7 @@ static const char *version(void)
     .threads_settings = "without MDB_NOLOCK, a read transaction each", .version = version, .close = close_store,      \
     .open_thread = open_thread, .close_thread = close_thread, .put = put, .write_batch = write_batch,                 \
     .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan, .begin_end = begin_end, .get_txn = get, \
-    .begin_write = begin_write, .put_in_txn = put_in_txn, .commit = commit
+    .begin_write = begin_write, .put_in_txn = put_in_txn, .commit = commit, .delete_range = delete_range
 
 const struct engine engine_lmdb = {
     .name = "lmdb",

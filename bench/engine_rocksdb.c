@@ -85,6 +85,7 @@ static void *open_store(const struct engine_setup *setup, bool tuned, bool mappe
     char *error = NULL;
     self->options = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(self->options, 1);
+    rocksdb_options_set_uint64add_merge_operator(self->options);
     if (tuned) {
         tune(self, setup);
     }
@@ -266,6 +267,28 @@ static bool delete_key(void *store, int64_t key)
     return true;
 }
 
+static void delete_range(void *store, int64_t first, int64_t last)
+{
+    struct rocksdb *self = store;
+    char bytes[KEY_BYTES], end_bytes[KEY_BYTES];
+    char *error = NULL;
+    encode_key(first, bytes);
+    encode_key(last + 1, end_bytes); /* the harness asks for no range up to the greatest key */
+    rocksdb_delete_range_cf(self->db, self->write_options, self->family, bytes, KEY_BYTES, end_bytes, KEY_BYTES,
+                            &error);
+    check(error, "rocksdb_delete_range_cf");
+}
+
+static void add(void *store, int64_t key, int64_t amount)
+{
+    struct rocksdb *self = store;
+    char bytes[KEY_BYTES];
+    char *error = NULL;
+    encode_key(key, bytes);
+    rocksdb_merge(self->db, self->write_options, bytes, KEY_BYTES, (const char *)&amount, sizeof amount, &error);
+    check(error, "rocksdb_merge");
+}
+
 static void get_many(void *store, const int64_t *keys, size_t count, visit_fn *visit, void *context)
 {
     struct rocksdb *self = store;
@@ -323,7 +346,7 @@ static const char *version(void)
     .version = version, .close = close_store, .settle = settle, .put = put, .write_batch = write_batch,   \
     .delete_key = delete_key, .get = get, .get_many = get_many, .scan = scan, .open_thread = open_thread, \
     .close_thread = close_thread, .begin_end = begin_end, .get_txn = get_txn, .begin_write = begin_write, \
-    .put_in_txn = put_in_txn, .commit = commit
+    .put_in_txn = put_in_txn, .commit = commit, .delete_range = delete_range, .add = add
 
 const struct engine engine_rocksdb = {
     .name = "rocksdb",

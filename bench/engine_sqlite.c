@@ -27,6 +27,7 @@ struct sqlite {
     sqlite3_stmt *commit;
     sqlite3_stmt *put;
     sqlite3_stmt *remove;
+    sqlite3_stmt *remove_range;
     sqlite3_stmt *get;
     sqlite3_stmt *scan;
 };
@@ -83,13 +84,15 @@ static void connect_to(struct sqlite *self)
     self->commit = prepare(self, "COMMIT");
     self->put = prepare(self, "REPLACE INTO records (key, value) VALUES (?1, ?2)");
     self->remove = prepare(self, "DELETE FROM records WHERE key = ?1");
+    self->remove_range = prepare(self, "DELETE FROM records WHERE key BETWEEN ?1 AND ?2");
     self->get = prepare(self, "SELECT value FROM records WHERE key = ?1");
     self->scan = prepare(self, "SELECT key, value FROM records WHERE key >= ?1 ORDER BY key LIMIT ?2");
 }
 
 static void disconnect(struct sqlite *self)
 {
-    sqlite3_stmt *statements[] = {self->begin, self->commit, self->put, self->remove, self->get, self->scan};
+    sqlite3_stmt *statements[] = {self->begin,        self->commit, self->put, self->remove,
+                                  self->remove_range, self->get,    self->scan};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         sqlite3_finalize(statements[i]);
     }
@@ -201,6 +204,14 @@ static bool delete_key(void *store, int64_t key)
     return sqlite3_changes(self->db) == 1;
 }
 
+static void delete_range(void *store, int64_t first, int64_t last)
+{
+    struct sqlite *self = store;
+    sqlite3_bind_int64(self->remove_range, 1, first);
+    sqlite3_bind_int64(self->remove_range, 2, last);
+    run(self, self->remove_range);
+}
+
 /** Visits a column's value, which is not absent: SQLite gives NULL for an empty one as well. */
 static inline void visit_column(sqlite3_stmt *statement, int column, int64_t key, visit_fn *visit, void *context)
 {
@@ -268,7 +279,7 @@ static uint64_t scan(void *store, int64_t first, uint64_t limit, visit_fn *visit
     .version = sqlite3_libversion, .close = close_store, .settle = settle, .open_thread = open_thread,             \
     .close_thread = close_thread, .put = put, .write_batch = write_batch, .delete_key = delete_key, .get = get,    \
     .get_many = get_many, .scan = scan, .get_txn = get_txn, .begin_write = begin_write, .put_in_txn = put,         \
-    .commit = commit
+    .commit = commit, .delete_range = delete_range
 
 const struct engine engine_sqlite = {
     .name = "sqlite",

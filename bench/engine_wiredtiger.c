@@ -133,6 +133,16 @@ static bool delete_key(void *store, int64_t key)
     return true;
 }
 
+static void delete_range(void *store, int64_t first, int64_t last)
+{
+    struct wiredtiger *self = store;
+    self->cursor->set_key(self->cursor, first);
+    self->remover->set_key(self->remover, last);
+    check(self, self->session->truncate(self->session, NULL, self->cursor, self->remover, NULL), "truncate");
+    check(self, self->cursor->reset(self->cursor), "reset");
+    check(self, self->remover->reset(self->remover), "reset");
+}
+
 /** Visits what a cursor is at, in the place where WiredTiger has it. */
 static inline void visit_entry(struct wiredtiger *self, int64_t key, visit_fn *visit, void *context)
 {
@@ -245,6 +255,7 @@ const struct engine engine_wiredtiger = {
     .put = put,
     .write_batch = write_batch,
     .delete_key = delete_key,
+    .delete_range = delete_range,
     .get = get,
     .get_many = get_many,
     .scan = scan,

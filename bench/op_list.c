@@ -58,6 +58,9 @@ static inline void perform(struct session *session, const struct op *op)
         expected.version = 0; /* where there are scans, nothing is overwritten */
         found = engine->scan(session->store, op->key, op->number, visit_read, &expected) > 0;
         break;
+    case OP_ADD:
+        engine->add(session->store, op->key, op->number);
+        break;
     default:
         found = engine->delete_key(session->store, op->key);
     }

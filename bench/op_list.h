@@ -24,11 +24,13 @@ enum op_kind {
     OP_DELETE,
     OP_READ_WRITE, /**< a get, and a put of the next version */
     OP_SCAN,
+    OP_ADD, /**< of a number to a counter */
 };
 
 struct op {
     int64_t key;
-    uint32_t number; /**< the version to put or to expect, or for a scan the most records to read */
+    uint32_t number; /**< the version to put or to expect, for a scan the most records to read, for a counter what to
+                        add */
     uint32_t kind;
 };
 

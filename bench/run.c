@@ -70,7 +70,7 @@ static struct engine_setup setup_of(const struct run_request *request)
     const struct workload *workload = &workloads[request->workload];
     struct engine_setup setup = {
         .path = request->path,
-        .value_max = request->dataset.value_max,
+        .value_max = request->dataset.value_max > sizeof(uint64_t) ? request->dataset.value_max : sizeof(uint64_t),
         .keys = request->keys,
         .threads = 1,
         .writers = 1,

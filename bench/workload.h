@@ -167,6 +167,8 @@ void run_begin_end(struct session *session);
 void run_get_beside_writer(struct session *session);
 void run_mixed(struct session *session);
 void run_delete(struct session *session);
+void run_counter(struct session *session);
+void run_delete_range(struct session *session);
 void run_scan(struct session *session);
 void run_full_scan(struct session *session);
 void run_open(struct session *session);

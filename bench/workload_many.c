@@ -2,9 +2,8 @@
 /**
  * @file workload_many.c
  * Workloads whose calls handle many records, or take long: bulk_insert, txn_10 and the like, get_many, scan, full_scan,
- * open. Two reads of
- * the clock a call are nothing here, so each call is timed, and a thread's time is the sum of its calls' times; making
- * keys and values lies between the calls and isn't counted.
+ * delete_range, open. Two reads of the clock a call are nothing here, so each call is timed, and a thread's time is the
+ * sum of its calls' times; making keys and values lies between the calls and isn't counted.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -203,6 +202,46 @@ static void full_scan_part(struct part *part)
 void run_full_scan(struct session *session)
 {
     team_run(session, full_scan_part, NULL);
+}
+
+/** Keys to be deleted. */
+struct range_work {
+    int64_t first;
+    int64_t last;
+};
+
+static void delete_range_part(struct part *part)
+{
+    const struct session *session = part->session;
+    const struct range_work *work = part->work;
+    calls_begin(part);
+    uint64_t begin_ns = now_ns();
+    session->engine->delete_range(session->store, work->first, work->last);
+    call_ends(part, begin_ns, session->ops);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    int64_t first = *(const int64_t *)a;
+    int64_t second = *(const int64_t *)b;
+    return (first > second) - (first < second);
+}
+
+void run_delete_range(struct session *session)
+{
+    int64_t *keys = allocate(session->keys, sizeof *keys);
+    for (uint64_t i = 0; i < session->keys; i++) {
+        keys[i] = dataset_key(session->dataset, i);
+    }
+    qsort(keys, session->keys, sizeof *keys, compare_keys);
+    struct range_work work = {keys[0], keys[session->ops - 1]};
+    free(keys);
+    for (uint64_t i = 0; i < session->keys; i++) {
+        if (dataset_key(session->dataset, i) <= work.last) {
+            session->versions[i] = VERSION_ABSENT;
+        }
+    }
+    team_run(session, delete_range_part, &work);
 }
 
 static void open_part(struct part *part)

@@ -2,9 +2,11 @@
 /**
  * @file workload_single.c
  * Workloads of single operations on evenly chosen keys: get, get_txn, begin_end, get_new, get_missing, insert, mixed,
- * delete.
+ * delete, counter.
  */
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "op_list.h"
 #include "support.h"
@@ -106,4 +108,48 @@ void run_delete(struct session *session)
         op_list_add(&list, OP_DELETE, index, 0);
     }
     op_list_measure(&list);
+}
+
+/** Counters, at most. */
+#define COUNTERS_MAX 10000
+
+/** What a counter should be. */
+struct counter {
+    struct session *session;
+    uint64_t expected;
+};
+
+static void visit_counter(void *context, int64_t key, const void *value, size_t size)
+{
+    const struct counter *counter = context;
+    if (size != sizeof counter->expected || memcmp(value, &counter->expected, size) != 0) {
+        fail("%s: the counter %" PRId64 " is not the sum of what was added", counter->session->engine->name, key);
+    }
+    session_count(counter->session, key, value, size);
+}
+
+void run_counter(struct session *session)
+{
+    struct op_list list;
+    op_list_begin(&list, session);
+    uint64_t count = list.room < COUNTERS_MAX ? list.room : COUNTERS_MAX;
+    uint64_t *sums = allocate(count, sizeof *sums);
+    while (list.count < list.room) {
+        uint64_t counter = random_below(&session->random, count);
+        uint32_t amount = 1 + (uint32_t)(counter % 7);
+        op_list_add(&list, OP_ADD, session->keys + counter, amount);
+        sums[counter] += amount;
+    }
+    op_list_measure(&list);
+    for (uint64_t i = 0; i < count; i++) { /* and so that the contents are what was loaded */
+        int64_t key = dataset_key(session->dataset, session->keys + i);
+        struct counter counter = {session, sums[i]};
+        if (sums[i] != 0 && !session->engine->get(session->store, key, visit_counter, &counter)) {
+            fail("%s: the counter %" PRId64 " is gone", session->engine->name, key);
+        }
+        if (sums[i] != 0) {
+            session->engine->delete_key(session->store, key);
+        }
+    }
+    free(sums);
 }

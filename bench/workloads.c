@@ -32,6 +32,11 @@ static bool writes_in_txn(const struct engine *engine)
     return engine->begin_write != NULL;
 }
 
+static bool counts(const struct engine *engine)
+{
+    return engine->add != NULL;
+}
+
 static bool gets_in_txn(const struct engine *engine)
 {
     return engine->get_txn != NULL;
@@ -221,6 +226,34 @@ const struct workload workloads[] = {
         .ops_max = 200000,
         .op_keys = 3,
         .run = run_delete,
+    },
+    {
+        .name = "delete_range",
+        .summary =
+            "the lower half of all keys, deleted in one step (RocksDB: DeleteRange, WiredTiger: truncate, LMDB: a "
+            "cursor in a transaction, LevelDB: a batch); a key is an operation",
+        .start = START_LOADED,
+        .writes = true,
+        .fixed_ops = true,
+        .call_ops = 0,
+        .ops_max = UINT64_MAX,
+        .op_keys = 2,
+        .run = run_delete_range,
+    },
+    {
+        .name = "counter",
+        .summary =
+            "additions to random ones of 10,000 counters, none of which is there at first (RocksDB: Merge with the "
+            "operator uint64add)",
+        .start = START_LOADED,
+        .writes = true,
+        .threads = true,
+        .served = counts,
+        .others = OTHERS_PUT,
+        .call_ops = 1,
+        .ops_max = 200000,
+        .op_keys = 1,
+        .run = run_counter,
     },
     {
         .name = "open",

@@ -360,20 +360,31 @@ def threads_targets(threads, syncs, transactions):
     return ["target: threads and transactions, 1M", "measured"], rows
 
 
+# Threads that count together.
+COUNTER_THREADS = 16
+
 TXN_TARGETS = {"txn_10": 5, "txn_1k": 5, "txn_100k": 5, "txn_10_sync": 1, "txn_1k_sync": 1}
 
 
-def txn_targets(txns):
-    """Head and rows of what the targets say of write transactions."""
-    rows = []
-    for workload, bound in TXN_TARGETS.items():
-        ours = txns.where(engine=OURS, workload=workload)
-        peer = fastest_peer(txns, workload)
-        theirs = txns.where(engine=peer, workload=workload)
-        note = ", ".join(text for text in (peer, range_text(theirs, ours)) if text)
-        rows.append([f"{workload}: the fastest peer's time divided by ours{rounds_text(ours, theirs)}",
-                     verdict(ratio_to(txns, peer, workload), bound, note=note)])
-    return ["target: write transactions, 1M", "measured"], rows
+def peer_target(results, workload, bound, size):
+    """A row: the fastest peer's time against ours."""
+    ours = results.where(engine=OURS, workload=workload)
+    peer = fastest_peer(results, workload)
+    theirs = results.where(engine=peer, workload=workload)
+    note = ", ".join(text for text in (peer, range_text(theirs, ours)) if text)
+    return [f"{workload}, {size}: the fastest peer's time divided by ours{rounds_text(ours, theirs)}",
+            verdict(ratio_to(results, peer, workload), bound, note=note)]
+
+
+def write_targets(txns, counters, ranges):
+    """Head and rows of what the targets say of write transactions, counters and deletes of ranges."""
+    rows = [peer_target(txns, workload, bound, "1M") for workload, bound in TXN_TARGETS.items()]
+    for threads in (1, COUNTER_THREADS):
+        ours, theirs = (case(counters, "counter", threads, engine) for engine in (OURS, "rocksdb"))
+        rows.append([f"counter, {threads_text(threads)}: RocksDB's time divided by ours{rounds_text(ours, theirs)}",
+                     verdict(ratio(theirs.median(), ours.median()), 1, note=range_text(theirs, ours))])
+    rows.append(peer_target(ranges, "delete_range", 1, "10M"))
+    return ["target: write transactions, counters, ranges", "measured"], rows
 
 
 # ---- tables of results

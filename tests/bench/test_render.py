@@ -258,17 +258,27 @@ class Targets(unittest.TestCase):
                          row(text, "insert_sync of 16 threads: RocksDB's time divided by ours, 1 round"))
 
     def test_write_transactions(self):
-        """Write transactions are held against the fastest peer's, in the rounds that both have."""
+        """Write transactions are held against the fastest peer's, in the rounds that both have; counters against
+        RocksDB's, and ranges against the fastest peer."""
         lines = (runs("alexstorage", "txn_10", 100, 110) + runs("lmdb", "txn_10", 600, 700) +
                  runs("sqlite", "txn_10", 900, 950) + runs("alexstorage", "txn_1k_sync", 100) +
                  runs("wiredtiger", "txn_1k_sync", 90))
-        text = report.markdown_table(*report.txn_targets(report.Results(lines)))
+        counters = (runs("alexstorage", "counter", 100) + runs("rocksdb", "counter", 90) +
+                    runs("alexstorage", "counter", 100, threads=16) + runs("rocksdb", "counter", 120, threads=16))
+        ranges = runs("alexstorage", "delete_range", 20) + runs("lmdb", "delete_range", 30)
+        text = report.markdown_table(*report.write_targets(report.Results(lines), report.Results(counters),
+                                                           report.Results(ranges)))
         self.assertEqual(["6.19 ≥ 5 met (lmdb, 6.00 to 6.36)"],
-                         row(text, "txn_10: the fastest peer's time divided by ours, 2 rounds"))
+                         row(text, "txn_10, 1M: the fastest peer's time divided by ours, 2 rounds"))
         self.assertEqual(["**0.90 < 1 missed** (wiredtiger)"],
-                         row(text, "txn_1k_sync: the fastest peer's time divided by ours, 1 round"))
+                         row(text, "txn_1k_sync, 1M: the fastest peer's time divided by ours, 1 round"))
         self.assertEqual(["not measured (target ≥ 5)"],
-                         row(text, "txn_1k: the fastest peer's time divided by ours"))
+                         row(text, "txn_1k, 1M: the fastest peer's time divided by ours"))
+        self.assertEqual(["**0.90 < 1 missed**"],
+                         row(text, "counter, 1 thread: RocksDB's time divided by ours, 1 round"))
+        self.assertEqual(["1.20 ≥ 1 met"], row(text, "counter, 16 threads: RocksDB's time divided by ours, 1 round"))
+        self.assertEqual(["1.50 ≥ 1 met (lmdb)"],
+                         row(text, "delete_range, 10M: the fastest peer's time divided by ours, 1 round"))
 
     def test_transaction(self):
         """Beginning and ending a transaction is held against a get of the same table."""
