@@ -159,15 +159,26 @@ static bool is_last(const struct batch *batch, uint32_t at)
     return true;
 }
 
-/** A get in a write transaction, noted as one outside: nothing else is written between its call and its return. */
-static void get_in_txn(struct recorder *recorder, alex_txn *txn, alex_table *table, uint16_t number, int64_t key)
+/** Reads in a write transaction before it writes: it sees one moment, the last before its own. */
+static void read_in_txn(struct recorder *recorder, alex_store *store, const struct tables *tables, alex_txn *txn,
+                        const struct batch *batch)
 {
-    struct alex_slice value;
-    struct event *event = recorder_add(recorder, EVENT_GET, number, key);
+    struct event *event = recorder_add(recorder, EVENT_BEGIN, 0, 0);
     recorder_call(event);
-    int code = alex_txn_get(txn, table, key, &value);
-    recorder_back(event, code);
-    event->id = code == ALEX_OK ? recorder_value_id(value.data, value.size, number, key) : ID_ABSENT;
+    uint64_t number = mvcc_published(&store->mvcc);
+    recorder_back(event, ALEX_OK);
+    event->snapshot = recorder->thread * SNAPSHOTS_PER_THREAD + recorder->snapshots++;
+    event->id = number;
+    struct snapshot_read read = {recorder, tables, NULL, txn, event->snapshot};
+    for (uint32_t i = 0; i < batch->count; i += 3) {
+        const struct entry *entry = &batch->entries[i];
+        const struct alex_range range = {.has_first = true, .first = entry->key, .limit = 1 + i};
+        read.table = &tables->items[entry->id / 2];
+        call_get(&read, entry->key);
+        if (i % 2 == 0) {
+            call_count(&read, &range);
+        }
+    }
 }
 
 /** Writes what is not to be, and goes back to before it. */
@@ -185,13 +196,14 @@ static int write_in_vain(alex_txn *txn, const struct batch *batch)
     return code == ALEX_OK ? alex_rollback_to(txn, savepoint) : code;
 }
 
-int call_transaction(struct recorder *recorder, alex_store *store, const struct batch *batch, bool reads)
+int call_transaction(struct recorder *recorder, alex_store *store, const struct tables *tables,
+                     const struct batch *batch, bool reads)
 {
     struct carried carried;
     alex_txn *txn = NULL;
     int code = alex_begin(store, ALEX_WRITE, &txn);
-    for (uint32_t i = 0; i < batch->count && reads && code == ALEX_OK; i += 3) {
-        get_in_txn(recorder, txn, batch->handles[i], (uint16_t)(batch->entries[i].id / 2), batch->entries[i].key);
+    if (reads && code == ALEX_OK) {
+        read_in_txn(recorder, store, tables, txn, batch);
     }
     begin_batch(&carried, recorder, batch);
     code = code == ALEX_OK ? write_in_vain(txn, batch) : code;

@@ -41,8 +41,9 @@ void call_batch_put(struct batch *batch, const struct tables *tables, const stru
 void call_batch_delete(struct batch *batch, const struct tables *tables, const struct table *table, int64_t key);
 int call_batch(struct recorder *recorder, alex_store *store, const struct batch *batch);
 /** The same in a write transaction, which rolls other writes back before.
- *  @param reads  whether it notes gets, too: they see what isn't durable yet */
-int call_transaction(struct recorder *recorder, alex_store *store, const struct batch *batch, bool reads);
+ *  @param reads  whether it notes what it reads, too, as of a snapshot: that may not be durable yet */
+int call_transaction(struct recorder *recorder, alex_store *store, const struct tables *tables,
+                     const struct batch *batch, bool reads);
 
 /** A load that is open. */
 struct load {

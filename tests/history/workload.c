@@ -109,7 +109,7 @@ static void write_batch(struct worker *worker, struct table *passing)
         (void)call_batch(worker->recorder, workload->store, &batch);
     } else {
         bool reads = workload->plan->durability != ALEX_DURABLE_ON_COMMIT;
-        (void)call_transaction(worker->recorder, workload->store, &batch, reads);
+        (void)call_transaction(worker->recorder, workload->store, workload->tables, &batch, reads);
     }
 }
 
