@@ -296,6 +296,9 @@ int history_put(struct history *history, alex_store *store)
 int history_operate(struct history *history, alex_store *store)
 {
     struct state *state = add_state(history);
+    if (history->transacts) {
+        return transact(history, store, state);
+    }
     uint64_t way = helper_random_below(&history->random, 100);
     if (way < 66) {
         return change_one(history, store, state);

@@ -35,6 +35,7 @@ struct history {
     uint32_t issued;      /**< the state that the last operation makes, done or not */
     uint32_t version;     /**< given last */
     size_t value_bytes;   /**< values are smaller; HISTORY_VALUE_BYTES, unless the test makes it less */
+    bool transacts;       /**< all operations are transactions */
 };
 
 /** Begins with an empty store. history_release() frees it. */

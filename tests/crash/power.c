@@ -409,6 +409,7 @@ void power_run(const char *directory, const struct power_plan *plan, struct powe
         make_full(path, plan);
     }
     history_begin(&history, plan->seed, plan->operations);
+    history.transacts = plan->transacts;
     history.value_bytes = plan->every > 0 ? EVERY_VALUE_BYTES : HISTORY_VALUE_BYTES;
     struct run run = run_of(&shared, &history, 1);
     disk_install(path, boundary, &run);

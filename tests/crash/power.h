@@ -22,6 +22,7 @@ struct power_plan {
     uint64_t seed;
     uint32_t operations;
     enum alex_durability durability;
+    bool transacts;        /**< all operations are write transactions */
     bool full;             /**< the run begins with a store whose first segment is nearly full, not without one */
     uint32_t every;        /**< at each boundary every cut is tried, if there are no more than this; 0: not so */
     uint32_t cuts;         /**< at random, at each boundary where not every cut is tried */

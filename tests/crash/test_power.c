@@ -82,6 +82,26 @@ static void test_every_cut(void **state)
     assert_true(result.deepest_cuts > 0);
 }
 
+/* Every cut within write transactions, at their savepoints and over the ends of segments: all of one is there or
+ * nothing. */
+static void test_every_cut_of_transactions(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct power_result result = {0};
+    struct power_plan plan = {.transacts = true, .every = 256, .cuts = 20, .depth = 2, .deeper_share = 100};
+    plan.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12) / 2;
+    plan.killed_share = 20;
+    plan.deeper_max = plan.operations;
+    plan.seed = helper_environment("ALEX_POWER_SEED", 1);
+    for (int way = 0; way < 4; way++, plan.seed++) {
+        plan.full = way % 2 == 1;
+        plan.durability = way < 2 ? ALEX_DURABLE_ON_COMMIT : ALEX_DURABLE_ON_SYNC;
+        power_run(fixture->directory, &plan, &result);
+    }
+    conclude(&result);
+    assert_true(result.exhausted > result.boundaries * 8 / 10);
+}
+
 /* Every cut of what follows each moment at which a process may be killed: what the next one finds may not be on disk
  * yet, be it a record or a name. */
 static void test_every_kill(void **state)
@@ -118,11 +138,9 @@ int main(void)
 {
     faults_prefer_memory();
     const struct CMUnitTest tests[] = {
-        TEST_WITH_DIRECTORY(test_durable_on_commit),
-        TEST_WITH_DIRECTORY(test_durable_on_sync),
-        TEST_WITH_DIRECTORY(test_durable_within_interval),
-        TEST_WITH_DIRECTORY(test_every_cut),
-        TEST_WITH_DIRECTORY(test_every_kill),
+        TEST_WITH_DIRECTORY(test_durable_on_commit),         TEST_WITH_DIRECTORY(test_durable_on_sync),
+        TEST_WITH_DIRECTORY(test_durable_within_interval),   TEST_WITH_DIRECTORY(test_every_cut),
+        TEST_WITH_DIRECTORY(test_every_cut_of_transactions), TEST_WITH_DIRECTORY(test_every_kill),
         TEST_WITH_DIRECTORY(test_lies_are_noticed),
     };
     return cmocka_run_group_tests_name("power cuts", tests, NULL, NULL);
