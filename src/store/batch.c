@@ -122,6 +122,7 @@ static int write_batch(struct batch *batch, struct commit *commit)
         return result;
     }
     const size_t each = 2 * sizeof *batch->entries;
+    /* unreached: more operations than memory can hold */
     batch->entries = batch->count <= SIZE_MAX / each ? writes_scratch(store, batch->count * each) : NULL;
     if (batch->entries == NULL) {
         return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory for a batch of %zu operations",

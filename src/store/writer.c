@@ -98,12 +98,14 @@ static int await_release(alex_store *store, uint64_t until_ns)
     } while (store->hold != HOLD_NONE && in_time);
     store->awaiting--;
     store->error.code = ALEX_OK;
+    /* unreached: a release at the very end of the wait, which is left to chance, here and below */
     if (store->hold == HOLD_NONE && in_time) {
         if (store->overtaken >= OVERTAKEN_MAX && store->awaiting > 0) {
             os_condition_wake_all(store->released); /* some may wait for nothing but this one */
         }
         store->overtaken = 0;
     }
+    /* unreached: see above */
     bool passes = store->hold == HOLD_NONE && (in_time || store->overtaken < OVERTAKEN_MAX);
     return passes ? ALEX_OK
                   : base_fail(&store->error, ALEX_BUSY, 0, store->path,
@@ -142,7 +144,8 @@ void writer_release(alex_store *store)
 {
     store->hold = HOLD_NONE;
     atomic_store_explicit(&store->holder, NULL, memory_order_relaxed);
-    if (store->awaiting > 0 && store->forks == os_forks()) { /* else a parent's threads await */
+    /* unreached: else a parent's threads await, in a forked child, which counts nothing here */
+    if (store->awaiting > 0 && store->forks == os_forks()) {
         os_condition_wake_all(store->released);
     }
 }
@@ -159,7 +162,7 @@ static bool take_idle_turn(alex_store *store, uint32_t tries)
 {
     for (uint32_t i = 0; i < tries; i++) {
         if (i > 0) {
-            BASE_INTERRUPTIBLE();
+            BASE_INTERRUPTIBLE(); /* unreached: only a test that holds threads up here would */
             os_thread_pause(64 * i);
         }
         if (BASE_UNLIKELY(os_fork_waits())) {

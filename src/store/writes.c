@@ -268,7 +268,8 @@ void writes_clear(alex_store *store)
 {
     struct writes *writes = &store->writes;
     size_t kept = writes->scratch_bytes + writes->part_capacity * sizeof *writes->parts +
-                  writes->savepoint_capacity * sizeof *writes->savepoints;
+                  writes->savepoint_capacity * sizeof *writes->savepoints +
+                  writes->table_change_capacity * sizeof *writes->table_changes;
     kept += writes->overlays != NULL ? index_pool_bytes(writes->overlays) : 0;
     for (size_t i = 0; i < writes->part_count; i++) {
         struct writes_part *part = &writes->parts[i];

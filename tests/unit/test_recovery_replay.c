@@ -322,9 +322,12 @@ static void test_aborts(void **state)
     put_grouped(5, "kept");
     commit();
     abort_range(1, hand.number); /* too late for what was committed */
+    put_grouped(6, "taken back");
+    hand.group = (struct log_group){0};
+    abort_range(1, UINT64_MAX);
     end(fixture);
     open_and_report(fixture, &report);
-    assert_int_equal(report.records_dropped, 3);
+    assert_int_equal(report.records_dropped, 4);
     ASSERT_VALUE(fixture->main, 1, NULL);
     ASSERT_VALUE(fixture->main, 2, NULL);
     ASSERT_VALUE(fixture->main, 3, "kept");
