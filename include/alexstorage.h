@@ -132,7 +132,8 @@ struct alex_slice {
 
 /** A store: a directory opened by alex_open(). */
 typedef struct alex_store alex_store;
-/** A table of a store. Belongs to the store; valid until the table is dropped or the store closed. */
+/** A table of a store. Belongs to the store; valid until the table is dropped or the store closed; one that a write
+ *  transaction has made, until that is taken back, too. */
 typedef struct alex_table alex_table;
 /** A transaction: one view of all tables, and in a write transaction what it writes itself over it. */
 typedef struct alex_txn alex_txn;
@@ -336,7 +337,8 @@ struct alex_table_options {
 ALEX_API alex_table *alex_main_table(alex_store *store);
 
 /**
- * Gives a table by name, by default making it if there is none. Opening it again gives the same handle.
+ * Gives a table by name, by default making it if there is none. Opening it again gives the same handle. Names belong to
+ * no snapshot: they are the newest that are committed, whatever transactions are open.
  *
  * @param name     1 to ALEX_TABLE_NAME_MAX bytes, any but zero; copied
  * @param options  optional
@@ -358,8 +360,10 @@ ALEX_API int alex_table_open(alex_store *store, const char *name, const struct a
 ALEX_API int alex_table_drop(alex_store *store, const char *name);
 
 /**
- * Gives a table another name, at once. Handles stay.
+ * Gives a table another name, at once. Handles stay. Memory: each different name that a table has had, until its handle
+ * ends. Cost: a step each of these.
  *
+ * @param new_name  as of alex_table_open(); copied
  * @return ALEX_OK, also if the names are the same; ALEX_NOT_FOUND; ALEX_EXISTS if another table has the new name;
  *         ALEX_INVALID ("main" can't be renamed); else as alex_table_open() where it makes a table
  */
@@ -373,7 +377,8 @@ struct alex_table_info {
 };
 
 /**
- * Visits every table, by name in byte order. The visit may open tables; it must make or drop none.
+ * Visits every table, by name in byte order, as all see them but a write transaction that is open. The visit may open
+ * tables; it must make, rename or drop none.
  *
  * @param visit  returns 0 to go on, anything else to stop
  * @return ALEX_OK, what `visit` returned to stop, or ALEX_NO_MEMORY
@@ -744,7 +749,8 @@ ALEX_API int alex_begin_write(alex_store *store, int64_t wait_ms, alex_txn **out
 
 /**
  * Ends a write transaction and makes its writes the store's, all or none: also after a crash. They are durable as
- * alex_options.durability says, like one write. Cost: sorts the writes, and a step each. With many writes and
+ * alex_options.durability says, like one write. Cost: sorts the writes, and a step each, and for each key of a table
+ * that it drops. With many writes and
  * ALEX_DURABLE_ON_COMMIT it holds other writers up for its sync.
  *
  * @return ALEX_OK; ALEX_BUSY if a cursor is still open in it, or in a visit of alex_check() (nothing happens then);
@@ -782,16 +788,20 @@ ALEX_API int alex_delete_range(alex_table *table, const struct alex_range *range
  * The calls on tables by name, as a part of a write transaction: it alone sees what they do until its commit, and a
  * rollback takes it back. A table that the transaction has made is its own: its handle can be used in it, and ends with
  * it or with a rollback to before, unless it is committed; after the commit it is as any other. One that the
- * transaction has dropped can't be used in it any more, but for cursors that are open. With ALEX_DURABLE_ON_COMMIT the
- * commit of such a transaction holds other writers up for its sync. Cost: beside what the single calls say, a step for
- * each table made, renamed or dropped in the transaction before.
+ * transaction has dropped can't be used in it any more, but for cursors that are open; and before the commit no other
+ * thread may be about to use it, as of alex_table_drop(). alex_table_name() tells the name
+ * that others see. With ALEX_DURABLE_ON_COMMIT the commit of such a transaction holds other writers up for its sync.
+ * Cost: a step for each table made, renamed or dropped in the transaction before, and in the commit what the single
+ * calls say; of the list, also what alex_txn_count() of each table costs.
  *
- * @return as the single calls; ALEX_INVALID in a transaction that only reads
+ * @return as the single calls; ALEX_INVALID in a transaction that only reads; of the list also as alex_txn_count()
  */
 ALEX_API int alex_txn_table_open(alex_txn *txn, const char *name, const struct alex_table_options *options,
                                  alex_table **out_table);
 ALEX_API int alex_txn_table_rename(alex_txn *txn, const char *name, const char *new_name);
 ALEX_API int alex_txn_table_drop(alex_txn *txn, const char *name);
+ALEX_API int alex_txn_table_list(alex_txn *txn, int (*visit)(void *context, const struct alex_table_info *info),
+                                 void *context);
 
 /**
  * Marks the state of a write transaction, to go back to. Savepoints are nested, to any depth.
@@ -802,9 +812,10 @@ ALEX_API int alex_txn_table_drop(alex_txn *txn, const char *name);
  */
 ALEX_API int alex_savepoint(alex_txn *txn, uint64_t *out_savepoint);
 
-/** Takes back all that was written since a savepoint, and ends those made after it; it stays itself. Cursors stay
- *  where they are. Cost: a step a write that was read again since. @return ALEX_OK; ALEX_INVALID if there is none of
- *  that number */
+/** Takes back all that was done since a savepoint, tables made, renamed and dropped included, and ends the savepoints
+ *  made after it; it stays itself. Cursors stay where they are, those in a table that was made since find nothing.
+ *  Cost: a step a write that was read again since, and a table. @return ALEX_OK; ALEX_INVALID if there is none of that
+ *  number */
 ALEX_API int alex_rollback_to(alex_txn *txn, uint64_t savepoint);
 
 /** Ends a savepoint, and those made after it; what was written since stays. @return as alex_rollback_to() */
@@ -818,8 +829,8 @@ enum alex_finding_kind {
                                    damaged */
     ALEX_FINDING_RECORDS = 2, /**< bytes that should be records and are none; whose they were can't be told */
     ALEX_FINDING_VALUE = 3,   /**< the value of one record; its key is known */
-    ALEX_FINDING_BATCH = 4,   /**< records of a batch or load that is not whole */
-    ALEX_FINDING_TABLE = 5,   /**< records of a table whose name is lost */
+    ALEX_FINDING_BATCH = 4,   /**< records of a batch, load or transaction that is not whole, or call on a table */
+    ALEX_FINDING_TABLE = 5,   /**< records of a table whose name or order of keys is lost */
     ALEX_FINDING_PADDING = 6, /**< bytes without meaning, which no read looks at */
     ALEX_FINDING_INDEX = 7,   /**< an entry of the index in memory that doesn't lead to its key's record */
 };

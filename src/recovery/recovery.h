@@ -62,12 +62,15 @@ struct replay_target {
     int (*create_table)(void *context, const struct record *record, uint64_t ref);
     int (*drop_table)(void *context, const struct record *record, uint64_t ref);
     int (*rename_table)(void *context, const struct record *record, uint64_t ref);
+    /** A TABLE of which nothing says that it was committed: of a salvage only. */
+    int (*uncovered_table)(void *context, const struct record *record, uint64_t ref);
 };
 
 /** What replay found. */
 struct replay_result {
     struct log_reader end;       /**< at the log's end */
     uint64_t last_number;        /**< the greatest number read */
+    uint32_t last_table;         /**< the greatest id that a TABLE had, whether or not that counts */
     struct log_position durable; /**< W */
     uint64_t records;
     uint64_t dropped;    /**< grouped records without COMMIT */

@@ -110,6 +110,9 @@ static int read_all(struct replayer *replayer)
         }
         replayer->result->records++;
         replayer->result->last_number = record.number;
+        if (record.kind == RECORD_TABLE && record.table > replayer->result->last_table) {
+            replayer->result->last_table = record.table;
+        }
     }
     return result;
 }

@@ -55,10 +55,25 @@ static int attach(struct salvager *salvager)
     return result;
 }
 
+/** Tells the target of the TABLEs among records that are left out: there may be good records of those tables. */
+static int tell_of_tables(const struct salvager *salvager, size_t count)
+{
+    int result = ALEX_OK;
+    for (size_t i = 0; i < count && result == ALEX_OK; i++) {
+        const struct pending_record *left = &salvager->group.records[i];
+        struct record record;
+        if (left->kind == RECORD_TABLE && !left->left_out &&
+            log_fetch(salvager->log, left->ref, &record) == RECORD_GOOD) {
+            result = salvager->target->uncovered_table(salvager->target->context, &record, left->ref);
+        }
+    }
+    return result;
+}
+
 /** Lists records of the group, `count` from the first on, as left out. Neighbours are one finding. */
 static int leave_out(struct salvager *salvager, size_t count, const char *why)
 {
-    int result = ALEX_OK;
+    int result = tell_of_tables(salvager, count);
     size_t next;
     for (size_t i = 0; i < count && result == ALEX_OK; i = next) {
         next = i + 1;

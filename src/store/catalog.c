@@ -126,6 +126,20 @@ struct table_name *table_name_create(const char *text, size_t length)
     return name;
 }
 
+void table_forget_names(struct alex_table *table)
+{
+    struct table_name **link = &table->names;
+    while (*link != NULL) {
+        struct table_name *name = *link;
+        if (name->text == table_name(table)) {
+            link = &name->next;
+        } else {
+            *link = name->next;
+            base_free(name);
+        }
+    }
+}
+
 /** Makes a name the table's: the new one, or the same that it had before. */
 static void set_name(struct alex_table *table, struct table_name *name)
 {

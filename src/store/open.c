@@ -306,9 +306,19 @@ static void fill_report(alex_store *store, const struct manifest *manifest, cons
     }
 }
 
+/** Sees to it that no id of a table is used again, though its TABLE may not count: a salvage may have nothing but that. */
+static void pass_table_ids(alex_store *store, uint32_t last_table)
+{
+    uint32_t next = last_table < UINT32_MAX ? last_table + 1 : UINT32_MAX;
+    if (next > atomic_load_explicit(&store->next_table_id, memory_order_relaxed)) {
+        atomic_store_explicit(&store->next_table_id, next, memory_order_relaxed);
+    }
+}
+
 /** Goes on where the log ends: ready to write, unless the store is read-only. */
 static int start(alex_store *store, const struct manifest *manifest, const struct replay_result *replayed)
 {
+    pass_table_ids(store, replayed->last_table);
     uint64_t last_number = replayed->last_number;
     if (!manifest->clean && manifest->number_floor > last_number) {
         last_number = manifest->number_floor;
@@ -377,6 +387,7 @@ static int load(void *context, alex_store *store, bool exists)
 /** Frees a store, opened or half-opened. */
 static void destroy(alex_store *store)
 {
+    writes_release(store); /* while the tables are there that they may have changed */
     for (size_t i = 0; i < store->catalog.bucket_count; i++) {
         struct alex_table *next;
         for (struct alex_table *table = store->catalog.by_id[i]; table != NULL; table = next) {
@@ -392,7 +403,6 @@ static void destroy(alex_store *store)
     base_free(store->catalog.by_name);
     base_free(store->catalog.by_id);
     base_free(store->held.items);
-    writes_release(store);
     base_free(store->kept_txn);
     log_destroy(store->log);
     index_destroy(store->shortcuts);

@@ -82,14 +82,19 @@ void replay_end_table(alex_store *store, struct alex_table *table, uint64_t numb
     txn_reclaim(store, SIZE_MAX);
 }
 
+void replay_copy_name(const struct record *record, char out_name[ALEX_TABLE_NAME_MAX + 1])
+{
+    memset(out_name, 0, ALEX_TABLE_NAME_MAX + 1);
+    memcpy(out_name, record->value, record->value_bytes);
+}
+
 static int replay_create_table(void *context, const struct record *record, uint64_t ref)
 {
     alex_store *store = context;
-    /* Copied before anything else: it is read from a file that may fail. */
-    char name[ALEX_TABLE_NAME_MAX];
-    memcpy(name, record->value, record->value_bytes);
+    char name[ALEX_TABLE_NAME_MAX + 1];
+    replay_copy_name(record, name);
     /* Ids ascend, but a manifest may be younger than the record: compare with the tables there are. */
-    if (memchr(name, 0, record->value_bytes) != NULL || catalog_find_id(&store->catalog, record->table) != NULL ||
+    if (strlen(name) != record->value_bytes || catalog_find_id(&store->catalog, record->table) != NULL ||
         record->table == UINT32_MAX) {
         return misplaced(store, ref, "the record of a table is damaged");
     }
@@ -130,14 +135,15 @@ int replay_name_table(alex_store *store, struct alex_table *table, const char *n
         return replay_no_memory(store);
     }
     catalog_rename(&store->catalog, table, named);
+    table_forget_names(table); /* or each opening would look through all that were ever given */
     return ALEX_OK;
 }
 
 static int replay_rename_table(void *context, const struct record *record, uint64_t ref)
 {
     alex_store *store = context;
-    char name[ALEX_TABLE_NAME_MAX + 1] = {0};
-    memcpy(name, record->value, record->value_bytes); /* as for a table that is made */
+    char name[ALEX_TABLE_NAME_MAX + 1];
+    replay_copy_name(record, name);
     struct alex_table *table = catalog_find_id(&store->catalog, record->table);
     if (table == NULL || table == store->main) {
         return misplaced(store, ref, "a table is renamed that is not there");

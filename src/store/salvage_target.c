@@ -15,25 +15,23 @@
 /** Until the log is read no name can be given to a table whose name is lost: a real one may come. This is none. */
 #define LOST_NAME ""
 
+/** A TABLE of which nothing says that it was committed. As ids are never used again, it was if a record of its table
+ *  was. */
+struct uncovered_table {
+    uint32_t id;
+    enum alex_key_order order;
+    uint64_t ref;
+    char name[ALEX_TABLE_NAME_MAX + 1];
+};
+
 struct salvage_opening {
     const struct salvage_listener *listener;
     struct salvage_result *result;
     alex_store *store;
+    struct uncovered_table *uncovered;
+    size_t uncovered_count;
+    size_t uncovered_capacity;
 };
-
-/** Finds a record's table, or makes one in place of the one whose TABLE is lost. */
-static int find_or_make(alex_store *store, uint32_t id, struct alex_table **out_table)
-{
-    *out_table = catalog_find_id(&store->catalog, id);
-    if (*out_table != NULL) {
-        return ALEX_OK;
-    }
-    int result = replay_make_table(store, id, LOST_NAME, 0, ALEX_KEYS_SIGNED, out_table);
-    if (result == ALEX_OK) {
-        catalog_add(&store->catalog, *out_table);
-    }
-    return result;
-}
 
 /** Frees a name that another table gets: the DROP or the RENAME of the one that has it is lost. */
 static int free_name(alex_store *store, const char *name)
@@ -48,77 +46,120 @@ static bool may_be_named(const alex_store *store, const char *name, size_t lengt
     return length > 0 && strlen(name) == length && strcmp(name, table_name(store->main)) != 0;
 }
 
+/** Makes the table that a TABLE says, the one of that name aside. */
+static int make_table(alex_store *store, const struct uncovered_table *said, struct alex_table **out_table)
+{
+    int result = free_name(store, said->name);
+    if (result == ALEX_OK) {
+        result = replay_make_table(store, said->id, said->name, strlen(said->name), said->order, out_table);
+    }
+    if (result == ALEX_OK) {
+        (*out_table)->ref = said->ref;
+        catalog_add(&store->catalog, *out_table);
+        log_count_live(store->log, said->ref);
+    }
+    return result;
+}
+
+/** Finds a record's table, or makes one in place of the one whose TABLE is lost or uncovered. */
+static int find_or_make(struct salvage_opening *opening, uint32_t id, struct alex_table **out_table)
+{
+    alex_store *store = opening->store;
+    *out_table = catalog_find_id(&store->catalog, id);
+    if (*out_table != NULL) {
+        return ALEX_OK;
+    }
+    for (size_t i = 0; i < opening->uncovered_count; i++) {
+        if (opening->uncovered[i].id == id) {
+            return make_table(store, &opening->uncovered[i], out_table);
+        }
+    }
+    int result = replay_make_table(store, id, LOST_NAME, 0, ALEX_KEYS_SIGNED, out_table);
+    if (result == ALEX_OK) {
+        catalog_add(&store->catalog, *out_table);
+    }
+    return result;
+}
+
 static int salvage_put(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
 {
-    alex_store *store = context;
+    struct salvage_opening *opening = context;
     struct alex_table *table;
-    int result = find_or_make(store, table_id, &table);
-    return result == ALEX_OK ? replay_enter(store, table, key, ref) : result;
+    int result = find_or_make(opening, table_id, &table);
+    return result == ALEX_OK ? replay_enter(opening->store, table, key, ref) : result;
 }
 
 static int salvage_remove(void *context, uint32_t table_id, uint64_t key, uint64_t ref)
 {
     (void)ref;
-    alex_store *store = context;
-    struct alex_table *table = catalog_find_id(&store->catalog, table_id);
+    const struct salvage_opening *opening = context;
+    struct alex_table *table = catalog_find_id(&opening->store->catalog, table_id);
     if (table != NULL) {
         replay_withdraw(table, key);
     }
     return ALEX_OK;
 }
 
-/** Copies a name: it is read from a file that may fail. */
-static void copy_name(const struct record *record, char out_name[ALEX_TABLE_NAME_MAX + 1])
+/** What a TABLE says. @return whether a writer may have said it: no id is used twice, nor every name */
+static bool read_table(const alex_store *store, const struct record *record, uint64_t ref,
+                       struct uncovered_table *out_said)
 {
-    memset(out_name, 0, ALEX_TABLE_NAME_MAX + 1);
-    memcpy(out_name, record->value, record->value_bytes);
+    *out_said = (struct uncovered_table){record->table, (enum alex_key_order)record->key, ref, {0}};
+    replay_copy_name(record, out_said->name);
+    return catalog_find_id(&store->catalog, record->table) == NULL &&
+           may_be_named(store, out_said->name, record->value_bytes);
 }
 
 static int salvage_create_table(void *context, const struct record *record, uint64_t ref)
 {
-    alex_store *store = context;
-    char name[ALEX_TABLE_NAME_MAX + 1];
-    copy_name(record, name);
-    if (catalog_find_id(&store->catalog, record->table) != NULL || !may_be_named(store, name, record->value_bytes)) {
-        return ALEX_OK; /* ids are never used again: no writer makes a table twice, or with such a name */
-    }
-    int result = free_name(store, name);
-    if (result != ALEX_OK) {
-        return result;
-    }
+    const struct salvage_opening *opening = context;
+    struct uncovered_table said;
     struct alex_table *table;
-    result =
-        replay_make_table(store, record->table, name, record->value_bytes, (enum alex_key_order)record->key, &table);
-    if (result != ALEX_OK) {
-        return result;
+    return read_table(opening->store, record, ref, &said) ? make_table(opening->store, &said, &table) : ALEX_OK;
+}
+
+static int note_uncovered_table(void *context, const struct record *record, uint64_t ref)
+{
+    struct salvage_opening *opening = context;
+    struct uncovered_table said;
+    if (!read_table(opening->store, record, ref, &said)) {
+        return ALEX_OK;
     }
-    table->ref = ref;
-    catalog_add(&store->catalog, table);
-    log_count_live(store->log, ref);
+    if (opening->uncovered_count == opening->uncovered_capacity) {
+        size_t capacity = 2 * opening->uncovered_capacity + 4;
+        struct uncovered_table *uncovered = base_realloc(opening->uncovered, capacity * sizeof *uncovered);
+        if (uncovered == NULL) {
+            return replay_no_memory(opening->store);
+        }
+        opening->uncovered = uncovered;
+        opening->uncovered_capacity = capacity;
+    }
+    opening->uncovered[opening->uncovered_count++] = said;
     return ALEX_OK;
 }
 
 static int salvage_drop_table(void *context, const struct record *record, uint64_t ref)
 {
     (void)ref;
-    alex_store *store = context;
-    struct alex_table *table = catalog_find_id(&store->catalog, record->table);
-    if (table != NULL && table != store->main) {
-        replay_end_table(store, table, record->number);
+    const struct salvage_opening *opening = context;
+    struct alex_table *table = catalog_find_id(&opening->store->catalog, record->table);
+    if (table != NULL && table != opening->store->main) {
+        replay_end_table(opening->store, table, record->number);
     }
     return ALEX_OK;
 }
 
 static int salvage_rename_table(void *context, const struct record *record, uint64_t ref)
 {
-    alex_store *store = context;
+    struct salvage_opening *opening = context;
+    alex_store *store = opening->store;
     char name[ALEX_TABLE_NAME_MAX + 1];
-    copy_name(record, name);
+    replay_copy_name(record, name);
     if (record->table == MAIN_TABLE_ID || !may_be_named(store, name, record->value_bytes)) {
         return ALEX_OK; /* no writer does that */
     }
     struct alex_table *table;
-    int result = find_or_make(store, record->table, &table);
+    int result = find_or_make(opening, record->table, &table);
     if (result == ALEX_OK) {
         result = free_name(store, name);
     }
@@ -179,18 +220,22 @@ static int name_lost_tables(struct salvage_opening *opening)
     return result;
 }
 
-/** Reports the tables whose TABLE is lost, but not their names. */
-static int report_lost_orders(const struct salvage_opening *opening)
+/** Reports the tables whose TABLE is lost, but not their names; those without keys go, as their order can't be told. */
+static int end_lost_orders(const struct salvage_opening *opening)
 {
-    const struct catalog *catalog = &opening->store->catalog;
+    alex_store *store = opening->store;
     int result = ALEX_OK;
-    for (size_t i = 0; i < catalog->bucket_count; i++) {
-        const struct alex_table *table = catalog->by_id[i];
-        for (; table != NULL && result == ALEX_OK; table = table->next_by_id) {
-            bool is_lost =
-                table->ref == 0 && table != opening->store->main && strcmp(table_name(table), LOST_NAME) != 0;
-            if (is_lost && table->keys > 0) {
+    for (size_t i = 0; i < store->catalog.bucket_count; i++) {
+        struct alex_table *next;
+        for (struct alex_table *table = store->catalog.by_id[i]; table != NULL && result == ALEX_OK; table = next) {
+            next = table->next_by_id;
+            if (table->ref != 0 || table == store->main || strcmp(table_name(table), LOST_NAME) == 0) {
+                continue;
+            }
+            if (table->keys > 0) {
                 result = report_lost_table(opening, table, "the TABLE");
+            } else {
+                replay_end_table(store, table, opening->result->last_number);
             }
         }
     }
@@ -209,17 +254,18 @@ static int load_salvaged(void *context, alex_store *store, bool exists)
     }
     if (result == ALEX_OK) {
         const struct replay_target target = {
-            .context = store,
+            .context = opening,
             .put = salvage_put,
             .remove = salvage_remove,
             .create_table = salvage_create_table,
             .drop_table = salvage_drop_table,
             .rename_table = salvage_rename_table,
+            .uncovered_table = note_uncovered_table,
         };
         result = salvage(store->log, &survey, &target, opening->listener, opening->result, &store->error);
     }
     if (result == ALEX_OK) {
-        result = report_lost_orders(opening);
+        result = end_lost_orders(opening);
     }
     if (result == ALEX_OK) {
         result = name_lost_tables(opening);
@@ -228,6 +274,7 @@ static int load_salvaged(void *context, alex_store *store, bool exists)
         mvcc_publish(&store->mvcc, opening->result->last_number);
     }
     manifest_release(&survey.manifest);
+    base_free(opening->uncovered);
     return result;
 }
 

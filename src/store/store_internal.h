@@ -15,8 +15,8 @@
  *  S5  live_bytes of a segment is the sum over the index entries (without tombstones) and the tables' own records that
  *      lie in it.
  *  S6  What isn't atomic is read and changed with the writer's lock only, as between writer_begin() and writer_end(),
- *      but for: what never changes once the store or table is open; `writes`, by who holds, for what needs nothing of
- *      the log or the tables but to read; `commits`, by its own lock; `next_open`,
+ *      but for: what never changes once the store or table is open; `writes` and what tables have of them (W6), by who
+ *      holds, for what needs nothing of the log or the tables but to read; `commits`, by its own lock; `next_open`,
  *      `listed_open`, `lock_fd` and `kept_out`, by the process's; `generation`, by who writes the manifest, one at a
  *      time (log_internal.h). Opening and closing take no turn: nobody else uses the store then.
  */
@@ -80,8 +80,10 @@ struct table_name {
     char text[];
 };
 
-/** The drop of a table by writes that aren't committed. */
+/** The drop of a table by writes that aren't committed, which may be taken back; and that of one which such writes have
+ *  made, taken back. */
 #define TABLE_DROP_PENDING (UINT64_MAX - 1)
+#define TABLE_NEVER_MADE 1
 
 struct alex_table {
     struct handle handle;
@@ -91,7 +93,7 @@ struct alex_table {
     uint64_t key_flip; /**< index key = key ^ key_flip */
     _Atomic(const char *) name;
     struct index *index;
-    _Atomic uint64_t drop_number; /**< number of its DROP's COMMIT; TABLE_DROP_PENDING; 0 while it is not dropped */
+    _Atomic uint64_t drop_number; /**< number of its DROP's COMMIT; 0 while it is not dropped; or one of the above */
     char apart[128];              /**< readers look at the above, and each write changes what follows */
     _Atomic uint64_t keys;        /**< entries that are no tombstones */
     uint64_t live_bytes;
@@ -117,6 +119,13 @@ static inline const char *table_name(const struct alex_table *table)
 static inline uint64_t table_drop_number(const struct alex_table *table)
 {
     return atomic_load_explicit(&table->drop_number, memory_order_acquire);
+}
+
+/** Whether a snapshot of this number sees the table, or a write transaction, whose number is UINT64_MAX. One load
+ *  decides, as a drop may be taken back at any time. */
+static inline bool table_is_seen(const struct alex_table *table, uint64_t number)
+{
+    return table_drop_number(table) - 1 >= number; /* 0 wraps around */
 }
 
 /** The key that stands in the table's index for a user's key: unsigned, in the table's order. */
@@ -301,6 +310,8 @@ struct table_name *table_name_create(const char *text, size_t length);
 int table_create(alex_store *store, uint32_t id, const char *name, size_t name_length, enum alex_key_order order,
                  struct alex_table **out_table);
 void table_destroy(struct alex_table *table);
+/** Frees the names that a table has had but the one that it has: nobody has asked for them yet. */
+void table_forget_names(struct alex_table *table);
 
 /* table.c */
 /** What table_check() says where more is to be looked at. */
@@ -364,7 +375,10 @@ int replay_enter(alex_store *store, struct alex_table *table, uint64_t key, uint
 void replay_withdraw(struct alex_table *table, uint64_t key);
 int replay_make_table(alex_store *store, uint32_t id, const char *name, size_t name_length, enum alex_key_order order,
                       struct alex_table **out_table);
-/** Gives a table of the catalog a name. @return ALEX_OK, ALEX_NO_MEMORY */
+/** Copies the name of a TABLE or RENAME, before anything else: it is read from a file that may fail. Where the name has
+ *  a zero byte, the copy is shorter than it. */
+void replay_copy_name(const struct record *record, char out_name[ALEX_TABLE_NAME_MAX + 1]);
+/** Gives a table of the catalog a name, in place of the one that it had. @return ALEX_OK, ALEX_NO_MEMORY */
 int replay_name_table(alex_store *store, struct alex_table *table, const char *name, size_t length);
 void replay_end_table(alex_store *store, struct alex_table *table, uint64_t number);
 /** Fills the store's error for running out of memory. @return ALEX_NO_MEMORY */
@@ -432,8 +446,7 @@ int txn_refuse(alex_txn *txn, const alex_table *table);
 static inline int txn_check(alex_txn *txn, const alex_table *table)
 {
     bool good = handle_check(txn, HANDLE_TXN) == ALEX_OK && handle_check(table, HANDLE_TABLE) == ALEX_OK &&
-                table->store == txn->store &&
-                (table_drop_number(table) == 0 || table_drop_number(table) > txn->snapshot.number);
+                table->store == txn->store && table_is_seen(table, txn->snapshot.number);
     return BASE_LIKELY(good) ? ALEX_OK : txn_refuse(txn, table);
 }
 

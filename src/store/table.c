@@ -8,7 +8,8 @@
 int table_refuse(struct alex_table *table)
 {
     int result = handle_check(table, HANDLE_TABLE);
-    if (result != ALEX_OK || table_drop_number(table) > mvcc_published(&table->store->mvcc)) {
+    BASE_INTERRUPTIBLE();
+    if (result != ALEX_OK || table_is_seen(table, mvcc_published(&table->store->mvcc))) {
         return result; /* a snapshot that begins now still sees the table */
     }
     return base_fail(store_error(table->store), ALEX_INVALID, 0, table->store->path,
@@ -221,7 +222,9 @@ static void account_dropped(alex_store *store, struct alex_table *table)
         }
         from = entries[count - 1].key + 1;
     }
-    log_count_dead(store->log, table->ref);
+    if (table->ref != 0) { /* else it is lost, in a salvage */
+        log_count_dead(store->log, table->ref);
+    }
     if (table->name_ref != 0) {
         log_count_dead(store->log, table->name_ref);
     }
@@ -280,41 +283,89 @@ int alex_txn_table_drop(alex_txn *txn, const char *name)
     return result == ALEX_OK ? writer_end(txn->store, drop_table(txn->store, name)) : result;
 }
 
+/** A table that is listed. */
+struct listed {
+    struct alex_table_info info;
+    struct alex_table *table;
+};
+
 static int compare_names(const void *a, const void *b)
 {
-    const struct alex_table_info *first = a;
-    const struct alex_table_info *second = b;
-    return strcmp(first->name, second->name);
+    const struct listed *first = a;
+    const struct listed *second = b;
+    return strcmp(first->info.name, second->info.name);
+}
+
+/** What a listing is put together in. First it only counts. */
+struct listing {
+    bool own;             /**< as who writes sees it */
+    struct listed *items; /**< NULL: counts */
+    size_t count;
+    char *names; /**< behind the items */
+    size_t name_bytes;
+};
+
+static void list_one(struct listing *listing, struct alex_table *table)
+{
+    const char *name = listing->own ? writes_own_name(table) : table_name(table);
+    if (name == NULL) {
+        return; /* it is dropped */
+    }
+    size_t bytes = strlen(name) + 1;
+    if (listing->items != NULL) {
+        char *copy = listing->names + listing->name_bytes;
+        memcpy(copy, name, bytes);
+        uint64_t keys = atomic_load_explicit(&table->keys, memory_order_relaxed);
+        listing->items[listing->count] = (struct listed){{copy, table->order, keys}, table};
+    }
+    listing->count++;
+    listing->name_bytes += bytes;
+}
+
+static void list_each(const alex_store *store, struct listing *listing)
+{
+    for (size_t i = 0; i < store->catalog.bucket_count; i++) {
+        for (struct alex_table *table = store->catalog.by_id[i]; table != NULL; table = table->next_by_id) {
+            list_one(listing, table);
+        }
+    }
+    for (size_t i = 0; listing->own && i < store->writes.table_change_count; i++) {
+        const struct table_change *change = &store->writes.table_changes[i];
+        if (change->kind == TABLE_MADE) {
+            list_one(listing, change->table);
+        }
+    }
 }
 
 /** Copies what is told of the tables, their names behind it, for base_free(). */
-static int copy_infos(alex_store *store, struct alex_table_info **out_infos, size_t *out_count)
+static int list(alex_store *store, bool own, bool can_visit, struct listing *out_listing)
 {
-    const struct catalog *catalog = &store->catalog;
-    size_t bytes = catalog->count * sizeof(struct alex_table_info);
-    for (size_t i = 0; i < catalog->bucket_count; i++) {
-        for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
-            bytes += strlen(table_name(table)) + 1;
-        }
+    *out_listing = (struct listing){.own = own};
+    if (!can_visit) {
+        return base_fail(&store->error, ALEX_INVALID, 0, store->path, "listing tables takes a function to call");
     }
-    struct alex_table_info *infos = base_alloc(bytes);
-    if (infos == NULL) {
+    list_each(store, out_listing);
+    struct listed *items = base_alloc(out_listing->count * sizeof *items + out_listing->name_bytes);
+    if (items == NULL) {
         return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to list the tables");
     }
-    char *name = (char *)(infos + catalog->count);
-    size_t count = 0;
-    for (size_t i = 0; i < catalog->bucket_count; i++) {
-        for (struct alex_table *table = catalog->by_id[i]; table != NULL; table = table->next_by_id) {
-            size_t length = strlen(table_name(table)) + 1;
-            memcpy(name, table_name(table), length);
-            uint64_t keys = atomic_load_explicit(&table->keys, memory_order_relaxed);
-            infos[count++] = (struct alex_table_info){name, table->order, keys};
-            name += length;
-        }
-    }
-    *out_infos = infos;
-    *out_count = count;
+    *out_listing = (struct listing){.own = own, .items = items, .names = (char *)(items + out_listing->count)};
+    list_each(store, out_listing);
     return ALEX_OK;
+}
+
+/** Visits what is listed, by name, and frees it. */
+static int visit_listed(struct listing *listing, int result,
+                        int (*visit)(void *context, const struct alex_table_info *info), void *context)
+{
+    if (listing->items != NULL) {
+        qsort(listing->items, listing->count, sizeof *listing->items, compare_names);
+    }
+    for (size_t i = 0; i < listing->count && result == ALEX_OK; i++) {
+        result = visit(context, &listing->items[i].info);
+    }
+    base_free(listing->items);
+    return result;
 }
 
 int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info), void *context)
@@ -323,22 +374,23 @@ int alex_table_list(alex_store *store, int (*visit)(void *context, const struct 
     if (result != ALEX_OK) {
         return result;
     }
-    struct alex_table_info *infos = NULL;
-    size_t count = 0;
-    if (visit == NULL) {
-        result = base_fail(&store->error, ALEX_INVALID, 0, store->path, "listing tables takes a function to call");
-    } else {
-        result = copy_infos(store, &infos, &count);
+    struct listing listing;
+    result = writer_end(store, list(store, false, visit != NULL, &listing));
+    return visit_listed(&listing, result, visit, context);
+}
+
+int alex_txn_table_list(alex_txn *txn, int (*visit)(void *context, const struct alex_table_info *info), void *context)
+{
+    int result = write_txn_take_turn(txn);
+    if (result != ALEX_OK) {
+        return result;
     }
-    result = writer_end(store, result);
-    if (infos != NULL) {
-        qsort(infos, count, sizeof *infos, compare_names);
+    struct listing listing;
+    result = writer_end(txn->store, list(txn->store, true, visit != NULL, &listing));
+    for (size_t i = 0; i < listing.count && result == ALEX_OK; i++) {
+        result = alex_txn_count(txn, listing.items[i].table, NULL, &listing.items[i].info.keys);
     }
-    for (size_t i = 0; i < count && result == ALEX_OK; i++) {
-        result = visit(context, &infos[i]);
-    }
-    base_free(infos);
-    return result;
+    return visit_listed(&listing, result, visit, context);
 }
 
 int store_visit_tables(const alex_store *store, int (*visit)(void *context, const struct store_table_view *table),

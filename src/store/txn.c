@@ -165,7 +165,8 @@ int txn_refuse(alex_txn *txn, const alex_table *table)
                          "the table belongs to another store than the transaction");
     }
     return base_fail(store_error(store), ALEX_INVALID, 0, store->path,
-                     "the table \"%s\" was dropped before the transaction began, or in it", table_name(table));
+                     "the table \"%s\" was dropped before the transaction began, or in it, or is taken back",
+                     table_name(table));
 }
 
 /** txn_find() in what the transaction itself has written. */

@@ -194,10 +194,9 @@ static bool is_held_back(const alex_store *store, uint64_t ref)
     size_t at = queue->first;
     size_t end = queue->first + queue->count;
     struct record record;
+    bool is_known = log_fetch_header(store->log, ref, &record) == RECORD_GOOD;
     /* unreached: one that can't be read, for it has been damaged since; then all are looked at */
-    size_t high = log_fetch_header(store->log, ref, &record) == RECORD_GOOD ? end : at;
-    bool all = high == at;
-    while (at < high) {
+    for (size_t high = end; is_known && at < high;) {
         size_t middle = at + (high - at) / 2;
         if (queue->items[middle].number < record.number) {
             at = middle + 1;
@@ -206,9 +205,9 @@ static bool is_held_back(const alex_store *store, uint64_t ref)
         }
     }
     uint64_t number = at < end ? queue->items[at].number : 0;
-    /* unreached: with `all` behind the first number */
-    for (; at < end && (queue->items[at].number == number || all); at++) {
-        /* unreached: a shortcut with the number of a COMMIT's tombstones */
+    /* unreached: as above */
+    for (; at < end && (!is_known || queue->items[at].number == number); at++) {
+        /* unreached: a shortcut of this DELETE, whose tombstone has left */
         if (queue->items[at].table != NULL && queue->items[at].ref == ref) {
             return true;
         }

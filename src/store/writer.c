@@ -162,7 +162,7 @@ static bool take_idle_turn(alex_store *store, uint32_t tries)
 {
     for (uint32_t i = 0; i < tries; i++) {
         if (i > 0) {
-            BASE_INTERRUPTIBLE(); /* unreached: only a test that holds threads up here would */
+            BASE_INTERRUPTIBLE(); /* unreached: another thread that comes just between two tries, by chance only */
             os_thread_pause(64 * i);
         }
         if (BASE_UNLIKELY(os_fork_waits())) {

@@ -91,6 +91,7 @@ static int abort_before(alex_store *store, const struct record *record, size_t s
     return result == ALEX_OK ? writes_append_abort(store) : result;
 }
 
+/** writes_append_record(), inlined into what is done for each write. */
 static inline int append_record(struct alex_table *table, struct record *record, const void *value, size_t size,
                                 uint64_t *out_ref)
 {
@@ -139,6 +140,7 @@ int writes_append(struct alex_table *table, int64_t key, uint64_t previous, bool
     part->ascending = part->ascending && (part->count == 0 || part->entries[part->count - 1].key < index_key);
     part->entries[part->count++] = (struct index_entry){index_key, ref};
     part->deletes += is_delete;
+    part->deletes_nothing = part->deletes_nothing || (is_delete && !log_ref_is_value(previous));
     return ALEX_OK;
 }
 
@@ -391,6 +393,8 @@ void writes_forget(alex_store *store, size_t savepoint)
 void writes_release(alex_store *store)
 {
     struct writes *writes = &store->writes;
+    writes_undo_tables(store, 0); /* in a forked child, of a transaction of its parent's */
+    writes_end_tables(store);
     writes_forget(store, 1);
     for (size_t i = 0; i < writes->part_capacity; i++) {
         index_destroy(writes->parts[i].overlay);

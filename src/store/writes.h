@@ -16,6 +16,8 @@
  *  W3  A table's overlay has the last of the first `overlaid` entries of each key.
  *  W4  `older` has, for each of these, which entry of its key the overlay had before.
  *  W5  Until the commit nothing of this is in the tables' indexes, or in the catalog.
+ *  W6  A table's `pending_name`, `is_pending` and TABLE_DROP_PENDING are what `table_changes` say, in their order. Only
+ *      who holds reads or changes them, but for the drop number, which all look at.
  *
  * The store has one such set, which is whose that has the writer's turn, or holds the store's writes (writer_hold()).
  */
@@ -43,6 +45,7 @@ struct writes_part {
     size_t count;
     size_t capacity;
     size_t deletes;        /**< of `count`; before the commit, perhaps more */
+    bool deletes_nothing;  /**< perhaps: a delete may be of a key that the index has no value of */
     bool ascending;        /**< so are the keys, without repeats */
     struct index *overlay; /**< index key to the place in `entries` of its last one, counted from 1; NULL: nobody has
                                 asked for it */
@@ -53,12 +56,14 @@ struct writes_part {
 };
 
 /** What was done to a table as a whole. */
+enum table_change_kind {
+    TABLE_MADE,
+    TABLE_RENAMED,
+    TABLE_DROPPED,
+};
+
 struct table_change {
-    enum {
-        TABLE_MADE,
-        TABLE_RENAMED,
-        TABLE_DROPPED,
-    } kind;
+    enum table_change_kind kind;
     struct alex_table *table;
     struct table_name *name; /**< of TABLE_RENAMED, as what follows */
     const char *name_before; /**< its pending one */
@@ -131,6 +136,8 @@ void writes_roll_back(struct alex_store *store, size_t savepoint);
 void writes_forget(struct alex_store *store, size_t savepoint);
 
 /* writes_tables.c; the writer's, but for writes_undo_tables() */
+/** The name that a table has for who writes. @return NULL: it is dropped */
+const char *writes_own_name(const struct alex_table *table);
 /** A table by the name that it has for who writes. @return NULL: there is none */
 struct alex_table *writes_find_table(const struct alex_store *store, const char *name);
 /** Makes a table, under a name that is free. */

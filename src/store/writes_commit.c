@@ -82,7 +82,9 @@ static void arrange(struct writes_part *part, struct index_entry *scratch)
     }
     if (part->deletes > 0) {
         separate_deletes(part, scratch);
-        thin_deletes(part);
+        if (part->deletes_nothing) {
+            thin_deletes(part);
+        }
     }
     part->previous = loads(part) ? NULL : (uint64_t *)scratch;
 }
@@ -213,7 +215,7 @@ static void carry_out_deletes(struct writes_part *part)
         struct index_entry entry = part->entries[i];
         struct index_position position;
         bool there = index_find_position(table->index, entry.key, &position);
-        BASE_ASSERT(there); /* thin_deletes() has seen it */
+        BASE_ASSERT(there); /* writes_append() or thin_deletes() has seen it */
         part->previous[i] = position.payload;
         version_delete(table, &position, entry.payload, number);
         version_hold_back(table, entry.key, entry.payload, number);
@@ -269,7 +271,13 @@ static void publish(alex_store *store, struct commit *commit, bool waits, struct
 static int enter_and_commit(alex_store *store, bool waits)
 {
     struct writes *writes = &store->writes;
-    begin_entering(store);
+    size_t puts = 0;
+    for (size_t p = 0; p < writes->part_count; p++) {
+        puts += puts_of(&writes->parts[p]);
+    }
+    if (puts > 0) { /* else counts in other tables needn't look at each key, while a large table is dropped */
+        begin_entering(store);
+    }
     int result = ALEX_OK;
     size_t entered = 0;
     for (; entered < writes->part_count && result == ALEX_OK; entered += result == ALEX_OK) {

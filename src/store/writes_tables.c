@@ -10,8 +10,7 @@
 
 #include "store/store_internal.h"
 
-/** The name of a table for who writes; NULL: it is dropped. */
-static const char *own_name(const struct alex_table *table)
+const char *writes_own_name(const struct alex_table *table)
 {
     if (table_drop_number(table) == TABLE_DROP_PENDING) {
         return NULL;
@@ -29,13 +28,13 @@ struct alex_table *writes_find_table(const alex_store *store, const char *name)
     const struct writes *writes = &store->writes;
     for (size_t i = writes->table_change_count; i > 0; i--) {
         struct alex_table *table = writes->table_changes[i - 1].table;
-        const char *own = own_name(table);
+        const char *own = writes_own_name(table);
         if (own != NULL && strcmp(own, name) == 0) {
             return table;
         }
     }
     struct alex_table *table = catalog_find_name(&store->catalog, name);
-    return table != NULL && own_name(table) == table_name(table) ? table : NULL;
+    return table != NULL && writes_own_name(table) == table_name(table) ? table : NULL;
 }
 
 /** Makes room for another change and appends its record, behind the puts that wait. */
@@ -137,7 +136,7 @@ void writes_undo_tables(alex_store *store, size_t count)
         const struct table_change *change = &writes->table_changes[--writes->table_change_count];
         switch (change->kind) {
         case TABLE_MADE:
-            set_drop_number(change->table, TABLE_DROP_PENDING);
+            set_drop_number(change->table, TABLE_NEVER_MADE);
             end_later(store, change->table);
             break;
         case TABLE_RENAMED:

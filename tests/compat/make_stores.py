@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the golden stores of the format's present version anew, in tests/compat/stores/VERSION/NAME.
 
-usage: tests/compat/make_stores.py BUILD_DIR        such as build/release
+usage: tests/compat/make_stores.py BUILD_DIR [NAME]...        such as build/release; by default all
 
 The library writes them, by scripts for test_store_script.c; what must be in them follows from the scripts alone, and
 goes into contents.txt:
@@ -16,6 +16,7 @@ goes into contents.txt:
 Stores of versions that are released stay as they are: this is for a version that is not yet, and for new variants.
 """
 
+import copy
 import os
 import shutil
 import subprocess
@@ -54,6 +55,17 @@ STORES = {
         "load\nput 10 100 7\nput 12 200 8\nput 11 300 9\nput 12 5 10\ncommit\n"
         "load\nput 20 100 11\nput 3 100 12\nabandon\nbatch\nwrite\nclose\n",
     ],
+    # Write transactions over several segments, in part rolled back, that make, rename and drop tables; one that is given
+    # up; single renames.
+    "transactions": [
+        "open 16\nput 1 10 1\ntable users signed\nput 1 5 2\ntable other unsigned\nput 9 5 3\n"
+        "begin\ntable users signed\nput 2 20000 4\ntable new unsigned\nput 18446744073709551615 30 5\n"
+        "rename users people\nsave\ndrop other\ntable main signed\nput 1 20000 6\nput 2 20000 7\nback\n"
+        "put 3 20000 8\nput 4 20000 9\ntable people signed\ndelete 1\n"
+        "table gone signed\nput 1 1 10\ndrop gone\ncommit\n"
+        "begin\ntable never signed\nput 1 1 11\ndrop people\nrename other lost\nabandon\n"
+        "rename other users\nrename new other\nclose\n",
+    ],
     # A value that no segment of the usual size takes.
     "large": ["open 16\nput 1 10 1\nput 2 65536 2\nput 3 10 3\nclose\n"],
     # Ended without a close: a part is known to be durable, and a load was never committed.
@@ -75,7 +87,9 @@ class Expected:
     def __init__(self):
         self.tables = {"main": ("signed", {})}
         self.keys = self.tables["main"][1]
-        self.group = None  # the puts and deletes of an open batch or load
+        self.group = None   # the puts and deletes of an open batch or load
+        self.before = None  # the tables when the open transaction began
+        self.saved = None   # and at its savepoint
         self.torn = False
 
     def carry_out(self, line):
@@ -89,18 +103,35 @@ class Expected:
         elif command == "drop":
             del self.tables[words[0]]
             self.keys = self.tables["main"][1]
+        elif command == "rename":
+            self.tables[words[1]] = self.tables.pop(words[0])
         elif command in ("put", "reserve"):
             self.change(int(words[0]), fill(int(words[1]), int(words[2])))
         elif command == "delete":
             self.change(int(words[0]), None)
         elif command in ("batch", "load"):
             self.group = []
-        elif command in ("write", "commit"):
-            group, self.group = self.group, None
-            for key, value in group:
-                self.change(key, value)
-        elif command == "abandon":
-            self.group = None
+        elif command == "begin":
+            self.before = copy.deepcopy(self.tables)
+        elif command == "save":
+            self.saved = copy.deepcopy(self.tables)
+        elif command == "back":
+            self.take_back(copy.deepcopy(self.saved))
+        elif command in ("write", "commit", "abandon"):
+            self.end_group(command != "abandon")
+
+    def end_group(self, counts):
+        """A batch, load or transaction ends."""
+        group, self.group = self.group, None
+        for key, value in group or [] if counts else []:
+            self.change(key, value)
+        if self.before is not None:
+            self.take_back(self.tables if counts else self.before)
+            self.before = None
+
+    def take_back(self, tables):
+        self.tables = tables
+        self.keys = tables["main"][1]
 
     def change(self, key, value):
         if self.group is not None:
@@ -112,6 +143,8 @@ class Expected:
 
     def end(self):
         """The process ends."""
+        if self.before is not None:
+            self.tables, self.before = self.before, None
         self.keys = self.tables["main"][1]
         self.group = None
         self.torn = False
@@ -166,15 +199,15 @@ def make(runner, store, lives):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(STORES):
         sys.exit(__doc__)
     runner = os.path.join(sys.argv[1], "tests", "compat_test_store_script")
     stores = os.path.join(HERE, "stores", str(reader.FORMAT_VERSION))
-    shutil.rmtree(stores, ignore_errors=True)
-    os.makedirs(stores)
-    for name, lives in STORES.items():
+    os.makedirs(stores, exist_ok=True)
+    for name in sys.argv[2:] or STORES:
         store = os.path.join(stores, name)
-        text = make(runner, store, lives)
+        shutil.rmtree(store, ignore_errors=True)
+        text = make(runner, store, STORES[name])
         with open(os.path.join(store, "contents.txt"), "w", encoding="utf-8") as file:
             file.write(text)
         print(store)

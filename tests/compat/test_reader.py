@@ -7,6 +7,7 @@ stores that the library made by random scripts, killed writers included, where a
 ALEX_TEST_SEED sets the seed of the scripts, which a failure prints.
 """
 
+import copy
 import json
 import os
 import random
@@ -619,6 +620,38 @@ class Script:
             self.lines.append(f"rename {name} {new_name}")
             self.current = new_name if self.current == name else self.current
 
+    def transaction(self, end):
+        before = copy.deepcopy(self.tables)
+        saved = None
+        self.lines.append("begin")
+        for _ in range(self.random.randrange(0, 40)):
+            way = self.random.random()
+            keys = self.tables[self.current][1]
+            if way < 0.55:
+                self.put("put", keys)
+            elif way < 0.7 and keys:
+                key = self.random.choice(list(keys))
+                self.lines.append(f"delete {key}")
+                del keys[key]
+            elif way < 0.8:
+                self.select()
+            elif way < 0.85:
+                self.rename()
+            elif way < 0.88:
+                self.drop()
+            elif way < 0.94:
+                saved = copy.deepcopy(self.tables)
+                self.lines.append("save")
+            elif saved is not None:
+                self.tables = copy.deepcopy(saved)
+                self.lines.append("back")
+                self.current = "main"
+        if end is not None:
+            self.lines.append(end)
+        if end != "commit":
+            self.tables = before
+        self.current = "main"
+
     def step(self):
         keys = self.tables[self.current][1]
         way = self.random.random()
@@ -634,6 +667,8 @@ class Script:
             del keys[key]
         elif way < 0.82:
             self.batch()
+        elif way < 0.84:
+            self.transaction(self.random.choice(["commit", "commit", "abandon"]))
         elif way < 0.86:
             self.load(self.random.choice(["commit", "commit", "abandon"]))
         elif way < 0.93:
@@ -657,8 +692,11 @@ class Script:
         if self.random.random() < 0.4:
             self.lines.append("close")
         else:
-            if self.random.random() < 0.3:
+            way = self.random.random()
+            if way < 0.2:
                 self.load(None)
+            elif way < 0.4:
+                self.transaction(None)
             self.lines.append("kill")
         return "\n".join(self.lines) + "\n"
 

@@ -16,6 +16,8 @@
  *     delete KEY
  *     batch / write           collects puts and deletes, and writes them as one
  *     load / commit / abandon collects puts as a bulk load
+ *     begin / commit / abandon  a write transaction, in which tables are made, renamed and dropped as well
+ *     save / back             a savepoint in it, and going back to the last one
  *     sync
  *     reopen
  *     close
@@ -35,6 +37,8 @@ struct script {
     alex_store *store;
     alex_table *table;
     alex_loader *loader;
+    alex_txn *txn;
+    uint64_t savepoint;
     bool in_batch;
     struct alex_op ops[BATCH_MAX];
     size_t op_count;
@@ -60,7 +64,8 @@ static int select_table(struct script *script, const char *name, const char *ord
     struct alex_table_options options = {
         .key_order = strcmp(order, "unsigned") == 0 ? ALEX_KEYS_UNSIGNED : ALEX_KEYS_SIGNED,
     };
-    return alex_table_open(script->store, name, &options, &script->table);
+    return script->txn != NULL ? alex_txn_table_open(script->txn, name, &options, &script->table)
+                               : alex_table_open(script->store, name, &options, &script->table);
 }
 
 static int put(struct script *script, int64_t key, size_t size, uint64_t seed)
@@ -79,7 +84,9 @@ static int put(struct script *script, int64_t key, size_t size, uint64_t seed)
         script->ops[script->op_count++] = (struct alex_op){ALEX_OP_PUT, script->table, key, {value, size}};
         return ALEX_OK; /* the batch owns the value */
     }
-    if (script->loader != NULL) {
+    if (script->txn != NULL) {
+        code = alex_txn_put(script->txn, script->table, key, value, size, NULL);
+    } else if (script->loader != NULL) {
         code = alex_loader_add(script->loader, key, value, size);
     } else {
         code = alex_put(script->table, key, value, size, NULL);
@@ -112,6 +119,9 @@ static int cancel(struct script *script, int64_t key, size_t size)
 
 static int delete_key(struct script *script, int64_t key)
 {
+    if (script->txn != NULL) {
+        return alex_txn_delete(script->txn, script->table, key);
+    }
     if (!script->in_batch) {
         return alex_delete(script->table, key);
     }
@@ -131,6 +141,20 @@ static int write_batch(struct script *script)
     script->op_count = 0;
     script->in_batch = false;
     return code;
+}
+
+static int end_txn(struct script *script, bool commits)
+{
+    int code = commits ? alex_commit(script->txn) : alex_end(script->txn);
+    script->txn = NULL;
+    script->table = alex_main_table(script->store); /* the one at hand may never have been */
+    return code;
+}
+
+static int go_back(struct script *script)
+{
+    script->table = alex_main_table(script->store);
+    return alex_rollback_to(script->txn, script->savepoint);
 }
 
 static int end_load(struct script *script, bool commits)
@@ -155,9 +179,11 @@ static int carry_out(struct script *script, char *words[4])
         return select_table(script, words[1], words[2]);
     } else if (strcmp(command, "drop") == 0) {
         script->table = alex_main_table(script->store);
-        return alex_table_drop(script->store, words[1]);
+        return script->txn != NULL ? alex_txn_table_drop(script->txn, words[1])
+                                   : alex_table_drop(script->store, words[1]);
     } else if (strcmp(command, "rename") == 0) {
-        return alex_table_rename(script->store, words[1], words[2]);
+        return script->txn != NULL ? alex_txn_table_rename(script->txn, words[1], words[2])
+                                   : alex_table_rename(script->store, words[1], words[2]);
     } else if (strcmp(command, "put") == 0) {
         return put(script, key, size, seed);
     } else if (strcmp(command, "reserve") == 0) {
@@ -174,7 +200,14 @@ static int carry_out(struct script *script, char *words[4])
     } else if (strcmp(command, "load") == 0) {
         return alex_loader_open(script->table, &script->loader);
     } else if (strcmp(command, "commit") == 0 || strcmp(command, "abandon") == 0) {
-        return end_load(script, command[0] == 'c');
+        bool commits = command[0] == 'c';
+        return script->txn != NULL ? end_txn(script, commits) : end_load(script, commits);
+    } else if (strcmp(command, "begin") == 0) {
+        return alex_begin(script->store, ALEX_WRITE, &script->txn);
+    } else if (strcmp(command, "save") == 0) {
+        return alex_savepoint(script->txn, &script->savepoint);
+    } else if (strcmp(command, "back") == 0) {
+        return go_back(script);
     } else if (strcmp(command, "sync") == 0) {
         return alex_sync(script->store);
     } else if (strcmp(command, "reopen") == 0) {

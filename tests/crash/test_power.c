@@ -60,14 +60,12 @@ static void test_durable_within_interval(void **state)
     cut_often(*state, (struct power_plan){.operations = 60, .durability = ALEX_DURABLE_WITHIN_INTERVAL, .cuts = 4});
 }
 
-/* Every cut that is possible, of small runs: of one that makes a store, and of one that outgrows a segment. */
-static void test_every_cut(void **state)
+/** Runs a small plan in two durabilities, with a store that it makes and with one that outgrows a segment, and makes
+ *  every cut that is possible, and some of the recoveries. */
+static void cut_everywhere(const struct fixture *fixture, struct power_plan plan, struct power_result *result)
 {
-    const struct fixture *fixture = *state;
-    struct power_result result = {0};
-    struct power_plan plan = {.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12), .every = 256};
+    plan.every = 256;
     plan.cuts = 20;
-    plan.depth = 3;
     plan.deeper_share = 100;
     plan.killed_share = 20;
     plan.deeper_max = plan.operations;
@@ -75,30 +73,28 @@ static void test_every_cut(void **state)
     for (int way = 0; way < 4; way++, plan.seed++) {
         plan.full = way % 2 == 1;
         plan.durability = way < 2 ? ALEX_DURABLE_ON_COMMIT : ALEX_DURABLE_ON_SYNC;
-        power_run(fixture->directory, &plan, &result);
+        power_run(fixture->directory, &plan, result);
     }
-    conclude(&result);
+    conclude(result);
+}
+
+/* Every cut that is possible, of small runs. */
+static void test_every_cut(void **state)
+{
+    struct power_result result = {0};
+    struct power_plan plan = {.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12), .depth = 3};
+    cut_everywhere(*state, plan, &result);
     assert_true(result.exhausted > result.boundaries * 9 / 10);
     assert_true(result.deepest_cuts > 0);
 }
 
-/* Every cut within write transactions, at their savepoints and over the ends of segments: all of one is there or
- * nothing. */
+/* The same of write transactions alone, with their savepoints and tables: all of one is there or nothing. */
 static void test_every_cut_of_transactions(void **state)
 {
-    const struct fixture *fixture = *state;
     struct power_result result = {0};
-    struct power_plan plan = {.transacts = true, .every = 256, .cuts = 20, .depth = 2, .deeper_share = 100};
-    plan.operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12) / 2;
-    plan.killed_share = 20;
-    plan.deeper_max = plan.operations;
-    plan.seed = helper_environment("ALEX_POWER_SEED", 1);
-    for (int way = 0; way < 4; way++, plan.seed++) {
-        plan.full = way % 2 == 1;
-        plan.durability = way < 2 ? ALEX_DURABLE_ON_COMMIT : ALEX_DURABLE_ON_SYNC;
-        power_run(fixture->directory, &plan, &result);
-    }
-    conclude(&result);
+    struct power_plan plan = {
+        .operations = (uint32_t)helper_environment("ALEX_POWER_EVERY", 12) / 2, .depth = 2, .transacts = true};
+    cut_everywhere(*state, plan, &result);
     assert_true(result.exhausted > result.boundaries * 8 / 10);
 }
 

@@ -79,13 +79,54 @@ int call_delete(struct recorder *recorder, const struct tables *tables, const st
     return written(event, alex_delete(table->handle, key));
 }
 
+/** Ends a transaction, with a commit if all in it went well. */
+static int end_txn(alex_txn *txn, int code)
+{
+    if (code == ALEX_OK) {
+        return alex_commit(txn);
+    }
+    (void)alex_end(txn);
+    return code;
+}
+
+/** Makes a table in a transaction, under another name. */
+static int make_in_txn(alex_store *store, struct table *table, const struct alex_table_options *options)
+{
+    alex_txn *txn = NULL;
+    int code = alex_begin(store, ALEX_WRITE, &txn);
+    code = code == ALEX_OK ? alex_txn_table_open(txn, "in the making", options, &table->handle) : code;
+    code = code == ALEX_OK ? alex_txn_table_rename(txn, "in the making", table->name) : code;
+    return end_txn(txn, code);
+}
+
+/** Drops a table in a transaction, under another name, after it was dropped in vain. */
+static int drop_in_txn(alex_store *store, const struct table *table)
+{
+    alex_txn *txn = NULL;
+    uint64_t savepoint;
+    int code = alex_begin(store, ALEX_WRITE, &txn);
+    code = code == ALEX_OK ? alex_savepoint(txn, &savepoint) : code;
+    code = code == ALEX_OK ? alex_txn_table_drop(txn, table->name) : code;
+    code = code == ALEX_OK ? alex_rollback_to(txn, savepoint) : code;
+    code = code == ALEX_OK ? alex_txn_table_rename(txn, table->name, "on its way") : code;
+    code = code == ALEX_OK ? alex_txn_table_drop(txn, "on its way") : code;
+    return end_txn(txn, code);
+}
+
+/** Whether a table is made and dropped by transactions. */
+static bool changes_in_txn(const struct tables *tables, const struct table *table)
+{
+    return number_of(tables, table) % 2 == 1;
+}
+
 int call_make_table(struct recorder *recorder, alex_store *store, const struct tables *tables, struct table *table)
 {
     const struct alex_table_options options = {ALEX_MUST_BE_NEW,
                                                table->is_unsigned ? ALEX_KEYS_UNSIGNED : ALEX_KEYS_SIGNED};
     struct event *event = recorder_add(recorder, EVENT_MAKE, number_of(tables, table), 0);
     recorder_call(event);
-    int code = alex_table_open(store, table->name, &options, &table->handle);
+    int code = changes_in_txn(tables, table) ? make_in_txn(store, table, &options)
+                                             : alex_table_open(store, table->name, &options, &table->handle);
     table->id = code == ALEX_OK ? table->handle->id : 0;
     return written(event, code);
 }
@@ -95,7 +136,8 @@ int call_drop_table(struct recorder *recorder, alex_store *store, const struct t
 {
     struct event *event = recorder_add(recorder, EVENT_DROP, number_of(tables, table), 0);
     recorder_call(event);
-    return written(event, alex_table_drop(store, table->name));
+    return written(event,
+                   changes_in_txn(tables, table) ? drop_in_txn(store, table) : alex_table_drop(store, table->name));
 }
 
 static void add_to_batch(struct batch *batch, const struct tables *tables, const struct table *table, int64_t key,

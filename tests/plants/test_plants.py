@@ -42,8 +42,9 @@ COMMITS = "unit_test_api_threads_commit"
 WRITE_TXN = "unit_test_api_write_txn"
 WRITE_MODEL = "unit_test_write_txn_model"
 TXN_TABLES = "unit_test_api_txn_tables"
+THREADS_TABLES = "unit_test_api_threads_tables"
 PROGRAMS = (HISTORY, POWER, POWER_THREADS, KILL_THREADS, THREADS, COMMITS, WRITE_TXN, WRITE_MODEL, TXN_TABLES,
-            "crash_test_flips", "limits_test_space",
+            THREADS_TABLES, "crash_test_flips", "limits_test_space",
             "unit_test_api_damage", "unit_test_api_durability", "unit_test_api_fork", "unit_test_api_salvage",
             "unit_test_api_sigbus", "unit_test_api_store", "unit_test_log_cut", "unit_test_log_pwrite",
             "unit_test_log_record", "unit_test_os_file", "unit_test_store_faults")
@@ -414,7 +415,7 @@ class Plants(unittest.TestCase):
     def test_tombstones_out_of_order(self):
         """Deletes of a commit that are held back with their own numbers, in the order of their keys."""
         self.assert_caught(COMMITS, "src/store/version.c",
-                           "for (; at < end && (queue->items[at].number == number || all); at++) {",
+                           "for (; at < end && (!is_known || queue->items[at].number == number); at++) {",
                            "for (; at < end && queue->items[at].number == record.number; at++) {")
 
     def test_rollback_that_forgets_the_overlay(self):
@@ -461,6 +462,23 @@ class Plants(unittest.TestCase):
     def test_rename_without_accounts(self):
         """A RENAME that is counted as live for ever."""
         self.assert_caught(TXN_TABLES, "src/store/table.c", "    table->name_ref = ref;\n", "")
+
+    def test_drop_taken_back(self):
+        """A read that loads the drop of a table twice, while it is taken back."""
+        self.assert_caught(THREADS_TABLES, "src/store/table.c",
+                           "table_is_seen(table, mvcc_published(&table->store->mvcc))",
+                           "table_drop_number(table) > mvcc_published(&table->store->mvcc)")
+
+    def test_table_id_used_again(self):
+        """An id that an uncommitted table had, and a committed one gets."""
+        self.assert_caught(TXN_TABLES, "src/store/open.c", "    pass_table_ids(store, replayed->last_table);\n",
+                           "    (void)pass_table_ids;\n")
+
+    def test_rename_not_replayed(self):
+        """A RENAME that an opening reads over."""
+        self.assert_caught(TXN_TABLES, "src/store/replay_target.c",
+                           "    int result = replay_name_table(store, table, name, record->value_bytes);\n",
+                           "    int result = ALEX_OK;\n")
 
     # ---- histories of threads
 

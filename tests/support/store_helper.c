@@ -312,6 +312,18 @@ size_t helper_descriptor_count(void)
     return count_names("/proc/self/fd") - 1; /* one is that of the look */
 }
 
+alex_txn *helper_begin_write(alex_store *store)
+{
+    alex_txn *txn = NULL;
+    ASSERT_OK(alex_begin(store, ALEX_WRITE, &txn));
+    return txn;
+}
+
+void helper_txn_put(alex_txn *txn, alex_table *table, int64_t key, const char *text)
+{
+    ASSERT_OK(alex_txn_put(txn, table, key, text, strlen(text), NULL));
+}
+
 uint64_t helper_count(alex_store *store, alex_table *table)
 {
     uint64_t count;

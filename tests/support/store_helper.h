@@ -69,6 +69,10 @@ void helper_put(alex_table *table, int64_t key, const char *text);
 alex_table *helper_table(alex_store *store, const char *name, enum alex_key_order order);
 /** Begins a read transaction, which must succeed. */
 alex_txn *helper_begin(alex_store *store);
+/** Begins a write transaction, which must succeed. */
+alex_txn *helper_begin_write(alex_store *store);
+/** Puts a string in one, which must succeed. */
+void helper_txn_put(alex_txn *txn, alex_table *table, int64_t key, const char *text);
 /** The keys of a table, in a snapshot of its own. */
 uint64_t helper_count(alex_store *store, alex_table *table);
 /** Runs alex_check() and asserts that it finds nothing; prints what it finds. */

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "store/store_internal.h"
 #include "support/faults.h"
 #include "support/store_helper.h"
 
@@ -12,24 +13,12 @@ static const struct alex_table_options existing = {.mode = ALEX_MUST_EXIST};
 static const struct alex_table_options new_one = {.mode = ALEX_MUST_BE_NEW};
 static const struct alex_table_options new_unsigned = {ALEX_MUST_BE_NEW, ALEX_KEYS_UNSIGNED};
 
-static alex_txn *begin_write(alex_store *store)
-{
-    alex_txn *txn = NULL;
-    ASSERT_OK(alex_begin(store, ALEX_WRITE, &txn));
-    return txn;
-}
-
 static alex_table *txn_table(alex_txn *txn, const char *name, const struct alex_table_options *options)
 {
     alex_table *table = NULL;
     ASSERT_OK(alex_txn_table_open(txn, name, options, &table));
     assert_non_null(table);
     return table;
-}
-
-static void txn_put(alex_txn *txn, alex_table *table, int64_t key, const char *text)
-{
-    ASSERT_OK(alex_txn_put(txn, table, key, text, strlen(text), NULL));
 }
 
 /** Asserts which tables everyone sees. */
@@ -55,13 +44,13 @@ static void assert_tables(struct fixture *fixture, const char *names)
 static void test_make(void **state)
 {
     struct fixture *fixture = *state;
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     alex_table *table = txn_table(txn, "a", &new_unsigned);
     assert_ptr_equal(txn_table(txn, "a", NULL), table);
     assert_string_equal(alex_table_name(table), "a");
     assert_int_equal(alex_table_key_order(table), ALEX_KEYS_UNSIGNED);
     for (int64_t key = -40; key < 40; key++) {
-        txn_put(txn, table, key, "value");
+        helper_txn_put(txn, table, key, "value");
     }
     ASSERT_OK(alex_txn_delete(txn, table, 7));
     ASSERT_TXN_VALUE(txn, table, 8, "value");
@@ -96,12 +85,12 @@ static void test_abort(void **state)
     alex_table *dropped = helper_table(fixture->store, "b", ALEX_KEYS_SIGNED);
     helper_put(dropped, 2, "two");
     ASSERT_OK(alex_store_stat(fixture->store, &before));
-    alex_txn *txn = begin_write(fixture->store);
-    txn_put(txn, txn_table(txn, "c", NULL), 3, "three");
+    alex_txn *txn = helper_begin_write(fixture->store);
+    helper_txn_put(txn, txn_table(txn, "c", NULL), 3, "three");
     ASSERT_OK(alex_txn_table_rename(txn, "a", "d"));
-    txn_put(txn, dropped, 2, "other");
+    helper_txn_put(txn, dropped, 2, "other");
     ASSERT_OK(alex_txn_table_drop(txn, "b"));
-    txn_put(txn, txn_table(txn, "b", &new_unsigned), 4, "four");
+    helper_txn_put(txn, txn_table(txn, "b", &new_unsigned), 4, "four");
     assert_tables(fixture, "ab");
     ASSERT_OK(alex_end(txn));
     ASSERT_OK(alex_store_stat(fixture->store, &after));
@@ -129,8 +118,8 @@ static void test_drop(void **state)
         helper_put(table, key, "old");
     }
     alex_txn *before = helper_begin(fixture->store);
-    alex_txn *txn = begin_write(fixture->store);
-    txn_put(txn, table, 7, "new");
+    alex_txn *txn = helper_begin_write(fixture->store);
+    helper_txn_put(txn, table, 7, "new");
     ASSERT_OK(alex_txn_delete(txn, table, 8));
     ASSERT_OK(alex_cursor_open(txn, table, NULL, &cursor));
     ASSERT_OK(alex_txn_table_drop(txn, "a"));
@@ -171,7 +160,7 @@ static void test_exchange(void **state)
     alex_table *b = helper_table(fixture->store, "b", ALEX_KEYS_UNSIGNED);
     helper_put(a, 1, "of a");
     helper_put(b, 1, "of b");
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_CODE(ALEX_EXISTS, alex_txn_table_rename(txn, "a", "b"));
     ASSERT_OK(alex_txn_table_rename(txn, "a", "a"));
     ASSERT_OK(alex_txn_table_rename(txn, "a", "c"));
@@ -244,11 +233,11 @@ static void test_savepoints(void **state)
     uint64_t second;
     struct alex_slice value;
     helper_put(a, 1, "one");
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_OK(alex_txn_table_rename(txn, "a", "b"));
     ASSERT_OK(alex_savepoint(txn, &first));
     alex_table *made = txn_table(txn, "c", &new_one);
-    txn_put(txn, made, 1, "in what is rolled back");
+    helper_txn_put(txn, made, 1, "in what is rolled back");
     ASSERT_OK(alex_savepoint(txn, &second));
     ASSERT_OK(alex_txn_table_drop(txn, "c"));
     ASSERT_OK(alex_txn_table_rename(txn, "b", "c"));
@@ -264,7 +253,7 @@ static void test_savepoints(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_txn_put(txn, made, 2, "x", 1, NULL)); /* it has ended */
     again = txn_table(txn, "c", &new_unsigned);
     assert_ptr_not_equal(again, made);
-    txn_put(txn, again, 2, "kept");
+    helper_txn_put(txn, again, 2, "kept");
     assert_ptr_equal(txn_table(txn, "b", &existing), a);
     ASSERT_OK(alex_commit(txn));
     for (int round = 0; round < 2; round++) {
@@ -281,14 +270,14 @@ static void test_savepoints(void **state)
 static void test_made_and_dropped(void **state)
 {
     struct fixture *fixture = *state;
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     for (int64_t key = 0; key < 3; key++) {
         alex_table *table = txn_table(txn, "a", &new_one);
-        txn_put(txn, table, key, "value");
+        helper_txn_put(txn, table, key, "value");
         ASSERT_OK(alex_txn_table_rename(txn, "a", "b"));
         ASSERT_OK(alex_txn_table_drop(txn, "b"));
     }
-    txn_put(txn, fixture->main, 1, "one");
+    helper_txn_put(txn, fixture->main, 1, "one");
     ASSERT_OK(alex_commit(txn));
     for (int round = 0; round < 2; round++) {
         assert_tables(fixture, "");
@@ -298,15 +287,51 @@ static void test_made_and_dropped(void **state)
     }
 }
 
+/* The id of a table that was never committed is not used again, by this process or the next: a salvage goes by that. */
+static void test_ids(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int round = 0; round < 3; round++) {
+        alex_txn *txn = helper_begin_write(fixture->store);
+        assert_int_equal(txn_table(txn, "a", &new_one)->id, 2 + 2 * round);
+        ASSERT_OK(alex_end(txn));
+        assert_int_equal(helper_table(fixture->store, "a", ALEX_KEYS_SIGNED)->id, 3 + 2 * round);
+        ASSERT_OK(alex_table_drop(fixture->store, "a"));
+        fixture_reopen(fixture);
+    }
+}
+
+static int make_and_die(void *context)
+{
+    struct fixture *fixture = context;
+    alex_txn *txn;
+    alex_table *table;
+    CHILD_REQUIRE(alex_open(fixture->path, NULL, &fixture->store) == ALEX_OK);
+    CHILD_REQUIRE(alex_begin(fixture->store, ALEX_WRITE, &txn) == ALEX_OK);
+    CHILD_REQUIRE(alex_txn_table_open(txn, "a", &new_one, &table) == ALEX_OK);
+    CHILD_REQUIRE(table->id == 2);
+    return 0;
+}
+
+/* So it is where the process has died within the transaction. */
+static void test_ids_after_a_crash(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(0, helper_in_child(make_and_die, fixture));
+    fixture_store_open(fixture, NULL);
+    assert_tables(fixture, "");
+    assert_int_equal(helper_table(fixture->store, "a", ALEX_KEYS_SIGNED)->id, 3);
+}
+
 /* Many tables in one transaction, more than the catalog has room for. */
 static void test_many(void **state)
 {
     struct fixture *fixture = *state;
     char name[32];
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     for (int64_t i = 0; i < 300; i++) {
         (void)snprintf(name, sizeof name, "table %d", (int)i);
-        txn_put(txn, txn_table(txn, name, &new_one), i, name);
+        helper_txn_put(txn, txn_table(txn, name, &new_one), i, name);
     }
     ASSERT_OK(alex_commit(txn));
     for (int round = 0; round < 2; round++) {
@@ -316,11 +341,81 @@ static void test_many(void **state)
         }
         fixture_reopen(fixture);
     }
-    txn = begin_write(fixture->store);
+    txn = helper_begin_write(fixture->store);
     for (int i = 0; i < 300; i++) {
         (void)snprintf(name, sizeof name, "table %d", i);
         ASSERT_OK(alex_txn_table_drop(txn, name));
     }
+    ASSERT_OK(alex_commit(txn));
+    assert_tables(fixture, "");
+}
+
+/** Notes a table that is listed, as "name:keys ". */
+static int note_table(void *context, const struct alex_table_info *info)
+{
+    char *text = context;
+    (void)sprintf(text + strlen(text), "%s:%d ", info->name, (int)info->keys);
+    return strcmp(info->name, "stop") == 0 ? 77 : 0;
+}
+
+static void assert_listed(alex_store *store, alex_txn *txn, const char *all, const char *own)
+{
+    char text[200] = "";
+    ASSERT_OK(alex_table_list(store, note_table, text));
+    assert_string_equal(text, all);
+    text[0] = '\0';
+    ASSERT_OK(alex_txn_table_list(txn, note_table, text));
+    assert_string_equal(text, own);
+}
+
+/* A list within the transaction has the tables and keys that it sees, one outside those of all others. */
+static void test_list(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[200] = "";
+    alex_table *a = helper_table(fixture->store, "a", ALEX_KEYS_SIGNED);
+    (void)helper_table(fixture->store, "b", ALEX_KEYS_SIGNED);
+    helper_put(a, 1, "one");
+    alex_txn *txn = helper_begin_write(fixture->store);
+    assert_listed(fixture->store, txn, "a:1 b:0 main:0 ", "a:1 b:0 main:0 ");
+    helper_txn_put(txn, a, 2, "two");
+    helper_txn_put(txn, txn_table(txn, "c", &new_one), 3, "three");
+    ASSERT_OK(alex_txn_table_rename(txn, "a", "d"));
+    ASSERT_OK(alex_txn_table_drop(txn, "b"));
+    assert_listed(fixture->store, txn, "a:1 b:0 main:0 ", "c:1 d:2 main:0 ");
+    ASSERT_OK(alex_txn_table_rename(txn, "c", "stop"));
+    ASSERT_CODE(77, alex_txn_table_list(txn, note_table, text));
+    ASSERT_CODE(ALEX_INVALID, alex_txn_table_list(txn, NULL, NULL));
+    ASSERT_OK(alex_txn_table_drop(txn, "stop"));
+    ASSERT_OK(alex_commit(txn));
+    txn = helper_begin_write(fixture->store);
+    assert_listed(fixture->store, txn, "d:2 main:0 ", "d:2 main:0 ");
+    ASSERT_OK(alex_end(txn));
+    txn = helper_begin(fixture->store);
+    ASSERT_CODE(ALEX_INVALID, alex_txn_table_list(txn, note_table, text));
+    ASSERT_OK(alex_end(txn));
+}
+
+/* A cursor that is open in a table which is rolled back finds nothing any more. */
+static void test_cursor_in_rolled_back_table(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_cursor *cursor;
+    struct alex_entry entry;
+    uint64_t savepoint;
+    alex_txn *txn = helper_begin_write(fixture->store);
+    ASSERT_OK(alex_savepoint(txn, &savepoint));
+    alex_table *table = txn_table(txn, "a", &new_one);
+    for (int64_t key = 0; key < 100; key++) {
+        helper_txn_put(txn, table, key, "value");
+    }
+    ASSERT_OK(alex_cursor_open(txn, table, NULL, &cursor));
+    ASSERT_OK(alex_cursor_seek(cursor, 50, &entry));
+    ASSERT_OK(alex_rollback_to(txn, savepoint));
+    ASSERT_CODE(ALEX_NOT_FOUND, alex_cursor_next(cursor, &entry));
+    ASSERT_CODE(ALEX_NOT_FOUND, alex_cursor_seek(cursor, 0, &entry));
+    ASSERT_CODE(ALEX_BUSY, alex_commit(txn));
+    alex_cursor_close(cursor);
     ASSERT_OK(alex_commit(txn));
     assert_tables(fixture, "");
 }
@@ -336,7 +431,7 @@ static void test_refused(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_txn_table_drop(reads, "a"));
     ASSERT_OK(alex_end(reads));
     ASSERT_CODE(ALEX_INVALID, alex_txn_table_open(NULL, "a", NULL, &table));
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_CODE(ALEX_INVALID, alex_txn_table_open(txn, "", NULL, &table));
     ASSERT_CODE(ALEX_INVALID, alex_txn_table_open(txn, "a", NULL, NULL));
     ASSERT_CODE(ALEX_INVALID, alex_txn_table_open(txn, "a", &(struct alex_table_options){.mode = 9}, &table));
@@ -418,13 +513,13 @@ static void test_durable(void **state)
     faults_install();
     fixture_store_open(fixture, &options);
     helper_put(helper_table(fixture->store, "a", ALEX_KEYS_SIGNED), 1, "one");
-    alex_txn *txn = begin_write(fixture->store);
-    txn_put(txn, txn_table(txn, "b", &new_one), 2, "two");
+    alex_txn *txn = helper_begin_write(fixture->store);
+    helper_txn_put(txn, txn_table(txn, "b", &new_one), 2, "two");
     ASSERT_OK(alex_txn_table_rename(txn, "a", "c"));
     ASSERT_OK(alex_commit(txn));
     assert_tables(fixture, "bc");
-    txn = begin_write(fixture->store);
-    txn_put(txn, txn_table(txn, "a", &new_one), 3, "three");
+    txn = helper_begin_write(fixture->store);
+    helper_txn_put(txn, txn_table(txn, "a", &new_one), 3, "three");
     ASSERT_OK(alex_txn_table_drop(txn, "b"));
     ASSERT_OK(alex_txn_table_rename(txn, "c", "d"));
     faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
@@ -625,7 +720,7 @@ static void step(struct run *run)
 
 static void transaction(struct run *run)
 {
-    run->txn = begin_write(run->fixture->store);
+    run->txn = helper_begin_write(run->fixture->store);
     run->now = run->committed;
     run->depth = 0;
     for (uint64_t i = below(run, 120); i > 0; i--) {
@@ -664,7 +759,7 @@ static void test_model(void **state)
         if (below(run, 10) == 0) {
             reopen(run);
         }
-        run->txn = begin_write(run->fixture->store);
+        run->txn = helper_begin_write(run->fixture->store);
         run->now = run->committed;
         check_views(run);
         ASSERT_OK(alex_end(run->txn));
@@ -682,7 +777,11 @@ int main(void)
         TEST_WITH_STORE(test_rename),
         TEST_WITH_STORE(test_savepoints),
         TEST_WITH_STORE(test_made_and_dropped),
+        TEST_WITH_STORE(test_ids),
+        TEST_WITH_DIRECTORY(test_ids_after_a_crash),
         TEST_WITH_STORE(test_many),
+        TEST_WITH_STORE(test_list),
+        TEST_WITH_STORE(test_cursor_in_rolled_back_table),
         TEST_WITH_STORE(test_refused),
         TEST_WITH_DIRECTORY(test_without_memory),
         TEST_WITH_DIRECTORY(test_durable),

@@ -13,18 +13,6 @@
 #include "support/faults.h"
 #include "support/store_helper.h"
 
-static alex_txn *begin_write(alex_store *store)
-{
-    alex_txn *txn = NULL;
-    ASSERT_OK(alex_begin(store, ALEX_WRITE, &txn));
-    return txn;
-}
-
-static void txn_put(alex_txn *txn, alex_table *table, int64_t key, const char *text)
-{
-    ASSERT_OK(alex_txn_put(txn, table, key, text, strlen(text), NULL));
-}
-
 /* Nothing of a transaction is seen outside before its commit, and all of it after, in both tables; a snapshot of before
  * sees none of it. */
 static void test_commit(void **state)
@@ -36,7 +24,7 @@ static void test_commit(void **state)
     helper_put(fixture->main, 2, "stays");
     helper_put(other, -1, "old");
     alex_txn *before = helper_begin(fixture->store);
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_OK(alex_txn_put(txn, fixture->main, 1, "new", 3, &replaced));
     assert_true(replaced);
     ASSERT_OK(alex_txn_put(txn, fixture->main, 3, "added", 5, &replaced));
@@ -83,9 +71,9 @@ static void test_abort(void **state)
         helper_put(fixture->main, key, "value");
     }
     ASSERT_OK(alex_store_stat(fixture->store, &before));
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     for (int64_t key = 50; key < 150; key++) {
-        txn_put(txn, fixture->main, key, "other");
+        helper_txn_put(txn, fixture->main, key, "other");
     }
     ASSERT_OK(alex_txn_delete(txn, fixture->main, 7));
     ASSERT_OK(alex_end(txn));
@@ -102,9 +90,9 @@ static void test_abort(void **state)
         helper_check(fixture->store);
         fixture_reopen(fixture);
     }
-    txn = begin_write(fixture->store);
+    txn = helper_begin_write(fixture->store);
     ASSERT_OK(alex_commit(txn)); /* of nothing */
-    txn = begin_write(fixture->store);
+    txn = helper_begin_write(fixture->store);
     ASSERT_OK(alex_end(txn));
 }
 
@@ -118,34 +106,34 @@ static void test_savepoints(void **state)
     uint64_t second = 0;
     uint64_t third = 0;
     helper_put(fixture->main, 1, "base");
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_CODE(ALEX_INVALID, alex_rollback_to(txn, 1));
     ASSERT_CODE(ALEX_INVALID, alex_release(txn, 0));
     ASSERT_OK(alex_savepoint(txn, &first));
     assert_int_equal(first, 1);
-    txn_put(txn, fixture->main, 1, "one");
+    helper_txn_put(txn, fixture->main, 1, "one");
     ASSERT_OK(alex_savepoint(txn, &second));
     ASSERT_OK(alex_txn_delete(txn, fixture->main, 1));
-    txn_put(txn, fixture->main, 2, "two");
+    helper_txn_put(txn, fixture->main, 2, "two");
     ASSERT_OK(alex_savepoint(txn, &third));
     assert_int_equal(third, 3);
-    txn_put(txn, fixture->main, 3, "three");
+    helper_txn_put(txn, fixture->main, 3, "three");
     ASSERT_OK(alex_rollback_to(txn, second));
     ASSERT_CODE(ALEX_INVALID, alex_rollback_to(txn, third));
     ASSERT_TXN_VALUE(txn, fixture->main, 1, "one");
     ASSERT_TXN_VALUE(txn, fixture->main, 2, NULL);
     ASSERT_TXN_VALUE(txn, fixture->main, 3, NULL);
-    txn_put(txn, fixture->main, 4, "four");
+    helper_txn_put(txn, fixture->main, 4, "four");
     ASSERT_OK(alex_rollback_to(txn, second)); /* it is still there */
     ASSERT_TXN_VALUE(txn, fixture->main, 4, NULL);
-    txn_put(txn, fixture->main, 5, "five");
+    helper_txn_put(txn, fixture->main, 5, "five");
     ASSERT_OK(alex_release(txn, second));
     ASSERT_CODE(ALEX_INVALID, alex_rollback_to(txn, second));
     ASSERT_TXN_VALUE(txn, fixture->main, 5, "five");
     ASSERT_OK(alex_rollback_to(txn, first));
     ASSERT_TXN_VALUE(txn, fixture->main, 1, "base");
     ASSERT_TXN_VALUE(txn, fixture->main, 5, NULL);
-    txn_put(txn, fixture->main, 6, "six");
+    helper_txn_put(txn, fixture->main, 6, "six");
     ASSERT_OK(alex_commit(txn));
     for (int round = 0; round < 2; round++) {
         ASSERT_VALUE(fixture->main, 1, "base");
@@ -164,9 +152,9 @@ static void test_rollback_of_all(void **state)
 {
     struct fixture *fixture = *state;
     uint64_t savepoint;
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_OK(alex_savepoint(txn, &savepoint));
-    txn_put(txn, fixture->main, 1, "gone");
+    helper_txn_put(txn, fixture->main, 1, "gone");
     ASSERT_TXN_VALUE(txn, fixture->main, 1, "gone");
     ASSERT_OK(alex_rollback_to(txn, savepoint));
     ASSERT_OK(alex_commit(txn));
@@ -187,9 +175,9 @@ static void test_cursor(void **state)
     for (int64_t key = 0; key < 1000; key += 2) {
         helper_put(fixture->main, key, "even");
     }
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     for (int64_t key = 1; key < 1000; key += 2) {
-        txn_put(txn, fixture->main, key, "odd");
+        helper_txn_put(txn, fixture->main, key, "odd");
     }
     for (int64_t key = 0; key < 1000; key += 10) {
         ASSERT_OK(alex_txn_delete(txn, fixture->main, key));
@@ -212,13 +200,13 @@ static void test_cursor(void **state)
     ASSERT_CODE(ALEX_NOT_FOUND, alex_cursor_previous(cursor, &entry));
     ASSERT_OK(alex_cursor_seek(cursor, 500, &entry));
     assert_int_equal(entry.key, 501);
-    txn_put(txn, fixture->main, 502, "changed");
+    helper_txn_put(txn, fixture->main, 502, "changed");
     ASSERT_OK(alex_txn_delete(txn, fixture->main, 503));
     ASSERT_OK(alex_cursor_next(cursor, &entry));
     ASSERT_SLICE(entry.value, "changed");
     ASSERT_OK(alex_cursor_next(cursor, &entry));
     assert_int_equal(entry.key, 504);
-    txn_put(txn, fixture->main, 503, "back");
+    helper_txn_put(txn, fixture->main, 503, "back");
     ASSERT_OK(alex_cursor_previous(cursor, &entry));
     ASSERT_SLICE(entry.value, "back");
     ASSERT_CODE(ALEX_BUSY, alex_commit(txn));
@@ -259,15 +247,15 @@ static void test_values_stay(void **state)
     uint64_t savepoint;
     static uint8_t bytes[100000];
     helper_fill(bytes, sizeof bytes, 7);
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_OK(alex_savepoint(txn, &savepoint));
-    txn_put(txn, fixture->main, 1, "first");
+    helper_txn_put(txn, fixture->main, 1, "first");
     ASSERT_OK(alex_txn_put(txn, fixture->main, 2, bytes, sizeof bytes, NULL));
     ASSERT_OK(alex_txn_get(txn, fixture->main, 1, &small));
     ASSERT_OK(alex_txn_get(txn, fixture->main, 2, &large));
     for (int i = 0; i < 1000; i++) {
-        txn_put(txn, fixture->main, 1, "second");
-        txn_put(txn, fixture->main, 2, "second");
+        helper_txn_put(txn, fixture->main, 1, "second");
+        helper_txn_put(txn, fixture->main, 2, "second");
     }
     ASSERT_OK(alex_rollback_to(txn, savepoint));
     ASSERT_SLICE(small, "first");
@@ -289,8 +277,8 @@ static void test_own_thread(void **state)
     alex_table *table = NULL;
     void *buffer = NULL;
     helper_table(fixture->store, "there", ALEX_KEYS_DEFAULT);
-    alex_txn *txn = begin_write(fixture->store);
-    txn_put(txn, fixture->main, 1, "x");
+    alex_txn *txn = helper_begin_write(fixture->store);
+    helper_txn_put(txn, fixture->main, 1, "x");
     ASSERT_CODE(ALEX_BUSY, alex_put(fixture->main, 1, "y", 1, NULL));
     alex_store_error(fixture->store, &error);
     assert_non_null(strstr(error.message, "write transaction"));
@@ -336,7 +324,7 @@ static void test_misuse(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_begin(fixture->store, ALEX_WRITE, NULL));
     ASSERT_CODE(ALEX_INVALID, alex_begin(NULL, ALEX_WRITE, &txn));
     ASSERT_CODE(ALEX_INVALID, alex_commit(NULL));
-    txn = begin_write(fixture->store);
+    txn = helper_begin_write(fixture->store);
     ASSERT_CODE(ALEX_INVALID, alex_txn_put(txn, NULL, 1, "x", 1, NULL));
     ASSERT_CODE(ALEX_INVALID, alex_txn_put(NULL, fixture->main, 1, "x", 1, NULL));
     ASSERT_CODE(ALEX_INVALID, alex_txn_put(txn, fixture->main, 1, NULL, 1, NULL));
@@ -399,8 +387,8 @@ static void test_others_wait(void **state)
     struct fixture *fixture = *state;
     for (int i = 0; i < 4; i++) {
         struct waiter waiter = {.store = fixture->store, .wait_ms = i < 2 ? -1 : 60000, .puts = i % 2 == 0};
-        alex_txn *txn = begin_write(fixture->store);
-        txn_put(txn, fixture->main, 1, "transaction");
+        alex_txn *txn = helper_begin_write(fixture->store);
+        helper_txn_put(txn, fixture->main, 1, "transaction");
         pthread_t thread = start(&waiter);
         assert_false(atomic_load(&waiter.done));
         ASSERT_OK(i == 3 ? alex_end(txn) : alex_commit(txn));
@@ -414,7 +402,7 @@ static void test_others_wait(void **state)
 static void test_wait_ends(void **state)
 {
     struct fixture *fixture = *state;
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     for (int64_t wait_ms = 0; wait_ms <= 30; wait_ms += 30) {
         struct waiter waiter = {.store = fixture->store, .wait_ms = wait_ms};
         struct timespec from;
@@ -494,7 +482,7 @@ static void test_tables_wait(void **state)
     struct fixture *fixture = *state;
     struct waiter waiter = {.store = fixture->store};
     pthread_t thread;
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     assert_int_equal(0, pthread_create(&thread, NULL, make_table_beside, &waiter));
     while (!atomic_load(&waiter.begins)) {
     }
@@ -503,7 +491,7 @@ static void test_tables_wait(void **state)
     ASSERT_OK(alex_commit(txn));
     assert_int_equal(0, pthread_join(thread, NULL));
     ASSERT_OK(waiter.result);
-    txn = begin_write(fixture->store);
+    txn = helper_begin_write(fixture->store);
     waiter = (struct waiter){.store = fixture->store};
     assert_int_equal(0, pthread_create(&thread, NULL, make_table_beside, &waiter));
     assert_int_equal(0, pthread_join(thread, NULL));
@@ -579,9 +567,9 @@ static void *move_on(void *context)
 static void test_moves(void **state)
 {
     struct fixture *fixture = *state;
-    struct mover mover = {.txn = begin_write(fixture->store), .table = fixture->main};
+    struct mover mover = {.txn = helper_begin_write(fixture->store), .table = fixture->main};
     pthread_t thread;
-    txn_put(mover.txn, fixture->main, 1, "begun");
+    helper_txn_put(mover.txn, fixture->main, 1, "begun");
     assert_int_equal(0, pthread_create(&thread, NULL, move_on, &mover));
     assert_int_equal(0, pthread_join(thread, NULL));
     ASSERT_OK(mover.put);
@@ -600,7 +588,7 @@ static void test_durabilities(void **state)
                                            {.durability = ALEX_DURABLE_ON_COMMIT}};
     for (size_t i = 0; i < 2; i++) {
         fixture_store_open(fixture, &options[i]);
-        alex_txn *txn = begin_write(fixture->store);
+        alex_txn *txn = helper_begin_write(fixture->store);
         for (int64_t key = 0; key < 300; key++) {
             ASSERT_OK(alex_txn_put(txn, fixture->main, key, &i, sizeof i, NULL));
             if (key % 3 == 0) {
@@ -608,13 +596,13 @@ static void test_durabilities(void **state)
             }
         }
         ASSERT_OK(alex_commit(txn));
-        txn = begin_write(fixture->store);
+        txn = helper_begin_write(fixture->store);
         for (int64_t key = 1000; key < 1000 + LARGE; key++) {
             ASSERT_OK(alex_txn_put(txn, fixture->main, key, &i, sizeof i, NULL));
         }
         ASSERT_OK(alex_commit(txn));
-        txn = begin_write(fixture->store);
-        txn_put(txn, fixture->main, 1, "taken back");
+        txn = helper_begin_write(fixture->store);
+        helper_txn_put(txn, fixture->main, 1, "taken back");
         ASSERT_OK(alex_end(txn));
         fixture_reopen(fixture);
         struct alex_store_stats stats;
@@ -701,10 +689,10 @@ static void test_fork(void **state)
         fixture_store_close(fixture);
         fixture_store_open(fixture, &(struct alex_options){.durability = durability});
         helper_put(fixture->main, 1, "x");
-        alex_txn *txn = begin_write(fixture->store);
+        alex_txn *txn = helper_begin_write(fixture->store);
         assert_int_equal(0, helper_in_child(commit_nothing_in_child, txn));
         for (int64_t key = 1; key < 100; key++) {
-            txn_put(txn, fixture->main, key, "y");
+            helper_txn_put(txn, fixture->main, key, "y");
             ASSERT_TXN_VALUE(txn, fixture->main, key, "y");
         }
         assert_int_equal(0, helper_in_child(commit_in_child, txn));
@@ -724,11 +712,11 @@ static void test_full_disk(void **state)
     static const uint8_t bytes[3000];
     fixture_store_open(fixture, &(struct alex_options){.no_background = true});
     uint64_t savepoint;
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     for (int64_t key = 1; key <= SAVEPOINTS; key++) {
-        txn_put(txn, fixture->main, key, "kept");
+        helper_txn_put(txn, fixture->main, key, "kept");
         ASSERT_OK(alex_savepoint(txn, &savepoint));
-        txn_put(txn, fixture->main, -key, "gone");
+        helper_txn_put(txn, fixture->main, -key, "gone");
     }
     faults_set(
         &(struct faults_plan){.calls = FAULTS_SET(FAULTS_FALLOCATE), .first = 1, .for_good = true, .os_errno = ENOSPC});
@@ -789,9 +777,9 @@ static void test_delete_range(void **state)
     ASSERT_VALUE(fixture->main, 10, "value");
     ASSERT_OK(alex_delete_range(fixture->main, &range, &deleted));
     assert_int_equal(deleted, 0);
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     for (int64_t key = -200; key < 200; key += 2) {
-        txn_put(txn, fixture->main, key, "again");
+        helper_txn_put(txn, fixture->main, key, "again");
     }
     range = (struct alex_range){true, true, 5, 4, 0};
     ASSERT_OK(alex_txn_delete_range(txn, fixture->main, &range, &deleted)); /* empty */
@@ -829,7 +817,7 @@ static void test_cursor_delete(void **state)
     for (int64_t key = 0; key < 300; key++) {
         helper_put(fixture->main, key, "value");
     }
-    alex_txn *txn = begin_write(fixture->store);
+    alex_txn *txn = helper_begin_write(fixture->store);
     ASSERT_OK(alex_cursor_open(txn, fixture->main, NULL, &cursor));
     ASSERT_CODE(ALEX_INVALID, alex_cursor_delete(cursor));
     ASSERT_CODE(ALEX_INVALID, alex_cursor_delete(NULL));
