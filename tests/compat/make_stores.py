@@ -55,8 +55,8 @@ STORES = {
         "load\nput 10 100 7\nput 12 200 8\nput 11 300 9\nput 12 5 10\ncommit\n"
         "load\nput 20 100 11\nput 3 100 12\nabandon\nbatch\nwrite\nclose\n",
     ],
-    # Write transactions over several segments, in part rolled back, that make, rename and drop tables; one that is given
-    # up; single renames.
+    # Write transactions over several segments, in part rolled back, that make, rename and drop tables; one that is
+    # given up; single renames.
     "transactions": [
         "open 16\nput 1 10 1\ntable users signed\nput 1 5 2\ntable other unsigned\nput 9 5 3\n"
         "begin\ntable users signed\nput 2 20000 4\ntable new unsigned\nput 18446744073709551615 30 5\n"
