@@ -306,7 +306,8 @@ static void fill_report(alex_store *store, const struct manifest *manifest, cons
     }
 }
 
-/** Sees to it that no id of a table is used again, though its TABLE may not count: a salvage may have nothing but that. */
+/** Sees to it that no id of a table is used again, though its TABLE may not count: a salvage may have nothing but
+ *  that. */
 static void pass_table_ids(alex_store *store, uint32_t last_table)
 {
     uint32_t next = last_table < UINT32_MAX ? last_table + 1 : UINT32_MAX;
