@@ -349,21 +349,15 @@ ALEX_API alex_table *alex_main_table(alex_store *store);
 ALEX_API int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
                              alex_table **out_table);
 
-/**
- * Drops a table with all that is in it, at once and for good. Its handle ends; read transactions that began before may
- * go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID). Cost: one step
- * a key.
- *
- * @return ALEX_OK, ALEX_NOT_FOUND, ALEX_INVALID, ALEX_TOO_LARGE (name), ALEX_BUSY, ALEX_READ_ONLY, ALEX_NO_SPACE,
- *         ALEX_NO_MEMORY, ALEX_IO
- */
+/** Drops a table with all that is in it, at once and for good. Its handle ends; read transactions that began before may
+ *  go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID). Cost: one step
+ *  a key. @return ALEX_OK; ALEX_NOT_FOUND; else as alex_table_open() where it makes a table */
 ALEX_API int alex_table_drop(alex_store *store, const char *name);
 
 /**
  * Gives a table another name, at once. Handles stay. Memory: each different name that a table has had, until its handle
  * ends. Cost: a step each of these.
  *
- * @param new_name  as of alex_table_open(); copied
  * @return ALEX_OK, also if the names are the same; ALEX_NOT_FOUND; ALEX_EXISTS if another table has the new name;
  *         ALEX_INVALID ("main" can't be renamed); else as alex_table_open() where it makes a table
  */
@@ -376,15 +370,12 @@ struct alex_table_info {
     uint64_t keys;
 };
 
-/**
- * Visits every table, by name in byte order, as all see them but a write transaction that is open. The visit may open
- * tables; it must make, rename or drop none.
- *
- * @param visit  returns 0 to go on, anything else to stop
- * @return ALEX_OK, what `visit` returned to stop, or ALEX_NO_MEMORY
- */
-ALEX_API int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info),
-                             void *context);
+/** Is told of a table. May open tables, but must make, rename and drop none. Returns 0 to go on, else to stop. */
+typedef int alex_table_visit_fn(void *context, const struct alex_table_info *info);
+
+/** Visits every table, by name in byte order, as all see them but a write transaction that is open.
+ *  @return ALEX_OK, what `visit` returned to stop, or ALEX_NO_MEMORY */
+ALEX_API int alex_table_list(alex_store *store, alex_table_visit_fn *visit, void *context);
 
 /** The table's name; lives as long as the handle, also if the table gets another. */
 ALEX_API const char *alex_table_name(const alex_table *table);
@@ -789,10 +780,10 @@ ALEX_API int alex_delete_range(alex_table *table, const struct alex_range *range
  * rollback takes it back. A table that the transaction has made is its own: its handle can be used in it, and ends with
  * it or with a rollback to before, unless it is committed; after the commit it is as any other. One that the
  * transaction has dropped can't be used in it any more, but for cursors that are open; and before the commit no other
- * thread may be about to use it, as of alex_table_drop(). alex_table_name() tells the name
- * that others see. With ALEX_DURABLE_ON_COMMIT the commit of such a transaction holds other writers up for its sync.
- * Cost: a step for each table made, renamed or dropped in the transaction before, and in the commit what the single
- * calls say; of the list, also what alex_txn_count() of each table costs.
+ * thread may be about to use it, as of alex_table_drop(). alex_table_name() tells the name that others see. With
+ * ALEX_DURABLE_ON_COMMIT the commit of such a transaction holds other writers up for its sync. Cost: a step for each
+ * table made, renamed or dropped in the transaction before, and in the commit what the single calls say; of the list,
+ * also what alex_txn_count() of each table costs.
  *
  * @return as the single calls; ALEX_INVALID in a transaction that only reads; of the list also as alex_txn_count()
  */
@@ -800,8 +791,7 @@ ALEX_API int alex_txn_table_open(alex_txn *txn, const char *name, const struct a
                                  alex_table **out_table);
 ALEX_API int alex_txn_table_rename(alex_txn *txn, const char *name, const char *new_name);
 ALEX_API int alex_txn_table_drop(alex_txn *txn, const char *name);
-ALEX_API int alex_txn_table_list(alex_txn *txn, int (*visit)(void *context, const struct alex_table_info *info),
-                                 void *context);
+ALEX_API int alex_txn_table_list(alex_txn *txn, alex_table_visit_fn *visit, void *context);
 
 /**
  * Marks the state of a write transaction, to go back to. Savepoints are nested, to any depth.

@@ -562,9 +562,13 @@ def table_section(table, results, commands, surroundings, rounds):
 
 
 def surroundings_section(lines, others, other_text):
-    """What most tables were measured with, and by title what others were."""
+    """What most tables were measured with, and each other thing with the titles of the tables that were with that."""
     text = "\n".join(f"- {line}" for line in lines)
-    other_lines = "\n".join(f"- {title}: {', '.join(items)}" for title, items in others.items() if items)
+    titles = {}
+    for title, items in others.items():
+        for item in items:
+            titles.setdefault(item, []).append(title)
+    other_lines = "\n".join(f"- {item} – {'; '.join(of)}" for item, of in titles.items())
     return text + (f"\n\n{other_text}:\n\n{other_lines}" if other_lines else "")
 
 
@@ -596,8 +600,8 @@ that rest on it.
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
 asks for a sync, but in `insert_sync` and `batch_sync` every one does. Every value read is compared; AlexStorage
-verifies checksums on every read, unless a table says otherwise. `full_scan` times all keys, every other workload a
-million operations at most. Targets are held against medians; the range behind one is that of the rounds' own ratios.
+verifies checksums on every read, unless a table says otherwise. `full_scan` times all keys, `delete_range` half of
+them, every other workload a million operations at most. Targets are held against medians; the range behind one is that of the rounds' own ratios.
 Where several threads share the operations, a time is theirs together divided by the operations of all, so that two
 threads that don't hinder each other halve it; `get_beside_writer` has one thread more, which puts. How it is measured:
 [bench/README.md](../bench/README.md)."""

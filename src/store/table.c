@@ -355,8 +355,7 @@ static int list(alex_store *store, bool own, bool can_visit, struct listing *out
 }
 
 /** Visits what is listed, by name, and frees it. */
-static int visit_listed(struct listing *listing, int result,
-                        int (*visit)(void *context, const struct alex_table_info *info), void *context)
+static int visit_listed(struct listing *listing, int result, alex_table_visit_fn *visit, void *context)
 {
     if (listing->items != NULL) {
         qsort(listing->items, listing->count, sizeof *listing->items, compare_names);
@@ -368,7 +367,7 @@ static int visit_listed(struct listing *listing, int result,
     return result;
 }
 
-int alex_table_list(alex_store *store, int (*visit)(void *context, const struct alex_table_info *info), void *context)
+int alex_table_list(alex_store *store, alex_table_visit_fn *visit, void *context)
 {
     int result = writer_begin(store);
     if (result != ALEX_OK) {
@@ -379,7 +378,7 @@ int alex_table_list(alex_store *store, int (*visit)(void *context, const struct 
     return visit_listed(&listing, result, visit, context);
 }
 
-int alex_txn_table_list(alex_txn *txn, int (*visit)(void *context, const struct alex_table_info *info), void *context)
+int alex_txn_table_list(alex_txn *txn, alex_table_visit_fn *visit, void *context)
 {
     int result = write_txn_take_turn(txn);
     if (result != ALEX_OK) {

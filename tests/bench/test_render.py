@@ -405,9 +405,9 @@ class Documents(unittest.TestCase):
                    machine={"processor": "of old"}, engines={"sqlite": "`sqlite` 2.0; settings of it"})
         text = self.render()
         self.assertIn("## Machine\n\n- processor: made up, 2 cores\n\nMeasured on another machine:\n\n"
-                      "- Gets in the process that loaded the store, 1M keys: processor: of old\n", text)
+                      "- processor: of old – Gets in the process that loaded the store, 1M keys\n", text)
         self.assertIn("- `sqlite` 3.0; settings of it\n\nMeasured with other versions or settings:\n\n"
-                      "- Gets in the process that loaded the store, 1M keys: `sqlite` 2.0; settings of it\n\n", text)
+                      "- `sqlite` 2.0; settings of it – Gets in the process that loaded the store, 1M keys\n\n", text)
 
     def test_settings_of_threads(self):
         """What differs for an engine where several threads use it is told once such a table is measured, and kept."""
