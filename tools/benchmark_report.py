@@ -601,10 +601,10 @@ Every figure is a median over rounds, each in a process of its own, with engines
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
 asks for a sync, but in `insert_sync` and `batch_sync` every one does. Every value read is compared; AlexStorage
 verifies checksums on every read, unless a table says otherwise. `full_scan` times all keys, `delete_range` half of
-them, every other workload a million operations at most. Targets are held against medians; the range behind one is that of the rounds' own ratios.
-Where several threads share the operations, a time is theirs together divided by the operations of all, so that two
-threads that don't hinder each other halve it; `get_beside_writer` has one thread more, which puts. How it is measured:
-[bench/README.md](../bench/README.md)."""
+them, every other workload a million operations at most. Targets are held against medians; the range behind one is that
+of the rounds' own ratios. Where several threads share the operations, a time is theirs together divided by the
+operations of all, so that two threads that don't hinder each other halve it; `get_beside_writer` has one thread more,
+which puts. How it is measured: [bench/README.md](../bench/README.md)."""
 
 
 def sections_by_title(text):
