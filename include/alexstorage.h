@@ -349,9 +349,9 @@ ALEX_API alex_table *alex_main_table(alex_store *store);
 ALEX_API int alex_table_open(alex_store *store, const char *name, const struct alex_table_options *options,
                              alex_table **out_table);
 
-/** Drops a table with all that is in it, at once and for good. Its handle ends; read transactions that began before may
- *  go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID). Cost: a step a
- *  key. @return ALEX_OK; ALEX_NOT_FOUND; else as alex_table_open() where it makes a table */
+/** Drops a table with all that is in it, at once and for good. Its handle ends; read transactions that began before
+ *  may go on reading it until they end. Its space is counted as dead. "main" can't be dropped (ALEX_INVALID). Cost: a
+ *  step a key. @return ALEX_OK; ALEX_NOT_FOUND; else as alex_table_open() where it makes a table */
 ALEX_API int alex_table_drop(alex_store *store, const char *name);
 
 /**

@@ -599,7 +599,7 @@ that rest on it.
 
 Every figure is a median over rounds, each in a process of its own, with engines taking turns within a round. "vs"
 and the targets are the other's time divided by AlexStorage's: above 1, AlexStorage is faster. No write that is timed
-asks for a sync, but in `insert_sync` and `batch_sync` every one does. Every value read is compared; AlexStorage
+asks for a sync, but in workloads named `_sync` every one does. Every value read is compared; AlexStorage
 verifies checksums on every read, unless a table says otherwise. `full_scan` times all keys, `delete_range` half of
 them, every other workload a million operations at most. Targets are held against medians; the range behind one is that
 of the rounds' own ratios. Where several threads share the operations, a time is theirs together divided by the
