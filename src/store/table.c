@@ -347,6 +347,7 @@ static int list(alex_store *store, bool own, bool can_visit, struct listing *out
     list_each(store, out_listing);
     struct listed *items = base_alloc(out_listing->count * sizeof *items + out_listing->name_bytes);
     if (items == NULL) {
+        out_listing->count = 0;
         return base_fail(&store->error, ALEX_NO_MEMORY, 0, store->path, "no memory to list the tables");
     }
     *out_listing = (struct listing){.own = own, .items = items, .names = (char *)(items + out_listing->count)};
@@ -357,9 +358,10 @@ static int list(alex_store *store, bool own, bool can_visit, struct listing *out
 /** Visits what is listed, by name, and frees it. */
 static int visit_listed(struct listing *listing, int result, alex_table_visit_fn *visit, void *context)
 {
-    if (listing->items != NULL) {
-        qsort(listing->items, listing->count, sizeof *listing->items, compare_names);
+    if (listing->items == NULL) {
+        return result;
     }
+    qsort(listing->items, listing->count, sizeof *listing->items, compare_names);
     for (size_t i = 0; i < listing->count && result == ALEX_OK; i++) {
         result = visit(context, &listing->items[i].info);
     }
@@ -386,7 +388,7 @@ int alex_txn_table_list(alex_txn *txn, alex_table_visit_fn *visit, void *context
     }
     struct listing listing;
     result = writer_end(txn->store, list(txn->store, true, visit != NULL, &listing));
-    for (size_t i = 0; i < listing.count && result == ALEX_OK; i++) {
+    for (size_t i = 0; listing.items != NULL && i < listing.count && result == ALEX_OK; i++) {
         result = alex_txn_count(txn, listing.items[i].table, NULL, &listing.items[i].info.keys);
     }
     return visit_listed(&listing, result, visit, context);
