@@ -134,7 +134,7 @@ void writes_undo_tables(alex_store *store, size_t count)
     struct writes *writes = &store->writes;
     while (writes->table_change_count > count) {
         const struct table_change *change = &writes->table_changes[--writes->table_change_count];
-        switch (change->kind) {
+        switch (change->kind) { /* unreached: the kind is one of these */
         case TABLE_MADE:
             set_drop_number(change->table, TABLE_NEVER_MADE);
             end_later(store, change->table);
@@ -164,7 +164,7 @@ static void publish(alex_store *store, const struct table_change *change, uint64
 {
     struct alex_table *table = change->table;
     bool is_dropped = table_drop_number(table) == TABLE_DROP_PENDING;
-    switch (change->kind) {
+    switch (change->kind) { /* unreached: the kind is one of these */
     case TABLE_MADE:
         if (!is_dropped) {
             table->is_pending = false;

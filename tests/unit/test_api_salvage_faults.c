@@ -119,6 +119,23 @@ static void test_beside_a_reader(void **state)
     ASSERT_VALUE(fixture->main, 1, "batch");
 }
 
+/** Tables that lose their TABLE, its COMMIT, or a RENAME. */
+static void make_renamed(alex_store *store)
+{
+    helper_put(helper_table(store, "six", ALEX_KEYS_UNSIGNED), 1, "six"); /* id 6, and so on */
+    helper_put(helper_table(store, "seven", ALEX_KEYS_UNSIGNED), 1, "seven");
+    ASSERT_OK(alex_table_rename(store, "seven", "7"));
+    helper_put(helper_table(store, "eight", ALEX_KEYS_SIGNED), 1, "eight");
+    ASSERT_OK(alex_table_rename(store, "eight", "8"));
+    helper_put(helper_table(store, "eight", ALEX_KEYS_SIGNED), 1, "nine");
+    (void)helper_table(store, "ten", ALEX_KEYS_SIGNED);
+    ASSERT_OK(alex_table_rename(store, "ten", "10"));
+    helper_put(helper_table(store, "eleven", ALEX_KEYS_UNSIGNED), 1, "eleven");
+    ASSERT_OK(alex_table_rename(store, "eleven", "11"));
+    helper_put(helper_table(store, "twelve", ALEX_KEYS_SIGNED), 1, "twelve");
+    ASSERT_OK(alex_table_rename(store, "twelve", "eleven"));
+}
+
 /** A store with damage of every kind: tables without names, values, batches in part, a batch without its commit, and
  * files that no manifest lists. */
 static void make_damaged(struct fixture *fixture)
@@ -132,6 +149,11 @@ static void make_damaged(struct fixture *fixture)
         {FILES_TABLE, 2, ALEX_KEYS_SIGNED, 1},
         {FILES_TABLE, 3, ALEX_KEYS_SIGNED, 1},
         {FILES_TABLE, 4, ALEX_KEYS_SIGNED, 1},
+        {FILES_TABLE, 6, ALEX_KEYS_UNSIGNED, 40 + 1}, /* of the COMMIT behind it */
+        {FILES_TABLE, 7, ALEX_KEYS_UNSIGNED, 1},
+        {FILES_RENAME, 8, 0, 1},
+        {FILES_TABLE, 10, ALEX_KEYS_SIGNED, 1},
+        {FILES_RENAME, 11, 0, 1},
         {FILES_PUT, 1, 1, 8},
         {FILES_PUT, 1, 11, 8},
         {FILES_PUT, 1, 12, 33},
@@ -147,6 +169,7 @@ static void make_damaged(struct fixture *fixture)
     helper_put(emptied, 1, "three");
     ASSERT_OK(alex_delete(emptied, 1));
     (void)helper_table(fixture->store, "empty", ALEX_KEYS_SIGNED);
+    make_renamed(fixture->store);
     for (int64_t batch = 0; batch < 3; batch++) {
         struct alex_op ops[3];
         for (int64_t i = 0; i < 3; i++) {

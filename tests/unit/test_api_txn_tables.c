@@ -195,6 +195,7 @@ static void test_rename(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_table_rename(fixture->store, "a", ""));
     ASSERT_CODE(ALEX_INVALID, alex_table_rename(fixture->store, "a", NULL));
     ASSERT_CODE(ALEX_INVALID, alex_table_rename(fixture->store, NULL, "d"));
+    ASSERT_CODE(ALEX_INVALID, alex_table_rename(NULL, "a", "d"));
     char too_long[ALEX_TABLE_NAME_MAX + 2];
     memset(too_long, 'x', sizeof too_long - 1);
     too_long[ALEX_TABLE_NAME_MAX + 1] = '\0';

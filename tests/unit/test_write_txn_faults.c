@@ -130,6 +130,18 @@ static int drop_table(alex_txn *txn, alex_table *table)
     return alex_txn_table_drop(txn, "there");
 }
 
+static int see_table(void *context, const struct alex_table_info *info)
+{
+    (void)context;
+    return info->keys > KEYS ? 77 : 0;
+}
+
+static int list_tables(alex_txn *txn, alex_table *table)
+{
+    (void)table;
+    return alex_txn_table_list(txn, see_table, NULL);
+}
+
 static const struct call {
     const char *name;
     int (*call)(alex_txn *txn, alex_table *table);
@@ -149,6 +161,7 @@ static const struct call {
     {"compare_and_swap", compare_and_swap},
     {"put_if_version", put_if_version},
     {"update", update},
+    {"list_tables", list_tables},
     {"make_table", make_table},
     {"rename_table", rename_table},
     {"drop_table", drop_table},
