@@ -117,16 +117,20 @@ static void test_renames(void **state)
 }
 
 #ifdef BASE_INTERRUPTS
-/** A drop that is taken back while a read looks at it. */
+/** A drop that is taken back at the Nth place where a read may be held up. */
 static struct {
     alex_txn *txn;
     uint64_t savepoint;
+    int at;
+    int seen;
 } taken_back;
 
 static void take_back(void)
 {
-    base_interrupt = NULL;
-    ASSERT_OK(alex_rollback_to(taken_back.txn, taken_back.savepoint));
+    if (++taken_back.seen == taken_back.at) {
+        base_interrupt = NULL;
+        ASSERT_OK(alex_rollback_to(taken_back.txn, taken_back.savepoint));
+    }
 }
 
 /* A read that finds the drop of a table marked, and when it looks closer finds it taken back, reads the table. */
@@ -135,14 +139,19 @@ static void test_drop_taken_back_amid_a_read(void **state)
     struct fixture *fixture = *state;
     alex_table *table = helper_table(fixture->store, "first", ALEX_KEYS_SIGNED);
     helper_put(table, 1, "value");
-    ASSERT_OK(alex_begin(fixture->store, ALEX_WRITE, &taken_back.txn));
-    ASSERT_OK(alex_savepoint(taken_back.txn, &taken_back.savepoint));
-    ASSERT_OK(alex_txn_table_drop(taken_back.txn, "first"));
-    base_interrupt = take_back;
-    ASSERT_VALUE(table, 1, "value");
-    assert_null(base_interrupt);
-    ASSERT_TXN_VALUE(taken_back.txn, table, 1, "value");
-    ASSERT_OK(alex_end(taken_back.txn));
+    bool acted = true;
+    for (taken_back.at = 1; acted; taken_back.at++) {
+        taken_back.txn = helper_begin_write(fixture->store);
+        ASSERT_OK(alex_savepoint(taken_back.txn, &taken_back.savepoint));
+        ASSERT_OK(alex_txn_table_drop(taken_back.txn, "first"));
+        taken_back.seen = 0;
+        base_interrupt = take_back;
+        ASSERT_VALUE(table, 1, "value");
+        acted = base_interrupt == NULL;
+        base_interrupt = NULL;
+        ASSERT_OK(alex_end(taken_back.txn));
+    }
+    assert_true(taken_back.at > 2);
 }
 #endif
 
