@@ -51,6 +51,7 @@ static void forget_parents(void)
         }
     }
     atomic_store(&epoch_shared.epoch, 0);
+    /* unreached: a system that can't in a child what it could in the parent */
     epoch_light = epoch_light && os_fence_threads_prepare();
 }
 

@@ -110,7 +110,7 @@ static void count_fork(void)
 {
     os_fork_count++;
     atomic_store_explicit(&os_fork_waits_from, 0, memory_order_relaxed); /* of a thread that isn't here, perhaps */
-    if (in_child != NULL) {
+    if (in_child != NULL) { /* unreached: who watches forks has set it before */
         in_child();
     }
     os_process_unlock();
@@ -295,6 +295,7 @@ bool os_fence_threads(void)
         return true;
     }
     /* A process that was restored from an image may have to prepare again. */
+    /* unreached: such a one */
     return os_fence_threads_prepare() && os_calls.membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 

@@ -59,11 +59,14 @@ static int attach(struct salvager *salvager)
 static int tell_of_tables(const struct salvager *salvager, size_t count)
 {
     int result = ALEX_OK;
+    /* unreached: no memory for a TABLE that isn't the last of its group */
     for (size_t i = 0; i < count && result == ALEX_OK; i++) {
         const struct pending_record *left = &salvager->group.records[i];
         struct record record;
-        if (left->kind == RECORD_TABLE && !left->left_out &&
-            log_fetch(salvager->log, left->ref, &record) == RECORD_GOOD) {
+        if (left->kind != RECORD_TABLE || left->left_out) {
+            continue;
+        }
+        if (log_fetch(salvager->log, left->ref, &record) == RECORD_GOOD) { /* unreached: it was when it was read */
             result = salvager->target->uncovered_table(salvager->target->context, &record, left->ref);
         }
     }

@@ -43,7 +43,7 @@ static int free_name(alex_store *store, const char *name)
 /** Whether a writer may give a table this name. */
 static bool may_be_named(const alex_store *store, const char *name, size_t length)
 {
-    return length > 0 && strlen(name) == length && strcmp(name, table_name(store->main)) != 0;
+    return strlen(name) == length && strcmp(name, table_name(store->main)) != 0;
 }
 
 /** Makes the table that a TABLE says, the one of that name aside. */

@@ -209,7 +209,7 @@ static int delete_range(alex_txn *txn, struct alex_table *table, const struct al
     left.over_own = overlay_covers(table);
     while (result == ALEX_OK && !left.done) {
         result = writer_begin(store);
-        if (result == ALEX_OK) {
+        if (result == ALEX_OK) { /* unreached: who has begun before, or saved, could have the turn */
             epoch_enter();
             result = delete_step(table, &left);
             epoch_leave();

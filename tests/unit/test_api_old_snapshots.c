@@ -94,6 +94,24 @@ static void test_calls_within(void **state)
     ASSERT_OK(alex_end(told.renews));
 }
 
+/* Who has a write transaction open is not told, as who is told may write: but once it has ended. */
+static void test_not_told_in_a_transaction(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told;
+    alex_txn *txn;
+    reopen(fixture, &told, 1);
+    told.writes = true;
+    alex_txn *snapshot = helper_begin(fixture->store);
+    put_some(fixture, 1);
+    assert_int_equal(told.calls, 1); /* and what that wrote is told of next */
+    ASSERT_OK(alex_begin(fixture->store, ALEX_WRITE, &txn));
+    assert_int_equal(told.calls, 1);
+    ASSERT_OK(alex_end(txn));
+    assert_int_equal(told.calls, 2);
+    ASSERT_OK(alex_end(snapshot));
+}
+
 /* Writes within a call lead to no further call, and what fails there doesn't hide why the call around it has failed. */
 static void test_writes_within(void **state)
 {
@@ -224,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_WITH_STORE(test_told_of_an_old_snapshot),
         TEST_WITH_STORE(test_calls_within),
+        TEST_WITH_STORE(test_not_told_in_a_transaction),
         TEST_WITH_STORE(test_writes_within),
         TEST_WITH_STORE(test_never_told),
         TEST_WITH_STORE(test_none_told_while_one_settles),

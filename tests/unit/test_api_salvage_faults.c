@@ -134,6 +134,7 @@ static void make_renamed(alex_store *store)
     ASSERT_OK(alex_table_rename(store, "eleven", "11"));
     helper_put(helper_table(store, "twelve", ALEX_KEYS_SIGNED), 1, "twelve");
     ASSERT_OK(alex_table_rename(store, "twelve", "eleven"));
+    helper_put(helper_table(store, "thirteen", ALEX_KEYS_SIGNED), 1, "thirteen");
 }
 
 /** A store with damage of every kind: tables without names, values, batches in part, a batch without its commit, and
@@ -154,6 +155,8 @@ static void make_damaged(struct fixture *fixture)
         {FILES_RENAME, 8, 0, 1},
         {FILES_TABLE, 10, ALEX_KEYS_SIGNED, 1},
         {FILES_RENAME, 11, 0, 1},
+        {FILES_TABLE, 13, ALEX_KEYS_SIGNED, 32}, /* its value, and its COMMIT */
+        {FILES_TABLE, 13, ALEX_KEYS_SIGNED, 40 + 1},
         {FILES_PUT, 1, 1, 8},
         {FILES_PUT, 1, 11, 8},
         {FILES_PUT, 1, 12, 33},

@@ -587,6 +587,25 @@ static void test_impossible_tables(void **state)
     }
 }
 
+/* The last id there is was given to a table that never counted: no other table can be made any more. */
+static void test_table_ids_used_up(void **state)
+{
+    struct fixture *fixture = *state;
+    alex_table *made;
+    begin();
+    put(1, "one");
+    append((struct record){.kind = RECORD_TABLE,
+                           .flags = RECORD_FLAG_GROUPED,
+                           .table = UINT32_MAX,
+                           .key = ALEX_KEYS_SIGNED,
+                           .value_bytes = 4},
+           "last");
+    end(fixture);
+    fixture_store_open(fixture, NULL);
+    ASSERT_CODE(ALEX_TOO_LARGE, alex_table_open(fixture->store, "another", NULL, &made));
+    assert_goes_on(fixture);
+}
+
 /* A record that leaves its segment no space for a SEAL is none: no writer makes one. */
 static void test_record_to_the_segments_end(void **state)
 {
@@ -720,6 +739,7 @@ int main(void)
         TEST(test_newer_record),
         TEST(test_dropped_table),
         TEST(test_impossible_tables),
+        TEST(test_table_ids_used_up),
         TEST(test_record_to_the_segments_end),
         TEST(test_numbers_used_up),
         TEST(test_file_lost),

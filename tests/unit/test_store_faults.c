@@ -37,6 +37,8 @@ static void fill(struct world *world)
         }
     }
     ASSERT_OK(world_delete(world, 0, 3));
+    ASSERT_OK(alex_table_rename(world->store, world_names[1], "another"));
+    ASSERT_OK(alex_table_rename(world->store, "another", world_names[1]));
 }
 
 static void fill_and_close(struct world *world)

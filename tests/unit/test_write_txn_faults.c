@@ -441,10 +441,29 @@ static void test_refused(void **state)
     ASSERT_CODE(ALEX_INVALID, alex_delete_range(table, NULL, NULL));
     ASSERT_CODE(ALEX_INVALID, alex_add(table, 1, 1, NULL));
     ASSERT_CODE(ALEX_INVALID, alex_get_version(table, 1, &version));
+    ASSERT_CODE(ALEX_INVALID, alex_txn_get_version(NULL, table, 1, &version));
     ASSERT_OK(alex_end(reads));
     helper_put(fixture->main, 1, "one");
     ASSERT_OK(alex_delete_range(fixture->main, &(struct alex_range){.has_last = true, .last = 5}, NULL));
     ASSERT_VALUE(fixture->main, 1, NULL);
+}
+
+/* A range whose delete can't be made durable is there as it was, and how many there were isn't told. */
+static void test_range_not_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t deleted = 77;
+    fixture_store_open(fixture, &(struct alex_options){.durability = ALEX_DURABLE_ON_COMMIT});
+    fill(fixture);
+    faults_set(&(struct faults_plan){.calls = FAULTS_SET(FAULTS_FDATASYNC), .first = 1});
+    ASSERT_CODE(ALEX_IO, alex_delete_range(fixture->main, NULL, &deleted));
+    faults_clear();
+    assert_int_equal(deleted, 77);
+    for (int64_t key = 0; key < KEYS; key++) {
+        ASSERT_VALUE(fixture->main, key, "value");
+    }
+    (void)alex_close(fixture->store);
+    fixture->store = NULL;
 }
 
 /* A value that is damaged is neither added to nor compared. */
@@ -489,10 +508,10 @@ static int remove_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_without_log),  TEST(test_rolled_back_without_log),
-        TEST(test_in_a_visit),   TEST(test_without_memory),
-        TEST(test_nothing_left), TEST(test_refused),
-        TEST(test_damaged),
+        TEST(test_without_log),       TEST(test_rolled_back_without_log),
+        TEST(test_in_a_visit),        TEST(test_without_memory),
+        TEST(test_nothing_left),      TEST(test_refused),
+        TEST(test_range_not_durable), TEST(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
