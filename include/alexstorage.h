@@ -741,8 +741,7 @@ ALEX_API int alex_begin_write(alex_store *store, int64_t wait_ms, alex_txn **out
 /**
  * Ends a write transaction and makes its writes the store's, all or none: also after a crash. They are durable as
  * alex_options.durability says, like one write. Cost: sorts the writes, and a step each, and for each key of a table
- * that it drops. With many writes and
- * ALEX_DURABLE_ON_COMMIT it holds other writers up for its sync.
+ * that it drops. With many writes and ALEX_DURABLE_ON_COMMIT it holds other writers up for its sync.
  *
  * @return ALEX_OK; ALEX_BUSY if a cursor is still open in it, or in a visit of alex_check() (nothing happens then);
  *         ALEX_INVALID if it only reads. After ALEX_READ_ONLY, ALEX_NO_SPACE, ALEX_NO_MEMORY and ALEX_IO it has ended,

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/faults.h"
+
 /** Set in children, where unwinding a failed assertion would go on with the parent's tests. */
 static bool in_child;
 
@@ -57,6 +59,20 @@ int fixture_close(void **state)
         print_error("closing the store at the test's end: %s\n", alex_code_name(code));
     }
     return code;
+}
+
+int fixture_faults(void **state)
+{
+    faults_install();
+    return fixture_directory(state);
+}
+
+int fixture_faults_close(void **state)
+{
+    faults_clear();
+    int result = fixture_close(state);
+    faults_remove();
+    return result;
 }
 
 void fixture_store_open(struct fixture *fixture, const struct alex_options *options)

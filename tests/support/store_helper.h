@@ -39,6 +39,11 @@ int fixture_close(void **state);
 #define TEST_WITH_STORE(function) cmocka_unit_test_setup_teardown(function, fixture_open, fixture_close)
 #define TEST_WITH_DIRECTORY(function) cmocka_unit_test_setup_teardown(function, fixture_directory, fixture_close)
 
+/** As TEST_WITH_DIRECTORY(), with faults.h between the library and the system. */
+int fixture_faults(void **state);
+int fixture_faults_close(void **state);
+#define TEST_WITH_FAULTS(function) cmocka_unit_test_setup_teardown(function, fixture_faults, fixture_faults_close)
+
 /** Opens the fixture's store with `options` (optional), which must succeed. */
 void fixture_store_open(struct fixture *fixture, const struct alex_options *options);
 /** Closes it, which must succeed. */

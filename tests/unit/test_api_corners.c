@@ -287,22 +287,6 @@ static void test_load_that_is_not_synced(void **state)
     fixture->store = NULL;
 }
 
-static int faulty_directory(void **state)
-{
-    faults_install();
-    return fixture_directory(state);
-}
-
-static int faulty_close(void **state)
-{
-    faults_clear();
-    int result = fixture_close(state);
-    faults_remove();
-    return result;
-}
-
-#define TEST_WITH_FAULTS(name) cmocka_unit_test_setup_teardown(name, faulty_directory, faulty_close)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

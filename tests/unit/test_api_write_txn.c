@@ -745,19 +745,6 @@ static void test_full_disk(void **state)
     ASSERT_VALUE(fixture->main, -SAVEPOINTS, NULL);
 }
 
-static int install_faults(void **state)
-{
-    faults_install();
-    return fixture_directory(state);
-}
-
-static int remove_faults(void **state)
-{
-    int result = fixture_close(state);
-    faults_remove();
-    return result;
-}
-
 /* A range is deleted as a whole, both ends included, by a call of its own or in a transaction with what that has
  * written; snapshots of before see all of it. */
 static void test_delete_range(void **state)
@@ -866,7 +853,7 @@ int main(void)
         TEST_WITH_DIRECTORY(test_durabilities),
         TEST_WITH_DIRECTORY(test_killed),
         TEST_WITH_STORE(test_fork),
-        cmocka_unit_test_setup_teardown(test_full_disk, install_faults, remove_faults),
+        TEST_WITH_FAULTS(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

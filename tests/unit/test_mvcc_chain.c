@@ -570,7 +570,7 @@ static int close_with_faults(void **state)
     return result;
 }
 
-#define TEST_WITH_FAULTS(function) cmocka_unit_test_setup_teardown(function, open_with_faults, close_with_faults)
+#define TEST_WITH_FAULTY_STORE(function) cmocka_unit_test_setup_teardown(function, open_with_faults, close_with_faults)
 
 int main(void)
 {
@@ -581,7 +581,7 @@ int main(void)
         TEST_WITH_STORE(test_versions_at_random),
         TEST_WITH_STORE(test_versions_that_wait),
         TEST_WITH_STORE(test_crossing_that_waits),
-        TEST_WITH_FAULTS(test_no_memory_for_shortcuts),
+        TEST_WITH_FAULTY_STORE(test_no_memory_for_shortcuts),
         TEST_WITH_STORE(test_damaged_version),
         TEST_WITH_STORE(test_damage_where_shortcuts_are_made),
 #ifdef BASE_INTERRUPTS

@@ -490,28 +490,13 @@ static void test_damaged(void **state)
     fixture->store = NULL;
 }
 
-static int install_faults(void **state)
-{
-    faults_install();
-    return fixture_directory(state);
-}
-
-static int remove_faults(void **state)
-{
-    int result = fixture_close(state);
-    faults_remove();
-    return result;
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, install_faults, remove_faults)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_without_log),       TEST(test_rolled_back_without_log),
-        TEST(test_in_a_visit),        TEST(test_without_memory),
-        TEST(test_nothing_left),      TEST(test_refused),
-        TEST(test_range_not_durable), TEST(test_damaged),
+        TEST_WITH_FAULTS(test_without_log),       TEST_WITH_FAULTS(test_rolled_back_without_log),
+        TEST_WITH_FAULTS(test_in_a_visit),        TEST_WITH_FAULTS(test_without_memory),
+        TEST_WITH_FAULTS(test_nothing_left),      TEST_WITH_FAULTS(test_refused),
+        TEST_WITH_FAULTS(test_range_not_durable), TEST_WITH_FAULTS(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
